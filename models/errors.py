@@ -1,0 +1,38 @@
+"""What the making of models refuses, by name. Messages are for whoever runs `facenet-models`, so they name files.
+
+    FaceError
+    └── ModelsError
+        ├── UnknownModel          the zoo has no model of this name
+        ├── DownloadFailed        the package index did not give what the zoo names
+        ├── WrongChecksum         what came, or what was made of it, is not what the zoo says
+        ├── InvalidModel          a model file without a valid card, or changed behind it
+        └── DatasetError          a list or an image of a data set is missing or not as it should be
+
+Each message is one line that says what was expected, what came and what to do.
+"""
+
+from service.errors import FaceError
+
+
+class ModelsError(FaceError):
+    """The root of what `facenet-models` refuses; its message is one line."""
+
+
+class UnknownModel(ModelsError):
+    """The zoo has no model of this name."""
+
+
+class DownloadFailed(ModelsError):
+    """The package index did not give what the zoo names."""
+
+
+class WrongChecksum(ModelsError):
+    """What came, or what was made of it, is not what the zoo says."""
+
+
+class InvalidModel(ModelsError):
+    """A model file without a valid card, or changed after its card was written."""
+
+
+class DatasetError(ModelsError):
+    """A list or an image of a data set is missing or not as it should be."""

@@ -1,0 +1,129 @@
+"""Labelled Faces in the Wild, View 2 (Huang et al., 2007): unrestricted, with labelled outside data.
+
+Ten folds of 300 pairs of one person and 300 of two people; each fold is decided at the threshold that is best for the
+other nine; the result is the mean accuracy and its standard error. What FaceNet reports in section 5.6.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from models.embedding import embed_files
+from models.errors import DatasetError
+from models.evaluation import metrics
+from models.evaluation.metrics import CrossValidation, Distances
+from models.evaluation.pairs import Pairs
+from models.files import write_atomically
+from service.distances import paired_squared_l2
+from service.pipeline import PipelineOptions
+
+FAR = 1e-3
+FACENET_THRESHOLD = 1.242
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """What was measured. distances: (n,) float32, squared L2, in the order of the list of pairs."""
+
+    pairs: Pairs
+    distances: Distances
+
+    @property
+    def cross_validation(self) -> CrossValidation:
+        """Accuracy by folds."""
+        return metrics.cross_validate(self.distances, self.pairs.same, self.pairs.folds)
+
+    @property
+    def threshold_at_far(self) -> float:
+        """The d where FAR(d) is at most 1e-3 over all pairs."""
+        return metrics.threshold_at(self.distances, self.pairs.same, FAR)
+
+    def figures(self) -> dict[str, float | list[float]]:
+        """The numbers that a reader wants, by name."""
+        folds, same = self.cross_validation, self.pairs.same
+        return {
+            "accuracy": folds.mean,
+            "standard_error": folds.standard_error,
+            "accuracies": folds.accuracies.tolist(),
+            "thresholds_sq_l2": folds.thresholds.tolist(),
+            "val_at_far_1e-3": metrics.validation_rate(self.distances, same, self.threshold_at_far),
+            "threshold_at_far_1e-3_sq_l2": self.threshold_at_far,
+            "accuracy_at_1.242": metrics.accuracy(self.distances, same, FACENET_THRESHOLD),
+            "far_at_1.242": metrics.false_accept_rate(self.distances, same, FACENET_THRESHOLD),
+            "val_at_1.242": metrics.validation_rate(self.distances, same, FACENET_THRESHOLD),
+        }
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The figures in words, as a table shows them."""
+        folds, same = self.cross_validation, self.pairs.same
+        best = metrics.best_threshold(self.distances, same)
+        val = metrics.validation_rate(self.distances, same, self.threshold_at_far)
+        at_facenet = metrics.accuracy(self.distances, same, FACENET_THRESHOLD)
+        return [
+            ("pairs", f"{same.size}"),
+            ("accuracy", f"{100 * folds.mean:.2f} ± {100 * folds.standard_error:.2f} %"),
+            ("best threshold", f"{best:.3f}"),
+            (f"accuracy at {FACENET_THRESHOLD}", f"{100 * at_facenet:.2f} %"),
+            (f"VAL at FMR {FAR:g}", f"{100 * val:.2f} %"),
+            (f"threshold at FMR {FAR:g}", f"{self.threshold_at_far:.3f}"),
+        ]
+
+
+def evaluate(options: PipelineOptions, images: Path, pairs: Pairs, done: Callable[[], object]) -> Report:
+    """Embeds every photograph of the list once and measures. `done` is called after each.
+
+    Raises DatasetError for a photograph that is missing or in which no face is found: a pair is never skipped. And for
+    a list of one fold, which has no others to choose its threshold on.
+    """
+    if len(np.unique(pairs.folds)) < 2:
+        raise DatasetError("The list has one fold, and its threshold comes from the others. LFW's pairs.txt has ten.")
+    files = [images / image for image in pairs.images]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise DatasetError(f"{len(missing)} of {len(files)} photographs are missing, the first is {missing[0]}.")
+    embeddings, rows = embed_files(options, files, done)
+    if len(rows) < len(files):
+        faceless = sorted(set(range(len(files))) - set(rows))
+        raise DatasetError(f"No face was found in {len(faceless)} photographs, the first is {files[faceless[0]]}.")
+    return Report(pairs, paired_squared_l2(embeddings[pairs.left], embeddings[pairs.right]))
+
+
+def write(report: Report, folder: Path, settings: dict[str, str]) -> None:
+    """lfw.json: figures and curve. lfw.npz: every pair's distance. lfw.png: the curve. settings: said in the JSON."""
+    curve = metrics.roc(report.distances, report.pairs.same)
+    finite = np.isfinite(curve.thresholds)
+    content = {
+        "settings": settings,
+        "figures": report.figures(),
+        "roc": {
+            "threshold_sq_l2": curve.thresholds[finite].tolist(),
+            "far": curve.far[finite].tolist(),
+            "val": curve.val[finite].tolist(),
+        },
+    }
+    write_atomically(folder / "lfw.json", json.dumps(content, indent=1).encode())
+    images = np.array([image.as_posix() for image in report.pairs.images])
+    np.savez_compressed(
+        folder / "lfw.npz",
+        distances=report.distances,
+        same=report.pairs.same,
+        folds=report.pairs.folds,
+        left=images[report.pairs.left],
+        right=images[report.pairs.right],
+    )
+    _draw(curve, report, " ".join(f"{name}={value}" for name, value in settings.items()), folder / "lfw.png")
+
+
+def _draw(curve: metrics.Roc, report: Report, title: str, path: Path) -> None:
+    folds = report.cross_validation
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.step(curve.far, curve.val, where="post")
+    axes.set(xscale="log", xlim=(3e-4, 1), ylim=(0.9, 1.001), xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)")
+    axes.set_title(f"LFW: {100 * folds.mean:.2f} ± {100 * folds.standard_error:.2f} %\n{title}", fontsize=9)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,97 @@
+"""Verification on pairs, with the symbols of FaceNet's section 4: D, d, VAL(d), FAR(d).
+
+D is the squared L2 distance of a pair, d a threshold. As everywhere in this project a pair is accepted when `D < d`
+(the paper: `D <= d`; no two float32 distances of a data set are equal but by chance).
+
+    distances   (n,) float32    D of every pair
+    same        (n,) bool       P_same, the pairs of one person; the others are P_diff
+    folds       (n,) int64      which fold a pair belongs to
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Distances = NDArray[np.float32]
+Same = NDArray[np.bool_]
+Folds = NDArray[np.int64]
+
+
+def validation_rate(distances: Distances, same: Same, d: float) -> float:
+    """VAL(d) = accepted pairs of P_same / all of P_same. It is 1 - FNMR."""
+    return float(np.mean(distances[same] < d))
+
+
+def false_accept_rate(distances: Distances, same: Same, d: float) -> float:
+    """FAR(d) = accepted pairs of P_diff / all of P_diff. It is the FMR."""
+    return float(np.mean(distances[~same] < d))
+
+
+def threshold_at(distances: Distances, same: Same, far: float) -> float:
+    """The largest d with FAR(d) <= far: the distance of the first pair of P_diff that is one too many."""
+    impostors = np.sort(distances[~same])
+    allowed = int(np.floor(far * impostors.size + 1e-9))
+    return float(impostors[min(allowed, impostors.size - 1)])
+
+
+def best_threshold(distances: Distances, same: Same) -> float:
+    """The d with the most right decisions; of several, the lowest, as public implementations of LFW's protocol do."""
+    order = np.argsort(distances, kind="stable")
+    ascending, kind = distances[order].astype(np.float64), same[order]
+    # right[i]: decisions that are right when the i nearest pairs are accepted
+    right = np.concatenate([[0], np.cumsum(kind)]) + np.concatenate([np.cumsum(~kind[::-1])[::-1], [0]])
+    between = np.concatenate([[ascending[0]], (ascending[1:] + ascending[:-1]) / 2, [ascending[-1] + 1e-6]])
+    return float(between[np.argmax(right)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossValidation:
+    """accuracies, thresholds: (k,) float64, one for each fold, the threshold being chosen on the other folds."""
+
+    accuracies: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """Over the folds."""
+        return float(self.accuracies.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean: the folds' sample standard deviation divided by the root of their number."""
+        return float(self.accuracies.std(ddof=1) / np.sqrt(self.accuracies.size))
+
+
+def cross_validate(distances: Distances, same: Same, folds: Folds) -> CrossValidation:
+    """Accuracy of each fold at the threshold that is best for all the others (LFW's protocol for View 2)."""
+    accuracies, thresholds = [], []
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        d = best_threshold(distances[~held_out], same[~held_out])
+        thresholds.append(d)
+        accuracies.append(accuracy(distances[held_out], same[held_out], d))
+    return CrossValidation(np.array(accuracies), np.array(thresholds))
+
+
+def accuracy(distances: Distances, same: Same, d: float) -> float:
+    """The share of pairs that are decided rightly."""
+    return float(np.mean((distances < d) == same))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roc:
+    """thresholds: (m,) ascending. far, val: (m,) float64, FAR(d) and VAL(d) there."""
+
+    thresholds: NDArray[np.float64]
+    far: NDArray[np.float64]
+    val: NDArray[np.float64]
+
+
+def roc(distances: Distances, same: Same) -> Roc:
+    """The curve at every distance of P_diff, which is where FAR changes, from (0, VAL) to (1, VAL)."""
+    genuine, impostors = np.sort(distances[same]), np.sort(distances[~same])
+    thresholds = np.append(impostors, np.float32(np.inf))
+    far = np.searchsorted(impostors, thresholds, side="left") / impostors.size
+    val = np.searchsorted(genuine, thresholds, side="left") / genuine.size
+    return Roc(thresholds.astype(np.float64), far, val)

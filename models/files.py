@@ -1,0 +1,27 @@
+"""Files: written so that a reader sees the whole of one or none of it, known by their sha256."""
+
+import hashlib
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes beside the path, flushes to the disk, then renames. Makes the folder if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def has(path: Path, sha256: str) -> bool:
+    """Whether the file is there with this content."""
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256

@@ -1,0 +1,1 @@
+"""The face-recognition service: photographs in, decisions out."""

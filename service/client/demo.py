@@ -1,0 +1,62 @@
+"""A tour of a running service with real photographs: enrol, verify, identify, cluster, and what it answered."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from service.client.connection import Connection, JsonObject
+from service.client.enrolment import Enrolment, Person, people_of
+
+COLLECTION = "demo"
+
+
+def run(service: Connection, folder: Path, console: Console) -> None:
+    """Shows the four verbs on a folder of identities, whose first person has two photographs or more."""
+    people = sorted(people_of(folder), key=lambda person: -len(person.photographs))
+    references = [Person(person.name, person.photographs[:1]) for person in people]
+    report = Enrolment(service, COLLECTION, "main", lambda: None).run(references)
+    console.print(f"[bold]Enrolled[/] {dict(report.counts)} as subjects of the collection {COLLECTION!r}")
+    console.print(_verified(service, people))
+    console.print(_identified(service, [file for person in people for file in person.photographs[1:]]))
+    console.print(_clustered(service, [file for person in people for file in person.photographs]))
+
+
+def _verified(service: Connection, people: Sequence[Person]) -> Table:
+    """The first photograph of the first person beside their second, and beside everybody else's first."""
+    first, *others = people
+    table = Table("image_a", "image_b", "distance", "verified", title="POST /verify", title_justify="left")
+    for other in (first.photographs[1], *(person.photographs[0] for person in others)):
+        files = {"image_a": first.photographs[0].read_bytes(), "image_b": other.read_bytes()}
+        answer = service.call("POST", "/verify", files=files)
+        table.add_row(first.photographs[0].name, other.name, f"{answer['distance']:.3f}", str(answer["verified"]))
+    return table
+
+
+def _identified(service: Connection, probes: Sequence[Path]) -> Table:
+    """Photographs that are not enrolled."""
+    table = Table("image", "decision", "subject", "nearest", title="POST /identify", title_justify="left")
+    for probe in probes:
+        answer = service.call(
+            "POST", "/identify", params={"collection": COLLECTION}, files={"image": probe.read_bytes()}
+        )
+        for face in answer["faces"]:
+            table.add_row(probe.name, face["decision"], face["subject"] or "-", _nearest(face))
+    return table
+
+
+def _nearest(face: JsonObject) -> str:
+    return ", ".join(f"{one['subject']} {one['distance']:.3f}" for one in face["candidates"][:2])
+
+
+def _clustered(service: Connection, photographs: Sequence[Path]) -> Table:
+    """All of them, without a word of who they are."""
+    answer = service.call(
+        "POST", "/cluster", files=[("images", (file.name, file.read_bytes())) for file in photographs]
+    )
+    table = Table("cluster", "photographs", title="POST /cluster", title_justify="left")
+    for cluster in answer["clusters"]:
+        shown = (photographs[answer["faces"][member]["image"]].name for member in cluster["members"])
+        table.add_row(str(cluster["label"]), ", ".join(shown))
+    return table

@@ -1,0 +1,21 @@
+"""The service's figures, as Prometheus reads them. Labels are bounded: never an id, a name or a client's text."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+STAGE_SECONDS = Histogram(
+    "face_stage_seconds",
+    "Time in one stage of a request; queue is waiting, embed is computing.",
+    ["stage"],
+    buckets=_SECONDS,
+)
+REQUEST_SECONDS = Histogram(
+    "face_request_seconds", "Time of a whole request.", ["method", "route", "status"], buckets=_SECONDS
+)
+BATCH_CROPS = Histogram("face_batch_crops", "Crops in one call of the embedder.", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
+QUEUED_CROPS = Gauge("face_queued_crops", "Crops that wait for the embedder.")
+IMAGES_IN_FLIGHT = Gauge("face_images_in_flight", "Images that were admitted and not yet answered.")
+GALLERY_FACES = Gauge("face_gallery_faces", "Enrolled faces, over all collections.")
+DECISIONS = Counter("face_decisions", "Decisions by kind and outcome.", ["decision", "outcome"])
+REFUSALS = Counter("face_refusals", "Requests that were refused, by the code of the answer.", ["code"])

@@ -1,0 +1,167 @@
+"""What is too large, too much or too slow is refused, and the others go on."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import httpx
+import numpy as np
+import pytest
+from anyio import lowlevel, to_thread
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from service.api.dependencies import Services
+from service.api.door import Door
+from service.api.limited import Limited
+from service.app import build_app
+from service.errors import InvalidOption, Overloaded
+from service.settings import Limits, Settings
+from tests.clients import connect
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def services(app: FastAPI) -> Services:
+    """The application's own, with a door of four images, three of one request."""
+    services: Services = app.state.services
+    return replace(services, door=Door(images_in_flight=4, images_per_request=3))
+
+
+def settings(tmp_path: Path, limits: Limits) -> Settings:
+    return Settings(data_dir=tmp_path, limits=limits)
+
+
+async def test_a_full_door_is_503_and_lets_the_others_go_on(
+    services: Services, tmp_path: Path, obama: bytes, obama2: bytes
+) -> None:
+    async with connect(build_app(settings(tmp_path, Limits()), services)) as client:
+        with services.door.admit(3):
+            refused = await client.post("/verify", files={"image_a": obama, "image_b": obama2})
+            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+            assert refused.headers["retry-after"] == "1"
+            assert (await client.post("/embed", files={"images": obama})).status_code == 200
+            assert (await client.get("/readyz")).status_code == 200
+        assert (await client.post("/verify", files={"image_a": obama, "image_b": obama2})).status_code == 200
+
+
+def test_the_door_says_at_once_what_will_never_fit() -> None:
+    with pytest.raises(InvalidOption), Door(images_in_flight=2, images_per_request=8).admit(3):
+        pass
+
+
+def test_the_door_is_free_again_after_a_failure() -> None:
+    door = Door(images_in_flight=2, images_per_request=2)
+    with pytest.raises(ZeroDivisionError), door.admit(2):
+        raise ZeroDivisionError
+    with door.admit(2), pytest.raises(Overloaded), door.admit(1):
+        pass
+
+
+async def test_a_request_that_takes_too_long_is_503(services: Services, tmp_path: Path, obama: bytes) -> None:
+    async with connect(build_app(settings(tmp_path, Limits(request_timeout_s=0.001)), services)) as client:
+        answer = await client.post("/embed", files={"images": obama})
+    assert (answer.status_code, answer.json()["code"]) == (503, "timed_out")
+    assert answer.headers["retry-after"] == "5"
+
+
+class Threaded:
+    """An application that answers from a thread of its pool, once its gate is open."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.threads = anyio.CapacityLimiter(1)
+        self.ended = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await to_thread.run_sync(self.gate.wait, limiter=self.threads)
+        await PlainTextResponse("done")(scope, receive, send)
+        self.ended.set()
+
+
+@pytest.fixture
+def threaded() -> Iterator[Threaded]:
+    app = Threaded()
+    yield app
+    app.gate.set()
+
+
+async def test_work_that_nobody_waits_for_is_still_counted(threaded: Threaded) -> None:
+    limited = Limited(threaded, body_bytes=10, body_bytes_in_flight=15, timeout_s=0.01)
+    async with connect(limited) as client:
+        assert (await client.post("/", content=b"0123456789")).json()["code"] == "timed_out"
+        assert threaded.threads.borrowed_tokens == 1
+        assert (await client.post("/", content=b"0123456789")).json()["code"] == "overloaded"
+        threaded.gate.set()
+        await threaded.ended.wait()
+        await lowlevel.checkpoint()  # for its share of the bytes
+        assert (await client.post("/", content=b"0123456789")).text == "done"
+
+
+async def test_an_upload_that_stands_still_is_ended() -> None:
+    ended = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, _send: Send) -> None:
+        try:
+            await Request(scope, receive).body()
+        finally:
+            ended.set()
+
+    async def upload() -> AsyncIterator[bytes]:
+        yield b"0123"
+        await ended.wait()
+        yield b"456789"
+
+    limited = Limited(app, body_bytes=10, body_bytes_in_flight=10, timeout_s=0.01)
+    async with connect(limited) as client:
+        answer = await client.post("/", content=upload())
+    assert answer.json()["code"] == "timed_out"
+
+
+async def test_a_body_of_many_numbers_is_413_before_it_is_parsed(services: Services, tmp_path: Path) -> None:
+    """Parsed, they would take forty times the memory."""
+    body = b'{"embeddings": [[' + b"0," * 2**22 + b"0]]}"
+    async with connect(build_app(settings(tmp_path, Limits()), services)) as client:
+        answer = await client.post("/cluster", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_of_many_fields_is_413_before_it_is_parsed(client: httpx.AsyncClient) -> None:
+    body = b"{" + b",".join(b'"%d":0' % number for number in range(20_000)) + b"}"
+    answer = await client.post("/embed", content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    "images", [b"0," * 3000, b'{"base64": ""},' * 3000, b'{"face": "-", "collection": "-"},' * 3000]
+)
+async def test_the_first_of_many_bad_images_is_told(client: httpx.AsyncClient, images: bytes) -> None:
+    body = b'{"images": [' + images.rstrip(b",") + b"]}"
+    answer = await client.post("/embed", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert {error["where"].split(".")[2] for error in answer.json()["errors"]} == {"0"}
+
+
+async def test_a_resource_is_no_larger_than_it_can_be(client: httpx.AsyncClient, collection: str) -> None:
+    answer = await client.put(f"{collection}/subjects/ada", json={"metadata": {"x": "y" * 2**17}})
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_as_many_embeddings_as_are_allowed_fit_into_a_body(client: httpx.AsyncClient, model_id: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(200, 128))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    body = {"embeddings": unit.tolist(), "model": model_id}
+    assert (await client.post("/cluster?threshold=1", json=body)).status_code == 200
+
+
+async def test_more_parts_than_a_form_may_have_are_400(client: httpx.AsyncClient) -> None:
+    parts = b"".join(b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\n\r\n' for _ in range(5000))
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = await client.post("/embed", content=parts + b"--x--\r\n", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_form")

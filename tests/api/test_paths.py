@@ -1,0 +1,52 @@
+"""The path names the resource, and a path has one spelling and its methods."""
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/verify", 405, "method_not_allowed"),
+        ("PATCH", "/collections/default", 405, "method_not_allowed"),
+    ],
+)
+async def test_unknown_paths_and_methods_are_problems_too(
+    client: httpx.AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/livez/", "/collections/", "/collections/default/", "//livez", "/verify/"])
+async def test_a_path_has_one_spelling(client: httpx.AsyncClient, path: str) -> None:
+    """Not a 307 to an address that is made of the Host header."""
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/verify", "POST"),
+        ("/livez", "GET, HEAD"),
+        ("/collections/default", "GET, HEAD, PUT, DELETE"),
+        ("/collections/default/subjects", "GET, HEAD, POST"),
+        ("/collections/default/subjects/ada", "GET, HEAD, PUT, PATCH, DELETE"),
+        ("/static-offline-docs/swagger-ui.css", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_told_which_are_right(client: httpx.AsyncClient, path: str, methods: str) -> None:
+    answer = await client.request("OPTIONS", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
+async def test_head_is_answered_as_get_is(client: httpx.AsyncClient) -> None:
+    for path in ("/livez", "/collections/default", "/docs", "/openapi.json"):
+        assert (await client.head(path)).status_code == 200
+    assert (await client.head("/collections/nowhere")).status_code == 404
+    assert (await client.head("/verify")).status_code == 405

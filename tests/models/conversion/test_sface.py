@@ -1,0 +1,30 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from service.card import EmbedderCard
+from service.distances import unit
+from service.domain import Crops
+from service.model_file import open_model
+
+
+def test_the_converted_graph_embeds_as_the_original_does(
+    models_dir: Path, original: Callable[[str], bytes], crops: Callable[[str], Crops], tmp_path: Path
+) -> None:
+    # ONNX Runtime refuses the original's quantised biases; OpenCV, whose zoo it is from, reads them.
+    file = tmp_path / "sface.onnx"
+    file.write_bytes(original("sface"))
+    published = cv2.dnn.readNetFromONNX(str(file), engine=cv2.dnn.ENGINE_CLASSIC)
+    faces = crops("sface")
+
+    # It takes RGB in 0..255, channels first, one face at a time. Its features are of any length.
+    features = []
+    for face in faces:
+        published.setInput(face[None].transpose(0, 3, 1, 2).astype(np.float32))
+        features.append(published.forward().copy())
+    converted = open_model(models_dir / "sface.onnx", EmbedderCard, "cpu", 1).session
+    (embeddings,) = converted.run(["embeddings"], {"crops": faces})
+
+    np.testing.assert_allclose(embeddings, unit(np.concatenate(features)), atol=2e-6)

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from models.evaluation import metrics
+from models.evaluation.metrics import Distances, Same
+
+
+@pytest.fixture(params=range(5))
+def pairs(request: pytest.FixtureRequest) -> tuple[Distances, Same]:
+    rng = np.random.default_rng(request.param)
+    same = rng.random(300) < 0.5
+    return rng.normal(np.where(same, 1.0, 1.7), 0.3).clip(0, 4).astype(np.float32), same
+
+
+def test_val_and_far_count_what_is_accepted(pairs: tuple[Distances, Same]) -> None:
+    distances, same = pairs
+    for d in (0.0, 0.9, 1.242, 4.0):
+        genuine = [one < d for one, kind in zip(distances, same, strict=True) if kind]
+        impostor = [one < d for one, kind in zip(distances, same, strict=True) if not kind]
+        assert metrics.validation_rate(distances, same, d) == pytest.approx(sum(genuine) / len(genuine))
+        assert metrics.false_accept_rate(distances, same, d) == pytest.approx(sum(impostor) / len(impostor))
+
+
+@pytest.mark.parametrize("far", [0.0, 0.01, 0.1, 0.5])
+def test_the_threshold_at_a_far_is_the_largest_that_keeps_it(pairs: tuple[Distances, Same], far: float) -> None:
+    distances, same = pairs
+
+    d = metrics.threshold_at(distances, same, far)
+
+    assert metrics.false_accept_rate(distances, same, d) <= far
+    assert metrics.false_accept_rate(distances, same, float(np.nextafter(np.float32(d), np.float32(5)))) > far
+
+
+def test_three_of_three_thousand_are_one_in_a_thousand() -> None:
+    distances = np.linspace(0, 1, 3000, dtype=np.float32)
+    same = np.zeros(3000, bool)
+
+    d = metrics.threshold_at(distances, same, 1e-3)
+
+    assert np.sum(distances < d) == 3
+
+
+def test_no_threshold_decides_more_pairs_rightly_than_the_best(pairs: tuple[Distances, Same]) -> None:
+    distances, same = pairs
+
+    best = metrics.accuracy(distances, same, metrics.best_threshold(distances, same))
+
+    candidates = [*distances.tolist(), *(distances + 1e-4).tolist(), -1.0, 5.0]
+    assert best == max(metrics.accuracy(distances, same, d) for d in candidates)
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_the_best_threshold_for_one_kind_accepts_all_or_nothing(kind: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    distances = np.array([0.5, 1.0, 1.5], np.float32)
+    same = np.full(3, kind)
+
+    assert metrics.accuracy(distances, same, metrics.best_threshold(distances, same)) == 1.0
+
+
+def test_each_fold_is_decided_at_the_threshold_of_the_others(pairs: tuple[Distances, Same]) -> None:
+    distances, same = pairs
+    folds = np.arange(300) % 10
+
+    found = metrics.cross_validate(distances, same, folds)
+
+    for fold in range(10):
+        others = [i for i in range(300) if folds[i] != fold]
+        held_out = [i for i in range(300) if folds[i] == fold]
+        d = metrics.best_threshold(distances[others], same[others])
+        right = sum((distances[i] < d) == same[i] for i in held_out)
+        assert found.thresholds[fold] == d
+        assert found.accuracies[fold] == pytest.approx(right / 30)
+
+
+def test_the_standard_error_is_of_the_mean() -> None:
+    folds = metrics.CrossValidation(np.array([0.9, 1.0, 0.8]), np.zeros(3))
+
+    assert folds.mean == pytest.approx(0.9)
+    assert folds.standard_error == pytest.approx(0.1 / 3**0.5)
+
+
+def test_the_curve_is_val_against_far_at_each_threshold(pairs: tuple[Distances, Same]) -> None:
+    distances, same = pairs
+
+    curve = metrics.roc(distances, same)
+
+    assert (curve.far[0], curve.far[-1], curve.val[-1]) == (0.0, 1.0, 1.0)
+    for d, far, val in zip(curve.thresholds, curve.far, curve.val, strict=True):
+        assert far == pytest.approx(metrics.false_accept_rate(distances, same, d))
+        assert val == pytest.approx(metrics.validation_rate(distances, same, d))

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from models.errors import DatasetError
+from models.evaluation.pairs import read_pairs
+
+LIST = "2\t1\nAnna\t1\t2\nAnna\t2\tBoris\t11\nCarla\t3\t4\nBoris\t11\tDora\t1\n"
+
+
+def _file(folder: Path, text: str) -> Path:
+    file = folder / "pairs.txt"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def test_a_list_names_each_photograph_once(tmp_path: Path) -> None:
+    pairs = read_pairs(_file(tmp_path, LIST))
+
+    ends = [
+        (pairs.images[left].as_posix(), pairs.images[right].as_posix())
+        for left, right in zip(pairs.left, pairs.right, strict=True)
+    ]
+    assert ends == [
+        ("Anna/Anna_0001.jpg", "Anna/Anna_0002.jpg"),
+        ("Anna/Anna_0002.jpg", "Boris/Boris_0011.jpg"),
+        ("Carla/Carla_0003.jpg", "Carla/Carla_0004.jpg"),
+        ("Boris/Boris_0011.jpg", "Dora/Dora_0001.jpg"),
+    ]
+    assert len(pairs.images) == len(set(pairs.images)) == 6
+    assert pairs.same.tolist() == [True, False, True, False]
+    assert pairs.folds.tolist() == [0, 0, 1, 1]
+
+
+def test_a_list_without_folds_is_one_fold(tmp_path: Path) -> None:
+    pairs = read_pairs(_file(tmp_path, "1\nAnna\t1\t2\nAnna\t2\tBoris\t11\n"))
+
+    assert pairs.folds.tolist() == [0, 0]
+
+
+def test_a_list_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="promises 4 pairs and holds 3"):
+        read_pairs(_file(tmp_path, LIST[: LIST.rindex("Boris")]))
+
+
+@pytest.mark.parametrize("text", ["", "pairs\n", "1\t1\nAnna\tone\ttwo\nAnna\t1\tBoris\t1\n", "1\nAnna\nBoris\n"])
+def test_what_is_no_list_of_pairs_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is not a list of pairs"):
+        read_pairs(_file(tmp_path, text))
+
+
+def test_a_list_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"pairs\.txt is not a list of pairs"):
+        read_pairs(tmp_path / "pairs.txt")
+
+
+@pytest.mark.lfw
+def test_view_2_of_lfw_is_ten_folds_of_300_and_300(lfw: Path) -> None:
+    pairs = read_pairs(lfw / "pairs.txt")
+
+    assert len(pairs.images) == 7701
+    for fold in range(10):
+        assert pairs.same[pairs.folds == fold].tolist() == [True] * 300 + [False] * 300

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import calibration
+from models.calibration import Faces
+from models.errors import DatasetError
+from service.clusterers.base import Grouping, Labels, Photographs
+from service.distances import squared_l2, unit
+from service.domain import Embeddings
+
+
+def _faces(people: int, each: int, spread: float, seed: int = 0) -> Faces:
+    """Photographs that lie around their people, in 16 dimensions."""
+    rng = np.random.default_rng(seed)
+    centres = unit(np.repeat(rng.normal(size=(people, 16)), each, axis=0).astype(np.float32))
+    vectors = unit((centres + spread * rng.normal(size=centres.shape)).astype(np.float32))
+    return Faces(vectors, np.repeat(np.arange(people), each), 0)
+
+
+def test_strangers_are_called_somebody_at_the_rate_that_was_asked_for() -> None:
+    faces = _faces(people=120, each=3, spread=0.1)
+
+    threshold = calibration.identification_threshold(faces, 40, 0.05, np.random.default_rng(1))
+
+    # Slowly: each photograph of each person, in galleries of 40 others that are drawn anew.
+    rng = np.random.default_rng(2)
+    called = []
+    for _ in range(40):
+        gallery = rng.permutation(120)[:40]
+        references = faces.embeddings[gallery * 3 + rng.integers(0, 3, 40)]
+        strangers = ~np.isin(faces.people, gallery)
+        called += (squared_l2(faces.embeddings[strangers], references).min(axis=1) < threshold).tolist()
+    assert np.mean(called) == pytest.approx(0.05, abs=0.015)
+
+
+def test_a_larger_gallery_needs_a_lower_threshold() -> None:
+    faces = _faces(people=120, each=3, spread=0.1)
+
+    few, many = (
+        calibration.identification_threshold(faces, count, 0.05, np.random.default_rng(1)) for count in (10, 100)
+    )
+
+    assert many < few
+
+
+def test_people_count_equally_however_many_photographs_they_have() -> None:
+    values = np.array([0.1, 0.2, 0.3, 0.4, 0.9], np.float32)
+    weights = np.array([1 / 4] * 4 + [1.0])
+
+    assert calibration.weighted_quantile(values, weights, 0.5) == pytest.approx(0.9)
+    assert calibration.weighted_quantile(values, np.ones(5), 0.5) == pytest.approx(0.3)
+
+
+def test_the_rate_is_kept_by_what_is_below_the_threshold() -> None:
+    values = np.arange(1000, dtype=np.float32)
+
+    threshold = calibration.weighted_quantile(values, np.ones(1000), 0.01)
+
+    assert np.mean(values < threshold) == 0.01
+
+
+def test_more_references_than_people_are_refused() -> None:
+    with pytest.raises(DatasetError, match="30 references need more people than that; 30 have a face"):
+        calibration.identification_threshold(_faces(30, 2, 0.1), 30, 0.01, np.random.default_rng(0))
+
+
+class _ByHand:
+    """A clusterer that is right where the threshold is the right one, and puts all together elsewhere."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        self._right = grouping.threshold_sq_l2 == 1.2
+
+    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
+        return photographs // 3 if self._right else np.zeros(len(embeddings), np.int64)
+
+
+def test_the_threshold_with_the_best_groups_is_taken() -> None:
+    best = calibration.clustering_threshold(_faces(5, 3, 0.1), _ByHand)
+
+    assert best == calibration.BestThreshold(1.2, 1.0)
+
+
+def test_a_calibration_is_printed_as_the_zoo_has_it() -> None:
+    calibrated = calibration.calibrate(_faces(400, 3, 0.08), 100, 0.02)
+
+    text = calibrated.toml("sface")
+
+    assert text.startswith("# 1200 photographs, 0 without a face; 400 people with one\n")
+    assert "[models.sface.thresholds]\nidentification = { threshold_sq_l2 = " in text
+    assert "fpir = 0.02, references = 100 }" in text
+    assert all(best.f > 0.9 for best in calibrated.clustering.values())
+
+
+def test_a_sample_takes_more_of_the_people_who_are_clustered(tmp_path: Path) -> None:
+    for person in range(calibration.CLUSTERED_PEOPLE + 20):
+        folder = tmp_path / f"{person:03}"
+        folder.mkdir()
+        for number in range(12):
+            (folder / f"{number}.jpg").touch()
+        (folder / "notes.txt").touch()
+
+    sample = calibration.draw_sample(tmp_path)
+
+    counts = np.bincount(sample.people)
+    assert (
+        counts.tolist()
+        == [calibration.CLUSTERED_PER_PERSON] * calibration.CLUSTERED_PEOPLE + [calibration.PROBES_PER_PERSON] * 20
+    )
+    assert len(set(sample.files)) == len(sample.files)
+    assert calibration.draw_sample(tmp_path) == sample
+    for file, person in zip(sample.files, sample.people, strict=True):
+        assert file.parent == sample.files[sample.people.index(person)].parent
