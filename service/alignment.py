@@ -42,7 +42,7 @@ class Aligner:
 
     def _transform(self, face: Face) -> Transform:
         if isinstance(self.alignment, FivePoint):
-            return _view(self.alignment) @ _three_by_three(similarity(face.landmarks, ARCFACE_TEMPLATE))
+            return template_to_crop(self.alignment) @ _three_by_three(similarity(face.landmarks, ARCFACE_TEMPLATE))
         return _box_transform(face, self.alignment)
 
 
@@ -71,7 +71,7 @@ def _three_by_three(transform: Transform) -> Transform:
     return np.vstack([transform, [0.0, 0.0, 1.0]])
 
 
-def _view(alignment: FivePoint) -> Transform:
+def template_to_crop(alignment: FivePoint) -> Transform:
     """The template's rectangle to the whole crop: edges to edges, so centres are half a pixel in."""
     left, top, right, bottom = alignment.view
     across, down = alignment.width / (right - left), alignment.height / (bottom - top)

@@ -10,9 +10,13 @@
 Casting, means, scales and layouts are inside the graph, so the service knows no model's constants.
 """
 
-from typing import Annotated, Literal
+from operator import not_
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+IDENTITY = r"^[0-9a-f]{64}$"
+"""What a model's identity looks like: the sha256 over its graph's nodes and initializers."""
 
 
 class _Frozen(BaseModel):
@@ -73,6 +77,21 @@ class Thresholds(_Frozen):
     chosen_on: str = ""
 
 
+class ErrorRate(_Frozen):
+    """How often faces are decided wrongly at a threshold, on people whom the model was not trained on.
+
+    fmr: false matches of `impostor_pairs` pairs of two people (the paper's FAR). fnmr: misses of `genuine_pairs` pairs
+    of one person (1 - VAL). Of several rows each is a point of the same curve.
+    """
+
+    threshold_sq_l2: float = Field(gt=0, le=4)
+    fmr: float = Field(ge=0, le=1)
+    fnmr: float = Field(ge=0, le=1)
+    impostor_pairs: int = Field(ge=1)
+    genuine_pairs: int = Field(ge=1)
+    measured_on: str
+
+
 class Result(_Frozen):
     """One measured figure and the command that gave it."""
 
@@ -80,6 +99,36 @@ class Result(_Frozen):
     value: float
     standard_error: float | None = None
     command: str
+
+
+class PairThresholds(_Frozen):
+    """As `Thresholds`, between the embeddings of two models, so that each was measured and none is a default.
+
+    They hold whichever of the two made the probe.
+    """
+
+    verification: float = Field(gt=0, le=4)
+    identification: Identification | None = None
+    chosen_on: str
+
+
+class Compatible(_Frozen):
+    """Another model of the same dimension whose embeddings may be compared with this one's (*harmonic* embeddings).
+
+    All its figures were measured between the two; the first of `error_rates` is at the verification threshold.
+    """
+
+    name: str
+    id: str = Field(pattern=IDENTITY)
+    thresholds: PairThresholds
+    error_rates: tuple[ErrorRate, ...] = Field(min_length=1)
+    results: tuple[Result, ...] = ()
+
+    @model_validator(mode="after")
+    def _measured_at_its_threshold(self) -> Self:
+        if self.error_rates[0].threshold_sq_l2 != self.thresholds.verification:
+            raise ValueError("the first of error_rates must be at thresholds.verification")
+        return self
 
 
 Shape = tuple[int | None, ...]
@@ -92,7 +141,7 @@ Tensors = dict[str, Shape]
 class _Card(_Frozen):
     format: Literal[1] = 1
     name: str
-    id: str = Field(pattern=r"^[0-9a-f]{64}$", description="sha256 over the graph's nodes and initializers")
+    id: str = Field(pattern=IDENTITY, description="sha256 over the graph's nodes and initializers")
     architecture: str
     licence: str
     source: Source | None = None
@@ -100,13 +149,29 @@ class _Card(_Frozen):
 
 
 class EmbedderCard(_Card):
-    """What an embedder's file says of itself."""
+    """What an embedder's file says of itself.
+
+    Its last two fields are not written where they are empty, so files from before they were there keep their bytes.
+    """
 
     role: Literal["embedder"] = "embedder"
     dimension: int = Field(ge=2, le=4096)
     alignment: Alignment
     thresholds: Thresholds = Thresholds()
     results: tuple[Result, ...] = ()
+    error_rates: tuple[ErrorRate, ...] = Field((), exclude_if=not_)
+    compatible_with: tuple[Compatible, ...] = Field((), exclude_if=not_)
+
+    @model_validator(mode="after")
+    def _others_once_each(self) -> Self:
+        ids = [self.id, *(one.id for one in self.compatible_with)]
+        if len(set(ids)) < len(ids):
+            raise ValueError("compatible_with must name other models, each once")
+        return self
+
+    def compatible(self, model_id: str) -> Compatible | None:
+        """The entry of the model with this identity; None where the two may not be compared."""
+        return next((one for one in self.compatible_with if one.id == model_id), None)
 
     @property
     def inputs(self) -> Tensors:

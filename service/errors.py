@@ -8,7 +8,7 @@
     │   └── SeveralFaces              one face was needed and the caller refuses to choose
     ├── EmbeddingError                what came cannot be compared
     │   ├── InvalidEmbedding          wrong length, not finite, not of unit length
-    │   └── ModelMismatch             made by another model
+    │   └── ModelMismatch             made by another model that is not compatible
     ├── InvalidOption                 an option's value does not fit the rest of the request
     ├── GalleryError
     │   ├── CollectionNotFound
@@ -98,7 +98,7 @@ class InvalidEmbedding(EmbeddingError):
 
 
 class ModelMismatch(EmbeddingError):
-    """Vectors of two models are never compared."""
+    """Vectors of two models are never compared, unless the loaded model's card calls the other one compatible."""
 
     code = "model_mismatch"
 

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.api.fields import ModelId
-from service.card import EmbedderCard
+from service.card import Compatible, EmbedderCard, PairThresholds, Thresholds
 from service.domain import Box, Embeddings, Face, Notice
 
 
@@ -32,6 +32,11 @@ class ModelAnswer(Answer):
     def of(cls, card: EmbedderCard) -> Self:
         """From its card."""
         return cls(name=card.name, id=card.id, dimension=card.dimension)
+
+    @classmethod
+    def compatible(cls, other: Compatible | None, card: EmbedderCard) -> Self | None:
+        """The other one of two compatible models, of which `card` is the loaded one's; None where there is none."""
+        return cls(name=other.name, id=other.id, dimension=card.dimension) if other else None
 
 
 NOTICES = {
@@ -100,6 +105,25 @@ class HealthAnswer(Answer):
     status: Literal["alive", "ready"]
 
 
+class CompatibleAnswer(Answer):
+    """Another model whose embeddings may be compared with the loaded one's, and the thresholds between the two."""
+
+    name: str
+    id: ModelId
+    threshold: float = Field(description="of /verify")
+    identification_threshold: float | None
+
+    @classmethod
+    def of(cls, other: Compatible) -> Self:
+        """From its entry in the loaded model's card."""
+        return cls(
+            name=other.name,
+            id=other.id,
+            threshold=other.thresholds.verification,
+            identification_threshold=identification_threshold(other.thresholds),
+        )
+
+
 class LoadedModelAnswer(ModelAnswer):
     """The loaded embedder, as its card describes it."""
 
@@ -108,6 +132,14 @@ class LoadedModelAnswer(ModelAnswer):
     training: str
     threshold: float = Field(description="of /verify")
     identification_threshold: float | None
+    compatible_with: list[CompatibleAnswer] = Field(
+        description="whose embeddings are taken too, and whose collections are searched; enrolling stays their own"
+    )
+
+
+def identification_threshold(thresholds: Thresholds | PairThresholds) -> float | None:
+    """None where it was not measured."""
+    return thresholds.identification.threshold_sq_l2 if thresholds.identification else None
 
 
 def vectors(embeddings: Embeddings) -> list[list[float]]:

@@ -1,11 +1,19 @@
 """What goes out of the decisions, field by field. Distances are squared L2 in [0, 4]."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from service.api.answers import Answer, Distance, FaceAnswer, ModelAnswer, WarningAnswer
 from service.api.fields import Id
+
+ComparedWith = Annotated[
+    ModelAnswer | None,
+    Field(
+        description="the compatible model that made the other side of the comparison; null where `model` made both. "
+        "The threshold is the one that was measured between the two"
+    ),
+]
 
 
 class ImageAnswer(Answer):
@@ -26,6 +34,7 @@ class VerifyAnswer(Answer):
     image_a: ImageAnswer
     image_b: ImageAnswer
     model: ModelAnswer
+    compared_with: ComparedWith
 
 
 class CandidateAnswer(Answer):
@@ -55,6 +64,7 @@ class IdentifyAnswer(Answer):
     gallery_size: int
     warnings: list[WarningAnswer]
     model: ModelAnswer
+    compared_with: ComparedWith
 
 
 class EmbeddedFace(FaceAnswer):

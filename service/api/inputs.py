@@ -45,7 +45,9 @@ class EmbeddingImage(_Kind):
     """An embedding that you hold, instead of a photograph."""
 
     embedding: UnitVector
-    model: ModelId
+    model: ModelId = Field(
+        description="what made it: the loaded model or, in /verify and /identify, one that is compatible with it"
+    )
 
     def input(self) -> decisions.Input:
         """As it is; the decision checks it."""

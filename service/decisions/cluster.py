@@ -81,12 +81,13 @@ async def faces_of(inputs: Inputs, images: Sequence[Input], limit: int) -> tuple
 
 
 def faces_given(inputs: Inputs, embeddings: Sequence[Sequence[float]], model: str, limit: int) -> Faces:
-    """Embeddings that the client holds, no two of one photograph. model: the identity of the model that made them.
+    """Embeddings that the client holds, no two of one photograph.
 
+    model: the identity of the model that made them; the loaded one alone will do, as its thresholds are for its own.
     limit: of faces. Raises InvalidOption where there are more, EmbeddingError for one that cannot be compared.
     """
     _check_number(len(embeddings), limit)
-    inputs.check_model(model)
+    inputs.check_own(model)
     return _each_alone(check_embeddings(embeddings, inputs.model.dimension))
 
 
@@ -115,7 +116,7 @@ def _check_number(faces: int, limit: int) -> None:
 def _threshold(inputs: Inputs, method: Method) -> float | None:
     """The caller's; where neither it nor a number of clusters was given, the model's own for this method."""
     if method.threshold_sq_l2 is None and method.n_clusters is None:
-        return inputs.pipeline.card.thresholds.clustering.get(method.name)
+        return inputs.card.thresholds.clustering.get(method.name)
     return method.threshold_sq_l2
 
 

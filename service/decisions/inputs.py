@@ -12,6 +12,7 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
+from service.card import EmbedderCard
 from service.domain import Embeddings, Face, Notice, check_embedding
 from service.errors import FaceError, ModelMismatch
 from service.galleries.base import ModelRef
@@ -60,26 +61,28 @@ Input = Upload | Given | Enrolled | Claimed
 class Probe:
     """What an input stands for: (n, d) embeddings and, row by row, where in the photograph each face is.
 
-    faces holds None where no photograph was given; faces_found is then None too.
+    model: what made the embeddings: the loaded one, or one that is compatible with it. faces holds None where no
+    photograph was given; faces_found is then None too.
     """
 
     embeddings: Embeddings
+    model: ModelRef
     faces: tuple[Face | None, ...]
     faces_found: int | None = None
     notices: tuple[Notice, ...] = ()
 
     @classmethod
-    def seen(cls, photograph: Photograph) -> "Probe":
+    def seen(cls, photograph: Photograph, model: ModelRef) -> "Probe":
         """What a photograph shows."""
         notices = photograph.notices
         if len(photograph.faces) == 1 < photograph.faces_found:
             notices = (*notices, Notice.SEVERAL_FACES)
-        return cls(photograph.embeddings, photograph.faces, photograph.faces_found, notices)
+        return cls(photograph.embeddings, model, photograph.faces, photograph.faces_found, notices)
 
     @classmethod
-    def known(cls, embeddings: Embeddings) -> "Probe":
+    def known(cls, embeddings: Embeddings, model: ModelRef) -> "Probe":
         """Vectors that came without a photograph."""
-        return cls(embeddings, (None,) * len(embeddings))
+        return cls(embeddings, model, (None,) * len(embeddings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,50 +94,85 @@ class Inputs:
     gallery_threads: anyio.CapacityLimiter
 
     @property
+    def card(self) -> EmbedderCard:
+        """Of the loaded model."""
+        return self.pipeline.card
+
+    @property
     def model(self) -> ModelRef:
         """The loaded model, as the gallery knows it."""
-        card = self.pipeline.card
-        return ModelRef(card.id, card.dimension)
+        return ModelRef(self.card.id, self.card.dimension)
 
     async def probe(self, item: Input, choose: Choose) -> Probe:
-        """Raises PhotographError, EmbeddingError or GalleryError."""
+        """Of the loaded model or one that is compatible with it.
+
+        Raises PhotographError, EmbeddingError or GalleryError.
+        """
         match item:
             case Upload(data):
-                return Probe.seen(await self.pipeline.probe(data, choose))
+                return Probe.seen(await self.pipeline.probe(data, choose), self.model)
             case _:
                 return await self.known(item)
 
     async def known(self, item: Given | Enrolled | Claimed) -> Probe:
-        """What needs no photograph. Raises EmbeddingError or GalleryError."""
+        """What needs no photograph, likewise. Raises EmbeddingError or GalleryError."""
         match item:
             case Given(embedding, model):
-                return Probe.known(self._checked(embedding, model))
+                return self._given(embedding, ModelRef(model, self.model.dimension))
             case Enrolled(face, collection):
                 return await self._enrolled(self.gallery.face_vectors, collection, face)
             case Claimed(subject, collection):
                 return await self._enrolled(self.gallery.subject_vectors, collection, subject)
 
-    async def _enrolled(self, look_up: Callable[[str, str, ModelRef], Embeddings], collection: str, name: str) -> Probe:
-        with stage("gallery"):
-            return Probe.known(
-                await to_thread.run_sync(look_up, collection, name, self.model, limiter=self.gallery_threads)
-            )
-
     async def probes(self, items: Sequence[Input], choose: Choose) -> list[Probe]:
-        """One bad input refuses them all, and the error names its position."""
-        return await in_order(at(f"images[{i}]", self.probe(item, choose)) for i, item in enumerate(items))
+        """Of the loaded model alone. One bad input refuses them all, and the error names its position."""
+        return await in_order(at(f"images[{i}]", self._own(item, choose)) for i, item in enumerate(items))
 
-    def check_model(self, model: str) -> None:
-        """Whether embeddings of the model with this identity may be compared here. Raises ModelMismatch."""
+    def check_own(self, model: str) -> None:
+        """Whether the model with this identity is the loaded one. Raises ModelMismatch."""
         if model != self.model.id:
-            raise ModelMismatch(
-                "The embedding was made by another model than the one that is loaded (GET /model). "
-                "Embed the photograph again with POST /embed."
-            )
+            raise _made_by_another()
 
-    def _checked(self, embedding: Sequence[float], model: str) -> Embeddings:
-        self.check_model(model)
-        return check_embedding(embedding, self.model.dimension)
+    def references(self, collection: str) -> ModelRef:
+        """What made the collection's faces; where it has none, the loaded model, which may enrol the first.
+
+        Reads the gallery. Raises GalleryError, or ModelMismatch for a model that is not compatible with the loaded one.
+        """
+        bound = self.gallery.model_of(collection)
+        if bound is None or not self._comparable(bound):
+            self.model.check(bound)
+            return self.model
+        return bound
+
+    async def _own(self, item: Input, choose: Choose) -> Probe:
+        probe = await self.probe(item, choose)
+        self.check_own(probe.model.id)
+        return probe
+
+    def _comparable(self, model: ModelRef) -> bool:
+        """Two models of different dimensions are not, whatever the card says."""
+        known = model.id == self.card.id or self.card.compatible(model.id) is not None
+        return known and model.dimension == self.card.dimension
+
+    def _given(self, embedding: Sequence[float], model: ModelRef) -> Probe:
+        if not self._comparable(model):
+            raise _made_by_another()
+        return Probe.known(check_embedding(embedding, model.dimension), model)
+
+    async def _enrolled(self, look_up: Callable[[str, str, ModelRef], Embeddings], collection: str, name: str) -> Probe:
+        def found() -> Probe:
+            model = self.references(collection)
+            return Probe.known(look_up(collection, name, model), model)
+
+        with stage("gallery"):
+            return await to_thread.run_sync(found, limiter=self.gallery_threads)
+
+
+def _made_by_another() -> ModelMismatch:
+    return ModelMismatch(
+        "The embedding was made by another model than the one that is loaded (GET /model). "
+        "Embed the photograph again with POST /embed."
+    )
 
 
 async def at(where: str, work: Awaitable[T]) -> T:

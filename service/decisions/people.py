@@ -74,11 +74,12 @@ async def _see(inputs: Inputs, item: Input, choose: Choose) -> tuple[Probe | Non
 async def _reference(inputs: Inputs, item: Input, choose: Choose) -> Probe:
     match item:
         case Upload(data):
-            probe = Probe.seen(await inputs.pipeline.reference(data, choose))
+            probe = Probe.seen(await inputs.pipeline.reference(data, choose), inputs.model)
         case Claimed():
             raise InvalidOption("A subject stands for all of their faces. Enrol a photograph, an embedding or a face.")
         case _:
             probe = await inputs.known(item)
+            inputs.check_own(probe.model.id)
     if not len(probe.embeddings):
         raise NoFace
     return probe

@@ -219,7 +219,7 @@ class Gallery:
             self._records.empty_journal()
 
     def face_vectors(self, collection: str, face: str, model: ModelRef) -> Embeddings:
-        """(1, d) float32. Raises ModelMismatch."""
+        """(1, d) float32. model: what is to have made it. Raises ModelMismatch."""
         with self._records.reading() as connection:
             place = collections.place(connection, collection)
             vectors = faces.vector_of(connection, place.key, face)
@@ -227,12 +227,19 @@ class Gallery:
         return vectors
 
     def subject_vectors(self, collection: str, subject: str, model: ModelRef) -> Embeddings:
-        """(n, d) float32, in the order of enrolment. Raises SubjectWithoutFaces or ModelMismatch."""
+        """(n, d) float32, in the order of enrolment. model: what is to have made them.
+
+        Raises SubjectWithoutFaces or ModelMismatch.
+        """
         with self._records.reading() as connection:
             place = collections.place(connection, collection)
             vectors = faces.vectors_of(connection, place.key, subjects.key(connection, place.key, subject))
         model.check(place.model)
         return vectors
+
+    def model_of(self, collection: str) -> ModelRef | None:
+        """What made the embeddings of the collection's faces, None where it has none; looks at no record."""
+        return self._shelf(collection).model()
 
     def faces_of(self, collection: str) -> int:
         """How many faces the collection has; looks at no record."""
@@ -250,7 +257,8 @@ class Gallery:
     def search(self, collection: str, probes: Embeddings, k: int, model: ModelRef) -> tuple[list[list[Candidate]], int]:
         """For each probe up to `k` subjects, nearest first, and the number of faces that were searched.
 
-        probes: (n, d) float32, unit length. Raises ModelMismatch.
+        probes: (n, d) float32, unit length. model: what is to have made the collection's faces; whether probes of
+        another may meet them is for the caller to know. Raises ModelMismatch.
         """
         nearest, searched = self._shelf(collection).search(probes, k, model)
         with self._records.reading() as connection:

@@ -117,10 +117,15 @@ class Shelf:
             numbers = bound.index.numbers if bound else np.empty(0, np.int64)
             return Tally(len(numbers), int(numbers.sum()))
 
+    def model(self) -> ModelRef | None:
+        """What made its faces' embeddings, None where it has none. Raises StorageUnavailable."""
+        with self._fresh() as bound:
+            return bound.model if bound else None
+
     def search(self, probes: Embeddings, k_subjects: int, model: ModelRef) -> tuple[list[list[Nearest]], int]:
         """For each probe the nearest face of up to `k_subjects` subjects, nearest first, and the number of faces.
 
-        Raises ModelMismatch or StorageUnavailable.
+        model: what is to have made the faces. Raises ModelMismatch or StorageUnavailable.
         """
         with self._fresh() as bound:
             if bound is None:

@@ -257,6 +257,16 @@ def test_a_collection_is_bound_to_the_model_of_its_faces_while_it_has_any(galler
     assert gallery.collection("default").model_id is None
 
 
+def test_a_gallery_knows_the_model_of_a_collection_s_faces(gallery: Gallery) -> None:
+    assert gallery.model_of("default") is None
+    enrol(gallery, "anna", face(1))
+    assert gallery.model_of("default") == MODEL
+    gallery.delete_subject("default", "anna")
+    assert gallery.model_of("default") is None
+    with pytest.raises(CollectionNotFound):
+        gallery.model_of("nowhere")
+
+
 def test_vectors_come_back_as_they_were_enrolled(gallery: Gallery) -> None:
     ids = enrol(gallery, "anna", *faces(3))
     enrol(gallery, "berta", face(9))

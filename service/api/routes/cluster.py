@@ -41,7 +41,7 @@ async def cluster_faces(
         method=found.method,
         threshold=found.threshold_sq_l2,
         warnings=[warnings_of(notices) for notices in group.notices],
-        model=ModelAnswer.of(services.inputs.pipeline.card),
+        model=ModelAnswer.of(services.inputs.card),
     )
 
 

@@ -33,7 +33,7 @@ async def embed_images(
         probes = await services.inputs.probes(body.images, every_face)
     return EmbedAnswer(
         images=[_image(probe, with_vectors=options.include == "embedding") for probe in probes],
-        model=ModelAnswer.of(services.inputs.pipeline.card),
+        model=ModelAnswer.of(services.inputs.card),
     )
 
 

@@ -58,7 +58,7 @@ async def enrol_faces(
     if "enrolled" not in statuses and "refused" in statuses:
         raise NothingEnrolled(results)
     response.status_code = HTTPStatus.CREATED if "enrolled" in statuses else HTTPStatus.OK
-    return EnrolmentAnswer(results=results, model=ModelAnswer.of(services.inputs.pipeline.card))
+    return EnrolmentAnswer(results=results, model=ModelAnswer.of(services.inputs.card))
 
 
 @router.get("/faces/{face}", responses=answers(404, 422, 503))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from service.api.answers import HealthAnswer, LoadedModelAnswer
+from service.api.answers import CompatibleAnswer, HealthAnswer, LoadedModelAnswer, identification_threshold
 from service.api.dependencies import ServicesDep
 from service.api.fields import NoOptions
 from service.api.problems import answers
@@ -31,8 +31,7 @@ async def readyz(services: ServicesDep, _options: NoQuery) -> HealthAnswer:
 @router.get("/model", responses=answers(422))
 async def model(services: ServicesDep, _options: NoQuery) -> LoadedModelAnswer:
     """The loaded embedder. Its `id` is in every answer, and a collection is bound to it."""
-    card = services.inputs.pipeline.card
-    identification = card.thresholds.identification
+    card = services.inputs.card
     return LoadedModelAnswer(
         name=card.name,
         id=card.id,
@@ -41,7 +40,8 @@ async def model(services: ServicesDep, _options: NoQuery) -> LoadedModelAnswer:
         licence=card.licence,
         training=card.training,
         threshold=card.thresholds.verification,
-        identification_threshold=identification.threshold_sq_l2 if identification else None,
+        identification_threshold=identification_threshold(card.thresholds),
+        compatible_with=[CompatibleAnswer.of(other) for other in card.compatible_with],
     )
 
 

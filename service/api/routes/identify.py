@@ -36,7 +36,8 @@ async def identify_faces(
         fpir=None,
         gallery_size=found.gallery_size,
         warnings=warnings_of(found.notices),
-        model=ModelAnswer.of(services.inputs.pipeline.card),
+        model=ModelAnswer.of(services.inputs.card),
+        compared_with=ModelAnswer.compatible(found.other, services.inputs.card),
     )
 
 

@@ -38,7 +38,8 @@ async def verify_images(
         fmr=None,
         image_a=_image(found.image_a),
         image_b=_image(found.image_b),
-        model=ModelAnswer.of(services.inputs.pipeline.card),
+        model=ModelAnswer.of(services.inputs.card),
+        compared_with=ModelAnswer.compatible(found.other, services.inputs.card),
     )
 
 
