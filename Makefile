@@ -8,12 +8,18 @@ MODEL  ?= sface
 # Which ONNX Runtime: cpu or gpu.
 TARGET ?= cpu
 LFW    ?= ../shared/lfw
+RECIPE ?= smoke
+FACES  ?= var/photographs
+CROP   ?= five_point
+# Where PyTorch comes from: the CPU's build, or such as https://download.pytorch.org/whl/cu130 for a GPU.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH := torch==2.13.0
 
 # The two ONNX Runtimes exclude each other, so each has an environment of its own.
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench accuracy models photographs format lock clean
+.PHONY: help run demo test check bench accuracy train models photographs format lock clean
 
 help:  ## What there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,10 +45,19 @@ check: .venv/dev  ## Lint, types, import directions, unused dependencies
 
 bench: models photographs  ## The service beside the bare pipeline, in one run
 	$(BIN)/python -m benchmarks.http $(ARGS)
+	$(BIN)/python -m benchmarks.mining
+	$(BIN)/python -m benchmarks.training
 
 accuracy: models  ## The service measured on Labelled Faces in the Wild (LFW=../shared/lfw)
 	$(BIN)/facenet-models evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out var/lfw
 	$(BIN)/python -m benchmarks.accuracy $(LFW)
+
+train: .venv/train  ## Train a network and write its file (RECIPE=distil-compact-start FACES=FOLDER)
+	.venv/bin/facenet-models pull
+	$(if $(filter var/photographs,$(FACES)),.venv/bin/facenet-models photographs)
+	.venv/bin/facenet-models prepare $(FACES) var/faces/$(notdir $(FACES)) --crop $(CROP)
+	.venv/bin/facenet-models train $(RECIPE) --data var/faces/$(notdir $(FACES)) --out var/runs/$(RECIPE)
+	.venv/bin/facenet-models export var/runs/$(RECIPE)/checkpoint.pt $(RECIPE) --data var/faces/$(notdir $(FACES))
 
 models: .venv/dev  ## Pull and convert every model of the zoo
 	$(BIN)/facenet-models pull sface yunet onet facenet
@@ -57,13 +72,16 @@ format: .venv/dev  ## Format the code and mend what can be mended
 clean:  ## Remove what was set up; the gallery in var/data stays
 	rm -rf .venv .venv-gpu var/models var/packages var/photographs
 
-# One hashed lock file a target, so that what installs today installs next year. dev holds all that cpu holds.
+# One hashed lock file a target, so that what installs today installs next year. dev holds all that cpu holds. A lock
+# names everything, so nothing is resolved (--no-deps); PyTorch alone comes from where TORCH_INDEX says.
 .venv/% .venv-gpu/%: locks/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(if $(filter dev train,$*),$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 \
+		--extra-index-url $(TORCH_INDEX) $(TORCH))
 	@touch $@
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
@@ -73,4 +91,5 @@ lock:  ## Solve the lock files anew
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) --extra cpu --output-file locks/cpu.txt pyproject.toml
 	$(LOCK) --extra gpu --output-file locks/gpu.txt pyproject.toml
-	$(LOCK) --extra cpu --extra dev --output-file locks/dev.txt pyproject.toml
+	$(LOCK) --extra cpu --extra train --output-file locks/train.txt pyproject.toml
+	$(LOCK) --extra cpu --extra train --extra dev --output-file locks/dev.txt pyproject.toml

@@ -1,4 +1,4 @@
-"""Makes and measures models: pull, photographs, check, evaluate, calibrate."""
+"""Makes and measures models: pull, prepare, train, export, quantise, evaluate, calibrate, profile."""
 
 import os
 
@@ -7,17 +7,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from models.commands import compatibility, evaluating, training
 from models.conversion.card import check as checked_card
 from models.files import has
-from models.options import Landmarks, Measured, Mirror
+from models.options import Measured
 from models.packages import Packages
 from models.photographs import missing_photographs, pull_photographs
 from models.progress import counted
@@ -26,8 +24,9 @@ from models.zoo import read_zoo
 from service.errors import FaceError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-evaluate = typer.Typer(no_args_is_help=True, help="Measures a model on a public data set.")
-app.add_typer(evaluate, name="evaluate")
+app.add_typer(training.app)
+app.add_typer(evaluating.app, name="evaluate")
+evaluating.app.add_typer(compatibility.app)
 
 Force = Annotated[bool, typer.Option("--force", help="pull even what is there already")]
 Into = Annotated[Path, typer.Option(help="the folder that the files are written to")]
@@ -74,30 +73,6 @@ def photographs(into: Into = Path("var/photographs")) -> None:
 def check(file: Annotated[Path, typer.Argument(help="an .onnx file")]) -> None:
     """Prints a model file's card, once its identity is found to be the graph's."""
     print(checked_card(file).model_dump_json(indent=2))  # noqa: T201  # its output
-
-
-@evaluate.command()
-def lfw(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
-    images: Annotated[Path, typer.Option(help="NAME/NAME_0001.jpg, ...")],
-    pairs: Annotated[Path, typer.Option(help="the list, LFW's pairs.txt")],
-    model: Annotated[str, typer.Option(help="of the zoo, or an .onnx file")] = "sface",
-    landmarks: Annotated[Landmarks, typer.Option(help="whose five points")] = "onet",
-    mirror: Annotated[Mirror, typer.Option(help="average each face with its mirror image")] = "off",
-    out: Annotated[Path, typer.Option(help="the folder for lfw.json, lfw.npz and lfw.png")] = Path("var/evaluation"),
-) -> None:
-    """Labelled Faces in the Wild, View 2: ten folds, each at the threshold that is best for the other nine."""
-    from models.evaluation import lfw as benchmark  # noqa: PLC0415  # plots need seconds to import; pulling needs none
-    from models.evaluation.pairs import read_pairs  # noqa: PLC0415  # likewise
-
-    measured = Measured(model, landmarks, mirror)
-    listed = read_pairs(pairs)
-    with counted(len(listed.images), "Embedding photographs") as done:
-        report = benchmark.evaluate(measured.pipeline_options(), images, listed, done)
-    benchmark.write(report, out, asdict(measured))
-    table = Table("LFW, View 2", "measured")
-    for name, value in report.lines():
-        table.add_row(name, value)
-    Console().print(table)
 
 
 @app.command()

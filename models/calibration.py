@@ -4,6 +4,8 @@ Identification: each photograph of a person is searched in a gallery of one refe
 whatever it finds is a false positive; the threshold is where their rate is FPIR (ISO/IEC 19795-1). People count
 equally, however many photographs they have. The gallery is drawn anew several times, and the median is taken.
 
+Between two compatible models the probes are one's and the gallery is the other's; `cross_calibration.py` has the rest.
+
 Clustering: the threshold with the best pairwise F over the photographs of some of the people, for each method that
 takes one.
 """
@@ -19,14 +21,15 @@ from numpy.typing import NDArray
 from models.embedding import embed_files
 from models.errors import DatasetError
 from models.evaluation.clustering import People, pairwise_f
-from service.card import Identification
+from models.evaluation.identities import photographs_of
+from models.evaluation.metrics import Distances, Same, false_accept_rate, validation_rate
+from service.card import ErrorRate, Identification
 from service.clusterers import build
 from service.clusterers.base import Clusterer, Grouping
 from service.distances import squared_l2
 from service.domain import Embeddings
 from service.pipeline import PipelineOptions
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
 SEED = 20_150_612
 DRAWS = 21
 PROBES_PER_PERSON = 4
@@ -67,7 +70,7 @@ def draw_sample(folder: Path) -> Sample:
     files: list[Path] = []
     numbers: list[int] = []
     for number, person in enumerate(rng.permutation(np.array(people, object))):
-        photographs = sorted(one for one in person.iterdir() if one.suffix.lower() in SUFFIXES)
+        photographs = photographs_of(person)
         wanted = CLUSTERED_PER_PERSON if number < CLUSTERED_PEOPLE else PROBES_PER_PERSON
         drawn = rng.permutation(len(photographs))[:wanted]
         files += [photographs[one] for one in drawn]
@@ -81,25 +84,30 @@ def embed_sample(options: PipelineOptions, sample: Sample, done: Callable[[], ob
     return Faces(embeddings, np.array(sample.people, np.int64)[rows], len(sample.files) - len(rows))
 
 
-def identification_threshold(faces: Faces, references: int, fpir: float, rng: np.random.Generator) -> float:
+def identification_threshold(
+    probes: Faces, gallery: Faces, references: int, fpir: float, rng: np.random.Generator
+) -> float:
     """The squared L2 distance at which a stranger is called somebody at the rate `fpir`, with so many references.
 
-    Raises DatasetError where there are not more people than references.
+    probes, gallery: the same photographs row by row, embedded by one model, or by two that are compatible. Raises
+    DatasetError where there are not more people than references.
     """
-    people = np.unique(faces.people)
+    people = np.unique(probes.people)
     if len(people) <= references:
         raise DatasetError(f"{references} references need more people than that; {len(people)} have a face.")
-    probes = faces.first(PROBES_PER_PERSON, people)
-    draws = [_draw_threshold(probes, references, fpir, rng) for _ in range(DRAWS)]
+    searched, enrolled = (faces.first(PROBES_PER_PERSON, people) for faces in (probes, gallery))
+    draws = [_draw_threshold(searched, enrolled.embeddings, references, fpir, rng) for _ in range(DRAWS)]
     return float(np.median(draws))
 
 
-def _draw_threshold(probes: Faces, references: int, fpir: float, rng: np.random.Generator) -> float:
+def _draw_threshold(
+    probes: Faces, enrolled: Embeddings, references: int, fpir: float, rng: np.random.Generator
+) -> float:
     """One gallery: a random face of each person, the people in random order; each probe meets the first N others."""
     order = rng.permutation(len(probes.people))
     _, first = np.unique(probes.people[order], return_index=True)
     gallery = rng.permutation(order[first])[: references + 1]
-    distances = squared_l2(probes.embeddings, probes.embeddings[gallery])
+    distances = squared_l2(probes.embeddings, enrolled[gallery])
     own = probes.people[:, None] == probes.people[gallery]
     distances[own] = np.inf
     distances[~own.any(axis=1), -1] = np.inf  # whose person is not among the first N + 1 meets N of them, like all
@@ -113,6 +121,32 @@ def weighted_quantile(values: NDArray[np.float32], weights: NDArray[np.float64],
     order = np.argsort(values)
     below = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(below, share * below[-1], side="right")])
+
+
+def every_pair(probes: Faces, gallery: Faces) -> tuple[Distances, Same]:
+    """The distance of each photograph among the probes to each other one in the gallery, and which are one person's.
+
+    probes, gallery: as for `identification_threshold`. Of each person some photographs are taken, so that nobody
+    outweighs the others. Returns (n * (n - 1),) float32 and bool: each pair of photographs both ways.
+    """
+    people = np.unique(probes.people)
+    searched, enrolled = (faces.first(PROBES_PER_PERSON, people) for faces in (probes, gallery))
+    distances = squared_l2(searched.embeddings, enrolled.embeddings)
+    others = ~np.eye(len(distances), dtype=bool)
+    return distances[others], (searched.people[:, None] == searched.people)[others]
+
+
+def error_rate(probes: Faces, gallery: Faces, threshold_sq_l2: float, measured_on: str) -> ErrorRate:
+    """FMR and FNMR for the card, over every pair of photographs. probes, gallery: as for `every_pair`."""
+    distances, same = every_pair(probes, gallery)
+    return ErrorRate(
+        threshold_sq_l2=threshold_sq_l2,
+        fmr=false_accept_rate(distances, same, threshold_sq_l2),
+        fnmr=1 - validation_rate(distances, same, threshold_sq_l2),
+        impostor_pairs=int(np.count_nonzero(~same)) // 2,
+        genuine_pairs=int(np.count_nonzero(same)) // 2,
+        measured_on=measured_on,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +195,7 @@ class Calibration:
 
 def calibrate(faces: Faces, references: int, fpir: float) -> Calibration:
     """Identification on all the faces, clustering on those of the people who come first. Raises DatasetError."""
-    threshold = identification_threshold(faces, references, fpir, np.random.default_rng(SEED))
+    threshold = identification_threshold(faces, faces, references, fpir, np.random.default_rng(SEED))
     clustered = faces.first(CLUSTERED_PER_PERSON, np.arange(CLUSTERED_PEOPLE))
     return Calibration(
         photographs=len(faces.people) + faces.left_out,

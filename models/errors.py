@@ -2,11 +2,13 @@
 
     FaceError
     └── ModelsError
-        ├── UnknownModel          the zoo has no model of this name
+        ├── UnknownModel          neither the zoo nor the list of networks has this name
         ├── DownloadFailed        the package index did not give what the zoo names
         ├── WrongChecksum         what came, or what was made of it, is not what the zoo says
         ├── InvalidModel          a model file without a valid card, or changed behind it
-        └── DatasetError          a list or an image of a data set is missing or not as it should be
+        ├── DatasetError          a list or an image of a data set is missing or not as it should be
+        ├── TrainingError         a run cannot start or go on
+        └── ExportRefused         a file that would not say what the network says, and is not written
 
 Each message is one line that says what was expected, what came and what to do.
 """
@@ -19,7 +21,7 @@ class ModelsError(FaceError):
 
 
 class UnknownModel(ModelsError):
-    """The zoo has no model of this name."""
+    """Neither the zoo nor the list of networks has this name."""
 
 
 class DownloadFailed(ModelsError):
@@ -36,3 +38,11 @@ class InvalidModel(ModelsError):
 
 class DatasetError(ModelsError):
     """A list or an image of a data set is missing or not as it should be."""
+
+
+class TrainingError(ModelsError):
+    """A run cannot start or go on: what it asks for is not there, or its numbers are no longer finite."""
+
+
+class ExportRefused(ModelsError):
+    """The file would not agree with the network that it is made of, so it is not written."""

@@ -11,21 +11,26 @@ from models.errors import UnknownModel
 from service.card import Source
 
 ZOO = Path(__file__).parent / "zoo.toml"
+TRAINED = Path(__file__).parent / "zoo"
+"""Where the graphs of models that were trained here lie."""
 
 
 class Entry(BaseModel):
-    """A model: the converted file's sha256, where its weights come from; the rest of the table is the card's."""
+    """A model: the finished file's sha256, where its weights come from; the rest of the table is the card's.
+
+    source: a file of a package; a model without one was trained here, and its graph lies in `models/zoo/NAME.onnx`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str
     sha256: str
-    source: Source
+    source: Source | None = None
 
     @property
     def card(self) -> dict[str, Any]:
         """The card's fields but for the identity, which is the graph's."""
-        return self.model_dump(exclude={"sha256"})
+        return self.model_dump(exclude={"sha256"}, exclude_none=True)
 
 
 class Zoo(BaseModel):

@@ -5,9 +5,10 @@ other nine; the result is the mean accuracy and its standard error. What FaceNet
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,14 +16,22 @@ from matplotlib.figure import Figure
 from models.embedding import embed_files
 from models.errors import DatasetError
 from models.evaluation import metrics
-from models.evaluation.metrics import CrossValidation, Distances
+from models.evaluation.metrics import FACENET_THRESHOLD, FAR, CrossValidation, Distances
 from models.evaluation.pairs import Pairs
 from models.files import write_atomically
 from service.distances import paired_squared_l2
+from service.domain import Embeddings
 from service.pipeline import PipelineOptions
 
-FAR = 1e-3
-FACENET_THRESHOLD = 1.242
+
+class EmbedFiles(Protocol):
+    """How the photographs become embeddings: detected and aligned (`embed_files`), or a fixed crop (`centre.py`)."""
+
+    def __call__(
+        self, options: PipelineOptions, files: Sequence[Path], done: Callable[[], object], /
+    ) -> tuple[Embeddings, list[int]]:
+        """(m, d) embeddings and the m rows of `files` in which there was a face. `done` is called after each file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,23 +82,56 @@ class Report:
         ]
 
 
-def evaluate(options: PipelineOptions, images: Path, pairs: Pairs, done: Callable[[], object]) -> Report:
+def evaluate(
+    options: PipelineOptions,
+    images: Path,
+    pairs: Pairs,
+    done: Callable[[], object],
+    embed: EmbedFiles = embed_files,
+) -> Report:
     """Embeds every photograph of the list once and measures. `done` is called after each.
 
     Raises DatasetError for a photograph that is missing or in which no face is found: a pair is never skipped. And for
     a list of one fold, which has no others to choose its threshold on.
     """
+    return Report(pairs, pair_distances(embeddings(options, images, pairs, done, embed), pairs))
+
+
+def embeddings(
+    options: PipelineOptions,
+    images: Path,
+    pairs: Pairs,
+    done: Callable[[], object],
+    embed: EmbedFiles = embed_files,
+) -> Embeddings:
+    """(n, d), row by row of `pairs.images`. Raises DatasetError as `evaluate` does."""
+    files = photographs(images, pairs)
+    found, rows = embed(options, files, done)
+    require_faces(files, rows)
+    return found
+
+
+def photographs(images: Path, pairs: Pairs) -> list[Path]:
+    """The files of `pairs.images`. Raises DatasetError where one is missing, or the list has one fold."""
     if len(np.unique(pairs.folds)) < 2:
         raise DatasetError("The list has one fold, and its threshold comes from the others. LFW's pairs.txt has ten.")
     files = [images / image for image in pairs.images]
     missing = [file for file in files if not file.is_file()]
     if missing:
         raise DatasetError(f"{len(missing)} of {len(files)} photographs are missing, the first is {missing[0]}.")
-    embeddings, rows = embed_files(options, files, done)
+    return files
+
+
+def require_faces(files: Sequence[Path], rows: Sequence[int]) -> None:
+    """rows: of the files in which a face was found. Raises DatasetError unless they are all of them."""
     if len(rows) < len(files):
         faceless = sorted(set(range(len(files))) - set(rows))
         raise DatasetError(f"No face was found in {len(faceless)} photographs, the first is {files[faceless[0]]}.")
-    return Report(pairs, paired_squared_l2(embeddings[pairs.left], embeddings[pairs.right]))
+
+
+def pair_distances(embeddings: Embeddings, pairs: Pairs) -> Distances:
+    """embeddings: (n, d), row by row of `pairs.images`. Returns the squared L2 distance of each pair."""
+    return paired_squared_l2(embeddings[pairs.left], embeddings[pairs.right])
 
 
 def write(report: Report, folder: Path, settings: dict[str, str]) -> None:

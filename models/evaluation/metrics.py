@@ -8,6 +8,7 @@ D is the squared L2 distance of a pair, d a threshold. As everywhere in this pro
     folds       (n,) int64      which fold a pair belongs to
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,30 @@ from numpy.typing import NDArray
 Distances = NDArray[np.float32]
 Same = NDArray[np.bool_]
 Folds = NDArray[np.int64]
+
+FAR = 1e-3
+"""Where FaceNet reports VAL, in every table."""
+
+FACENET_THRESHOLD = 1.242
+"""The squared L2 distance that was best on LFW (section 5.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A figure over several folds or splits: their mean, and its standard error."""
+
+    value: float
+    standard_error: float
+
+    @classmethod
+    def of(cls, values: Sequence[float] | NDArray[np.float64]) -> "Mean":
+        """values: two or more. The error is their sample standard deviation divided by the root of their number."""
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values))))
+
+    @property
+    def percent(self) -> str:
+        """As tables have it."""
+        return f"{100 * self.value:.2f} ± {100 * self.standard_error:.2f} %"
 
 
 def validation_rate(distances: Distances, same: Same, d: float) -> float:
@@ -45,6 +70,20 @@ def best_threshold(distances: Distances, same: Same) -> float:
     return float(between[np.argmax(right)])
 
 
+def balanced_threshold(distances: Distances, same: Same) -> float:
+    """The d with the least FMR + FNMR, where the kinds differ in number: both count as if there were as many of each.
+
+    Of several the lowest. Raises ValueError where one of the kinds is missing.
+    """
+    genuine, impostors = np.sort(distances[same]), np.sort(distances[~same])
+    if not genuine.size or not impostors.size:
+        raise ValueError("a balance needs pairs of one person and pairs of two people")
+    candidates = np.nextafter(genuine, np.float32(np.inf))  # between two pairs of one person FMR alone can grow
+    fnmr = 1.0 - np.searchsorted(genuine, candidates, side="left") / genuine.size
+    fmr = np.searchsorted(impostors, candidates, side="left") / impostors.size
+    return float(candidates[np.argmin(fmr + fnmr)])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossValidation:
     """accuracies, thresholds: (k,) float64, one for each fold, the threshold being chosen on the other folds."""
@@ -60,7 +99,7 @@ class CrossValidation:
     @property
     def standard_error(self) -> float:
         """Of the mean: the folds' sample standard deviation divided by the root of their number."""
-        return float(self.accuracies.std(ddof=1) / np.sqrt(self.accuracies.size))
+        return Mean.of(self.accuracies).standard_error
 
 
 def cross_validate(distances: Distances, same: Same, folds: Folds) -> CrossValidation:

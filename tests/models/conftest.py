@@ -21,7 +21,9 @@ def original() -> Callable[[str], bytes]:
     """The file as its maker published it, which `facenet-models pull` keeps."""
 
     def read(name: str) -> bytes:
-        file = ROOT / PACKAGES / Path(read_zoo().entry(name).source.member).name
+        source = read_zoo().entry(name).source
+        assert source is not None
+        file = ROOT / PACKAGES / Path(source.member).name
         if not file.is_file():
             pytest.fail(f"{file} is missing. Run: facenet-models pull {name} --force")
         return file.read_bytes()

@@ -1,3 +1,4 @@
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,16 @@ def _faces(people: int, each: int, spread: float, seed: int = 0) -> Faces:
     return Faces(vectors, np.repeat(np.arange(people), each), 0)
 
 
+def _by_another_model(faces: Faces) -> Faces:
+    """The same photographs, each a little elsewhere."""
+    moved = 0.1 * np.random.default_rng(5).normal(size=faces.embeddings.shape)
+    return Faces(unit((faces.embeddings + moved).astype(np.float32)), faces.people, faces.left_out)
+
+
 def test_strangers_are_called_somebody_at_the_rate_that_was_asked_for() -> None:
     faces = _faces(people=120, each=3, spread=0.1)
 
-    threshold = calibration.identification_threshold(faces, 40, 0.05, np.random.default_rng(1))
+    threshold = calibration.identification_threshold(faces, faces, 40, 0.05, np.random.default_rng(1))
 
     # Slowly: each photograph of each person, in galleries of 40 others that are drawn anew.
     rng = np.random.default_rng(2)
@@ -39,7 +46,7 @@ def test_a_larger_gallery_needs_a_lower_threshold() -> None:
     faces = _faces(people=120, each=3, spread=0.1)
 
     few, many = (
-        calibration.identification_threshold(faces, count, 0.05, np.random.default_rng(1)) for count in (10, 100)
+        calibration.identification_threshold(faces, faces, count, 0.05, np.random.default_rng(1)) for count in (10, 100)
     )
 
     assert many < few
@@ -61,9 +68,53 @@ def test_the_rate_is_kept_by_what_is_below_the_threshold() -> None:
     assert np.mean(values < threshold) == 0.01
 
 
+def test_strangers_of_one_model_are_called_somebody_of_another_s_gallery_at_the_rate_that_was_asked_for() -> None:
+    old = _faces(people=120, each=3, spread=0.1)
+    new = _by_another_model(old)
+
+    threshold = calibration.identification_threshold(new, old, 40, 0.05, np.random.default_rng(1))
+
+    # Slowly, as above, with probes of the one and references of the other.
+    rng = np.random.default_rng(2)
+    called = []
+    for _ in range(40):
+        gallery = rng.permutation(120)[:40]
+        references = old.embeddings[gallery * 3 + rng.integers(0, 3, 40)]
+        strangers = ~np.isin(new.people, gallery)
+        called += (squared_l2(new.embeddings[strangers], references).min(axis=1) < threshold).tolist()
+    assert np.mean(called) == pytest.approx(0.05, abs=0.015)
+
+
+def test_an_error_rate_counts_every_pair_of_photographs() -> None:
+    old = _faces(people=30, each=3, spread=0.3)
+    new = _by_another_model(old)
+
+    found = calibration.error_rate(new, old, 0.9, "made up")
+
+    # Slowly, each photograph with each other one, both ways.
+    accepted: dict[bool, list[bool]] = {True: [], False: []}
+    for i, j in permutations(range(90), 2):
+        distance = float(squared_l2(new.embeddings[[i]], old.embeddings[[j]])[0, 0])
+        accepted[bool(new.people[i] == old.people[j])].append(distance < 0.9)
+    assert found.fmr == pytest.approx(np.mean(accepted[False]))
+    assert found.fnmr == pytest.approx(1 - np.mean(accepted[True]))
+    assert all(0 < rate < 1 for rate in (found.fmr, found.fnmr))
+    assert (found.impostor_pairs, found.genuine_pairs) == (90 * 87 // 2, 90)
+    assert (found.threshold_sq_l2, found.measured_on) == (0.9, "made up")
+
+
+def test_nobody_outweighs_the_others_in_an_error_rate() -> None:
+    faces = _faces(people=30, each=9, spread=0.1)
+
+    found = calibration.error_rate(faces, faces, 1.0, "made up")
+
+    assert found.genuine_pairs == 30 * 6
+
+
 def test_more_references_than_people_are_refused() -> None:
+    faces = _faces(30, 2, 0.1)
     with pytest.raises(DatasetError, match="30 references need more people than that; 30 have a face"):
-        calibration.identification_threshold(_faces(30, 2, 0.1), 30, 0.01, np.random.default_rng(0))
+        calibration.identification_threshold(faces, faces, 30, 0.01, np.random.default_rng(0))
 
 
 class _ByHand:

@@ -17,6 +17,15 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (["pull", "sfase"], "The zoo has no model sfase; did you mean sface?"),
         (["check", "nowhere.onnx"], "nowhere.onnx is not an ONNX file with a valid card."),
+        (["train", "smoked", "--data", ".", "--out", "var/runs/smoked"], "There is no recipe smoked."),
+        (
+            ["train", "harmonic-compact", "--data", ".", "--out", "var/runs/h"],
+            "harmonic-compact begins with the network",
+        ),
+        (["train", "smoke", "--data", ".", "--out", "var/runs/s"], "set.json cannot be read"),
+        (["profile", "nn5"], "There is no network nn5"),
+        (["export", "README.md", "mine", "--data", "."], "README.md is not a checkpoint that can be read"),
+        (["quantise", "README.md", "int8", "--data", "."], "README.md is not an ONNX file with a valid card."),
         (["evaluate", "lfw", "--images", ".", "--pairs", "nowhere.txt"], "nowhere.txt is not a list of pairs"),
     ],
 )
@@ -43,3 +52,11 @@ def test_check_prints_the_card(models_dir: Path) -> None:
 
     assert done.returncode == 0
     assert '"name": "yunet"' in done.stdout
+
+
+def test_profile_prints_what_the_paper_prints_beside_what_was_counted() -> None:
+    done = _run("profile", "nn2")
+
+    assert done.returncode == 0
+    assert "7,456,304" in done.stdout
+    assert "1.6B" in done.stdout

@@ -1,5 +1,5 @@
 import json
-import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,31 +7,13 @@ import pytest
 
 from models.errors import DatasetError
 from models.evaluation import lfw as benchmark
+from models.evaluation.metrics import FACENET_THRESHOLD
 from models.evaluation.pairs import Pairs, read_pairs
+from service.domain import Embeddings
 from service.pipeline import PipelineOptions
 from tests.pictures import meadow
 
-
-@pytest.fixture
-def images(photographs: Path, tmp_path: Path) -> Path:
-    """Obama twice and Biden, named as LFW names them."""
-    for name, number, source in (
-        ("O", 1, "obama/obama.jpg"),
-        ("O", 2, "obama/obama2.jpg"),
-        ("B", 1, "biden/biden.jpg"),
-    ):
-        folder = tmp_path / "images" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(photographs / source, folder / f"{name}_{number:04d}.jpg")
-    return tmp_path / "images"
-
-
-@pytest.fixture
-def pairs(tmp_path: Path) -> Pairs:
-    """Two folds of a pair of one person and a pair of two."""
-    file = tmp_path / "pairs.txt"
-    file.write_text("2\t1\nO\t1\t2\nO\t1\tB\t1\nO\t2\t1\nO\t2\tB\t1\n", "utf-8")
-    return read_pairs(file)
+Found = tuple[Embeddings, list[int]]
 
 
 def test_real_photographs_are_told_apart(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
@@ -40,7 +22,7 @@ def test_real_photographs_are_told_apart(options: PipelineOptions, images: Path,
     report = benchmark.evaluate(options, images, pairs, lambda: embedded.append(None))
 
     assert len(embedded) == 3
-    assert (report.distances < benchmark.FACENET_THRESHOLD).tolist() == [True, False, True, False]
+    assert (report.distances < FACENET_THRESHOLD).tolist() == [True, False, True, False]
     assert report.distances[0] == pytest.approx(report.distances[2])
     assert report.cross_validation.mean == 1.0
 
@@ -95,6 +77,16 @@ def test_a_list_of_one_fold_is_refused(options: PipelineOptions, images: Path, t
 
     with pytest.raises(DatasetError, match="The list has one fold"):
         benchmark.evaluate(options, images, read_pairs(file), lambda: None)
+
+
+def test_the_crop_is_another_way_to_embed_the_same_files(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
+    def by_hand(_options: PipelineOptions, files: Sequence[Path], _done: Callable[[], object]) -> Found:
+        assert [file.relative_to(images) for file in files] == list(pairs.images)
+        return np.array([[1, 0], [1, 0], [0, 1]], np.float32), [0, 1, 2]
+
+    report = benchmark.evaluate(options, images, pairs, lambda: None, by_hand)
+
+    assert report.distances.tolist() == [2, 0, 2, 2]
 
 
 @pytest.mark.lfw

@@ -88,3 +88,35 @@ def test_the_curve_is_val_against_far_at_each_threshold(pairs: tuple[Distances, 
     for d, far, val in zip(curve.thresholds, curve.far, curve.val, strict=True):
         assert far == pytest.approx(metrics.false_accept_rate(distances, same, d))
         assert val == pytest.approx(metrics.validation_rate(distances, same, d))
+
+
+def test_a_mean_is_told_with_its_standard_error() -> None:
+    mean = metrics.Mean.of([0.9, 1.0, 0.8])
+
+    assert mean.value == pytest.approx(0.9)
+    assert mean.standard_error == pytest.approx(0.1 / 3**0.5)
+    assert mean.percent == "90.00 ± 5.77 %"
+
+
+def test_no_threshold_has_a_smaller_sum_of_errors_than_the_balanced_one(pairs: tuple[Distances, Same]) -> None:
+    distances, same = pairs
+
+    def errors(d: float) -> float:
+        return metrics.false_accept_rate(distances, same, d) + 1 - metrics.validation_rate(distances, same, d)
+
+    d = metrics.balanced_threshold(distances, same)
+
+    assert errors(d) == pytest.approx(min(errors(one) for one in [*distances.tolist(), *(distances + 1e-4).tolist()]))
+
+
+def test_the_balance_does_not_move_when_there_are_more_strangers(pairs: tuple[Distances, Same]) -> None:
+    distances, same = pairs
+    more = [np.concatenate([one, *[one[~same]] * 9]) for one in (distances, same)]
+
+    assert metrics.balanced_threshold(more[0], more[1]) == metrics.balanced_threshold(distances, same)
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_one_kind_alone_has_no_balance(kind: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    with pytest.raises(ValueError, match="a balance needs"):
+        metrics.balanced_threshold(np.array([0.5, 1.0], np.float32), np.full(2, kind))

@@ -1,9 +1,8 @@
 """How records are kept: durable at every commit, changes whole or not at all, every failure of storage one error."""
 
-import resource
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from service.galleries.base import NewSubject
 from service.galleries.exact import ExactIndex
 from service.galleries.gallery import DATABASE, Gallery
 from service.galleries.records.database import Records
+from tests.disks import disk_full_at
 from tests.service.galleries.made_up import MODEL, faces, vectors
 
 
@@ -22,17 +22,6 @@ def records(tmp_path: Path) -> Iterator[Records]:
     with closing(Records(tmp_path / DATABASE)) as opened:
         opened.upgrade()
         yield opened
-
-
-@contextmanager
-def disk_full_at(size: int) -> Iterator[None]:
-    """No file of this process grows beyond `size` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def largest_file(folder: Path) -> int:

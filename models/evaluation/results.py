@@ -1,0 +1,60 @@
+"""A measured verification as the card and `zoo.toml` have it: VAL, and the error rates that stand in every card."""
+
+import json
+
+from pydantic import BaseModel
+
+from models.evaluation.metrics import FACENET_THRESHOLD, FAR
+from models.evaluation.verification import Verification
+from service.card import ErrorRate, Result
+
+
+def result(measured: Verification, command: str) -> Result:
+    """VAL at FMR 1e-3 with its standard error over the splits. command: what gave it."""
+    return Result(
+        benchmark=f"people not trained on, VAL at FMR {FAR:g}",
+        value=round(measured.val.value, 4),
+        standard_error=round(measured.val.standard_error, 4),
+        command=command,
+    )
+
+
+def error_rates(measured: Verification, measured_on: str) -> tuple[ErrorRate, ...]:
+    """At 1.242, at the best threshold and where the FMR is 1e-3, over the pairs of all splits.
+
+    measured_on: whose photographs they are, in words. A threshold that rounds to 0 accepts nobody, and has no row.
+    """
+    whole = measured.whole
+    thresholds = (FACENET_THRESHOLD, measured.best_threshold, whole.threshold_at_far)
+    return tuple(
+        ErrorRate(
+            threshold_sq_l2=d,
+            fmr=round(whole.fmr(d), 6),
+            fnmr=round(whole.fnmr(d), 6),
+            impostor_pairs=whole.impostor_pairs,
+            genuine_pairs=whole.genuine_pairs,
+            measured_on=f"{measured.photographs:,} photographs of {measured.people:,} people of {measured_on}",
+        )
+        for d in (round(one, 3) for one in thresholds)
+        if d > 0
+    )
+
+
+def toml(model: str, measured: Result, rates: tuple[ErrorRate, ...]) -> str:
+    """As `zoo.toml` has them. model: its name there."""
+    return "\n\n".join([entry(model, "results", measured), *(entry(model, "error_rates", one) for one in rates)])
+
+
+def entry(model: str, field: str, row: BaseModel) -> str:
+    """One more row of a list in a model's card, as `zoo.toml` has it."""
+    lines = (f"{name} = {_value(value)}" for name, value in row.model_dump(exclude_none=True).items())
+    return "\n".join([f"[[models.{model}.{field}]]", *lines])
+
+
+def _value(value: object) -> str:
+    """JSON writes numbers and strings as TOML does; tables and lists within a row stand on its line."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_value(one)}' for name, one in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_value(one) for one in value)}]"
+    return json.dumps(value)

@@ -1,0 +1,162 @@
+"""YouTube Faces (Wolf, Hassner and Maoz, 2011), as FaceNet measures it (section 5.7).
+
+    FOLDER/splits.txt                                                split number, first name, second name, is same
+    FOLDER/aligned_images_DB/PERSON/VIDEO/aligned_detect_VIDEO.FRAME.jpg
+
+A name is PERSON/VIDEO. The similarity of two tracks is that of all pairs of their first frames in which a face is
+detected, on average: 100 frames (95.12 % in the paper) or 1,000 (95.18 %). Ten splits of 250 pairs of one person and
+250 of two people; each is decided at the threshold that is best for the others.
+"""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from models.errors import DatasetError
+from models.evaluation import metrics
+from models.evaluation.crops import chunks, cut, embed
+from models.evaluation.metrics import CrossValidation, Distances
+from models.evaluation.pairs import Pairs
+from models.evaluation.report import Row, canvas
+from service.distances import MAX_SQ_L2
+from service.embedders.base import Embedder
+from service.pipeline import PipelineOptions, Sight, open_embedder, open_sight
+
+FRAMES = "aligned_images_DB"
+SPLITS = "splits.txt"
+
+Means = NDArray[np.float64]
+"""(n, d) float64: the mean of the embeddings of each track's frames, not of unit length."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class YouTubeFaces:
+    """What was measured. distances: (n,) float32, mean squared L2, in the order of the list. frames: of a track."""
+
+    pairs: Pairs
+    distances: Distances
+    frames: int
+
+    @property
+    def cross_validation(self) -> CrossValidation:
+        """Accuracy by splits."""
+        return metrics.cross_validate(self.distances, self.pairs.same, self.pairs.folds)
+
+    def rows(self) -> list[Row]:
+        """What the table shows; the first names the columns."""
+        folds = self.cross_validation
+        return [
+            ("YouTube Faces", "measured"),
+            ("pairs of tracks", f"{self.pairs.same.size}"),
+            ("frames of a track, at most", f"{self.frames}"),
+            ("accuracy", f"{100 * folds.mean:.2f} ± {100 * folds.standard_error:.2f} %"),
+            ("thresholds", f"{folds.thresholds.min():.3f} to {folds.thresholds.max():.3f}"),
+        ]
+
+    def figures(self) -> dict[str, object]:
+        """The numbers by name."""
+        folds = self.cross_validation
+        return {
+            "frames": self.frames,
+            "accuracy": folds.mean,
+            "standard_error": folds.standard_error,
+            "accuracies": folds.accuracies.tolist(),
+            "thresholds_sq_l2": folds.thresholds.tolist(),
+        }
+
+    def draw(self) -> Figure:
+        """VAL against FAR."""
+        figure = canvas()
+        axes = figure.subplots()
+        curve, folds = metrics.roc(self.distances, self.pairs.same), self.cross_validation
+        axes.step(curve.far, curve.val, where="post")
+        axes.set(xscale="log", xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)", ylim=(None, 1.001))
+        axes.set_title(f"YouTube Faces: {100 * folds.mean:.2f} ± {100 * folds.standard_error:.2f} %", fontsize=9)
+        axes.grid(visible=True, which="both", alpha=0.3)
+        return figure
+
+
+def read_splits(folder: Path) -> Pairs:
+    """The list; its images are tracks, PERSON/VIDEO. Raises DatasetError for one that is missing or of another form."""
+    path = folder / SPLITS
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = [fields for fields in csv.reader(file, skipinitialspace=True) if fields]
+        lines = lines[not lines[0][0].isdecimal() :]  # the first names the columns
+        ends = [(_track(fields[1]), _track(fields[2])) for fields in lines]
+        folds, same = np.array([[int(fields[0]), int(fields[3])] for fields in lines], np.int64).T
+    except (OSError, ValueError, IndexError) as error:
+        raise DatasetError(f"{path} is not a list of pairs as YouTube Faces has it ({error}).") from None
+    tracks = sorted({track for pair in ends for track in pair})
+    row = {track: number for number, track in enumerate(tracks)}
+    return Pairs(
+        images=tuple(tracks),
+        left=np.array([row[left] for left, _ in ends], np.int64),
+        right=np.array([row[right] for _, right in ends], np.int64),
+        same=same == 1,
+        folds=folds,
+    )
+
+
+def _track(name: str) -> Path:
+    person, video = name.strip().split("/")
+    return Path(person) / video
+
+
+def read_frames(folder: Path, track: Path) -> list[Path]:
+    """A track's files in the order in which they were filmed. Raises DatasetError where there are none."""
+    files = list((folder / FRAMES / track).glob("*.jpg"))
+    if not files:
+        raise DatasetError(f"{folder / FRAMES / track} holds no frames.")
+    try:
+        return sorted(files, key=lambda file: int(file.stem.rsplit(".", 1)[1]))
+    except (ValueError, IndexError):
+        raise DatasetError(f"{files[0]} is not named as a frame of YouTube Faces is, with its number.") from None
+
+
+def evaluate(
+    options: PipelineOptions, folder: Path, frames: int, pairs: Pairs, done: Callable[[], object]
+) -> YouTubeFaces:
+    """Embeds at most `frames` faces of each track of the list. `done` is called after each track.
+
+    Raises DatasetError for a track that is missing or in which no face is found, for a frame that cannot be read, and
+    for a list of one split.
+    """
+    if len(np.unique(pairs.folds)) < 2:
+        raise DatasetError("The list has one split, and its threshold comes from the others. The published has ten.")
+    tracks = [read_frames(folder, track) for track in pairs.images]
+    embedder = open_embedder(options)
+    sight = open_sight(options, embedder.card)
+    means = []
+    for files in tracks:
+        means.append(_mean(sight, embedder, files, frames, options.threads))
+        done()
+    return YouTubeFaces(pairs, mean_distances(np.stack(means), pairs), frames)
+
+
+def _mean(sight: Sight, embedder: Embedder, files: Sequence[Path], frames: int, threads: int) -> NDArray[np.float64]:
+    """Of the embeddings of the first `frames` files in which there is a face, (d,) float64."""
+    found = np.empty((0, embedder.card.dimension), np.float32)
+    for part in chunks(files):
+        crops, _ = cut(sight, part, threads)
+        found = np.concatenate([found, embed(embedder, crops[: frames - len(found)], threads)])
+        if len(found) == frames:
+            break
+    if not len(found):
+        raise DatasetError(f"No face was found in any of the {len(files)} frames of {files[0].parent}.")
+    return np.asarray(found.mean(axis=0, dtype=np.float64))
+
+
+def mean_distances(means: Means, pairs: Pairs) -> Distances:
+    """Of each pair of tracks, (n,) float32: the mean squared L2 distance over all pairs of their frames.
+
+    Frames have unit length, so it is 2 - 2 times the product of the two means: no pair of frames need be looked at.
+    """
+    products = np.einsum("nd,nd->n", means[pairs.left], means[pairs.right])
+    distances: Distances = np.clip(2.0 - 2.0 * products, 0.0, MAX_SQ_L2).astype(np.float32)
+    return distances

@@ -1,0 +1,97 @@
+"""Several processes as one (torchrun): each embeds its share of a batch, and all judge the whole of it.
+
+The embeddings are gathered and every process computes the same loss over the whole batch, so triplets are mined over
+all of it (FaceNet, section 3.2: the larger the batch, the more semi-hard negatives it holds). The others' embeddings
+come without a graph: each process goes back through its own share alone, and the sum of the processes' gradients is
+the gradient of the one loss. Batch statistics are each process's own.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from models.errors import TrainingError
+from models.training.objectives.base import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The processes of a run. rank: which one this is."""
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, rows: Rows) -> Rows:
+        """This process's part of a batch. Raises TrainingError where the batch does not divide evenly."""
+        if len(rows) % self.size:
+            raise TrainingError(
+                f"A batch of {len(rows)} faces does not divide among {self.size} processes; start another number."
+            )
+        part = len(rows) // self.size
+        return rows[self.rank * part : (self.rank + 1) * part]
+
+    def gather(self, embeddings: Tensor) -> Tensor:
+        """The shares of all processes in the order of the batch, (n, d); this one's with its graph."""
+        if self.size == 1:
+            return embeddings
+        shares = [torch.empty_like(embeddings) for _ in range(self.size)]
+        distributed.all_gather(shares, embeddings.detach())
+        shares[self.rank] = embeddings
+        return torch.cat(shares)
+
+    def add_up(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Gives every process the sum of the processes' gradients."""
+        if self.size == 1:
+            return
+        gradients = [one.grad for one in parameters if one.grad is not None]
+        flat = torch.cat([one.flatten() for one in gradients])
+        distributed.all_reduce(flat)
+        for gradient, total in zip(gradients, torch.split(flat, [one.numel() for one in gradients]), strict=True):
+            gradient.copy_(total.view_as(gradient))
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """The first process goes ahead, and the others follow when it is through: they find what it has left."""
+        if self.rank > 0:
+            self.agree(decision=True)
+        yield
+        if self.rank == 0:
+            self.agree(decision=True)
+
+    def agree(self, *, decision: bool) -> bool:
+        """What the first process decided, in every process."""
+        if self.size == 1:
+            return decision
+        said = [decision]
+        distributed.broadcast_object_list(said, src=0)
+        return said[0]
+
+
+ALONE = World()
+"""One process."""
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[World]:
+    """Joins the processes that torchrun started, or is alone where it did not."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield ALONE
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
+
+
+def device(name: str) -> torch.device:
+    """cpu, or cuda: then the GPU that torchrun gave this process. Raises TrainingError where there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            "No GPU was found, and cuda was asked for. Give --device cpu, or install torch for CUDA (TORCH_INDEX)."
+        )
+    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0")) if name == "cuda" else 0)

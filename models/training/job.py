@@ -1,0 +1,81 @@
+"""A run of training from names and folders: what the command and the container start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.errors import TrainingError
+from models.faces import FaceSet, load
+from models.files import write_atomically
+from models.preparation.shards import read_set
+from models.progress import counted
+from models.training.distributed import device, joined
+from models.training.held_out import LEFT_OUT, divided
+from models.training.objectives.base import Canvases
+from models.training.objectives.build import objective
+from models.training.recipes import Recipe, recipe_of
+from models.training.targets import Asked, check_teacher, targets
+from models.training.train import CHECKPOINT, Job, train
+from service.card import EmbedderCard
+from service.domain import Embeddings
+from service.model_file import open_model
+
+HELD_OUT = "held_out.txt"
+"""The names of the people held out, as `evaluate verification --only` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """data: what prepare wrote. out: of the run. models: of teachers. start: the checkpoint to begin with."""
+
+    data: Path
+    out: Path
+    models: Path
+    start: Path | None = None
+
+
+def run(name: str, places: Places, device_name: str, threads: int) -> Path:
+    """Trains the recipe `name` to its end and returns its checkpoint. Raises ModelsError or OSError."""
+    recipe = recipe_of(name)
+    _check_start(recipe, places.start)
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(1)  # the loader's threads are the ones that work side by side
+    where = device(device_name)
+    with joined(where) as world:
+        training, held_out = _faces(places.data, recipe)
+        write_atomically(places.out / HELD_OUT, "\n".join(held_out.present).encode())
+
+        def ask(teacher: str, canvases: Canvases, made_of: tuple[NDArray[np.generic], ...]) -> Embeddings:
+            with world.first():
+                return _answer(places, teacher, Asked(canvases, training.alignment, made_of), recipe.dimension)
+
+        job = Job(recipe, training, held_out, objective(recipe, training, ask), places.out, where, world, places.start)
+        with counted(recipe.schedule.steps, f"Training {name}") as done:
+            train(job, done)
+    return places.out / CHECKPOINT
+
+
+def _check_start(recipe: Recipe, start: Path | None) -> None:
+    if (recipe.begins_with is None) != (start is None):
+        says = (
+            f"begins with the network of {recipe.begins_with}" if recipe.begins_with else "begins with random weights"
+        )
+        raise TrainingError(
+            f"{recipe.name} {says}: give --from CHECKPOINT for a recipe that begins with another, alone."
+        )
+
+
+def _faces(data: Path, recipe: Recipe) -> tuple[FaceSet, FaceSet]:
+    with counted(len(read_set(data).shards), "Loading faces") as done:
+        return divided(load(data, done, LEFT_OUT), recipe.held_out, recipe.seed)
+
+
+def _answer(places: Places, teacher: str, asked: Asked, dimension: int) -> Embeddings:
+    model = open_model(places.models / f"{teacher}.onnx", EmbedderCard, "cpu", torch.get_num_threads())
+    check_teacher(model.card, dimension)
+    with counted(asked.parts, f"Asking {teacher}") as done:
+        return targets(model, asked, places.data, done)

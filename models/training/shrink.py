@@ -1,0 +1,60 @@
+"""From a model file to one in fewer bits, with the faces of a prepared set: `quantise.py` says what passes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from models.augmentation import PLAIN, Views
+from models.conversion.card import check
+from models.errors import ExportRefused
+from models.faces import load
+from models.files import write_atomically
+from models.preparation.shards import read_set
+from models.progress import counted
+from models.quantise import HeldOut, quantise_float16, quantise_int8
+from models.training.held_out import LEFT_OUT, divided, held_out
+from models.training.recipes import HELD_OUT, SEED
+from service.card import EmbedderCard
+from service.domain import Crops
+
+CALIBRATION = 256
+"""Faces that show how far activations reach."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """Crops of a prepared set, as a model takes them: some to calibrate with, and those of the people held out."""
+
+    calibration: Crops
+    held_out: HeldOut
+
+
+def shrink(file: Path, to: Literal["fp16", "int8"], data: Path, into: Path, command: str) -> Path:
+    """Writes INTO/NAME-fp16.onnx or NAME-int8.onnx. command: for the card, what was called.
+
+    It is measured on the people whom the recipes hold out. Raises ExportRefused, InvalidModel or DatasetError.
+    """
+    judge = _judge(file, data, command)
+    if to == "fp16":
+        passed = quantise_float16(file, judge.held_out)
+    else:
+        passed = quantise_int8(file, judge.calibration, judge.held_out)
+    path = into / f"{passed.card.name}.onnx"
+    write_atomically(path, passed.data)
+    return path
+
+
+def _judge(file: Path, data: Path, command: str) -> Judge:
+    card = check(file)
+    if not isinstance(card, EmbedderCard):
+        raise ExportRefused(f"{file} is of the role {card.role}; only embedders are quantised.")
+    with counted(len(read_set(data).shards), "Loading faces") as done:
+        faces = load(data, done, LEFT_OUT)
+    trained_on, others = divided(faces, HELD_OUT, SEED)
+    views, rng = Views(faces.alignment, card.alignment, PLAIN), np.random.default_rng(SEED)
+    some = views.draw(trained_on.canvases[rng.permutation(len(trained_on))[:CALIBRATION]], rng)
+    apart = held_out(others, views, rng)
+    who = f"{len(apart.crops)} faces of {len(np.unique(apart.people))} people held out of training"
+    return Judge(some, HeldOut(apart.crops, apart.people, who, command))

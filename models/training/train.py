@@ -1,0 +1,151 @@
+"""`facenet-models train`: a recipe, prepared faces, and a folder for what comes of it. The container runs this.
+
+OUT/checkpoint.pt    the whole state, written anew after each look at the people held out
+OUT/journal.jsonl    losses, VAL and thresholds; OUT/tensorboard/ and OUT/curves.png show them
+OUT/held_out.txt     the names of the people held out
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.architectures import build
+from models.architectures.network import Network
+from models.augmentation import PLAIN, Views
+from models.errors import TrainingError
+from models.faces import FaceSet
+from models.training import checkpoints
+from models.training.distributed import ALONE, World
+from models.training.held_out import HeldOut, held_out
+from models.training.journal import Figures, Journal, Means
+from models.training.loader import Batch, Loader
+from models.training.objectives.base import Objective
+from models.training.recipes import Recipe
+from models.training.run import Run
+
+CHECKPOINT = "checkpoint.pt"
+JOURNAL_EVERY = 20
+"""Steps between two entries."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What a run needs beside its recipe. objective: made for `training`. start: a checkpoint to begin from."""
+
+    recipe: Recipe
+    training: FaceSet
+    held_out: FaceSet
+    objective: Objective
+    out: Path
+    device: torch.device
+    world: World = ALONE
+    start: Path | None = None
+
+
+def train(job: Job, done: Callable[[], object]) -> Run:
+    """Runs the recipe to its end, from the checkpoint in `job.out` where there is one. `done`: after each step.
+
+    Raises TrainingError, or OSError where the disk is full; the last checkpoint then stays.
+    """
+    run = begin(job)
+    for _ in range(run.step):
+        done()
+    judge = judge_of(job, run)
+    with Journal(job.out, run.step) if job.world.rank == 0 else nullcontext() as journal:
+        clock = Clock()
+        for batch in clock.waiting(loader_of(job, run).batches(run.step, job.recipe.schedule.steps)):
+            clock.add(run.take_step(batch, job.world), len(batch.rows))
+            done()
+            look = run.step == job.recipe.schedule.steps or run.step % job.recipe.evaluate_every == 0
+            if journal and (look or run.step % JOURNAL_EVERY == 0):
+                journal.write(run.step, {"learning_rate": run.learning_rate, **clock.take()})
+            if look and _over(job, run, judge, journal):
+                break
+    return run
+
+
+def begin(job: Job) -> Run:
+    """A run as its checkpoint left it, or at its first step. Raises TrainingError."""
+    torch.manual_seed(job.recipe.seed)
+    network = build(job.recipe.architecture, job.recipe.dimension)
+    if job.start is not None:
+        parts = ("trunk",) if job.recipe.last_layer_steps else ("trunk", "embedding")
+        take_over(network, job.start, *parts)
+    run = Run(job.recipe, network, job.objective, job.device)
+    path = job.out / CHECKPOINT
+    if path.exists():
+        run.restore(checkpoints.load(path, job.recipe))
+    return run
+
+
+def take_over(network: Network, checkpoint: Path, *parts: str) -> None:
+    """The averaged weights of another run's network, of the named parts. Raises TrainingError."""
+    theirs = checkpoints.trained(checkpoint)
+    if theirs.recipe["architecture"] != network.architecture.name:
+        raise TrainingError(
+            f"{checkpoint} holds the network {theirs.recipe['architecture']}, and this recipe trains "
+            f"{network.architecture.name}. Give a checkpoint of the recipe that it begins with."
+        )
+    other = theirs.network()
+    for part in parts:
+        network.get_submodule(part).load_state_dict(other.get_submodule(part).state_dict())
+
+
+def loader_of(job: Job, run: Run) -> Loader:
+    """Augmented views of the faces to train on."""
+    views = Views(job.training.alignment, run.alignment, job.recipe.augmentation)
+    return Loader(job.objective.canvases, views, job.objective.draw, job.recipe.seed, job.world)
+
+
+def judge_of(job: Job, run: Run) -> HeldOut:
+    """The faces of the people held out, as they were aligned."""
+    views = Views(job.held_out.alignment, run.alignment, PLAIN)
+    return held_out(job.held_out, views, np.random.default_rng(job.recipe.seed))
+
+
+def _over(job: Job, run: Run, judge: HeldOut, journal: Journal | None) -> bool:
+    """Looks at the people held out and writes all down. Returns whether no better network is to be expected."""
+    if journal:
+        standing = judge.measure(run.average.network, job.device)
+        run.patience.see(standing.val)
+        journal.write(run.step, standing.figures())
+        checkpoints.save(job.out / CHECKPOINT, job.recipe, run.state())
+        journal.draw()
+    return job.world.agree(decision=run.patience.over)
+
+
+class Clock:
+    """What the steps said and how long they took, between two entries of the journal."""
+
+    def __init__(self) -> None:
+        self._means = Means()
+        self._faces, self._waited_s, self._since = 0, 0.0, time.perf_counter()
+
+    def waiting(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches, the time until each came counted."""
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self._waited_s += time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
+
+    def add(self, figures: Figures, faces: int) -> None:
+        """Those of one step."""
+        self._means.add(figures)
+        self._faces += faces
+
+    def take(self) -> Figures:
+        """Means of the figures, faces a second, and the share of the time that steps waited for faces."""
+        now = time.perf_counter()
+        elapsed_s = now - self._since
+        figures = self._means.take()
+        figures |= {"faces_per_s": self._faces / elapsed_s, "waiting_share": self._waited_s / elapsed_s}
+        self._faces, self._waited_s, self._since = 0, 0.0, now
+        return figures

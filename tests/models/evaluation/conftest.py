@@ -1,0 +1,30 @@
+"""A set of three photographs in the form of Labelled Faces in the Wild."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from models.evaluation.pairs import Pairs, read_pairs
+
+
+@pytest.fixture
+def images(photographs: Path, tmp_path: Path) -> Path:
+    """Obama twice and Biden, named as LFW names them."""
+    for name, number, source in (
+        ("O", 1, "obama/obama.jpg"),
+        ("O", 2, "obama/obama2.jpg"),
+        ("B", 1, "biden/biden.jpg"),
+    ):
+        folder = tmp_path / "images" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photographs / source, folder / f"{name}_{number:04d}.jpg")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Pairs:
+    """Two folds of a pair of one person and a pair of two."""
+    file = tmp_path / "pairs.txt"
+    file.write_text("2\t1\nO\t1\t2\nO\t1\tB\t1\nO\t2\t1\nO\t2\tB\t1\n", "utf-8")
+    return read_pairs(file)

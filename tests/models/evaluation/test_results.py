@@ -1,0 +1,49 @@
+import tomllib
+
+import numpy as np
+
+from models.evaluation import results
+from models.evaluation.verification import Split, Verification
+from service.card import Compatible, ErrorRate, Identification, PairThresholds, Result
+
+
+def _measured() -> Verification:
+    distances = np.array([0.2, 0.4, 1.1, 1.3, 0.3, *np.linspace(1.2, 2, 999)], np.float32)
+    return Verification((Split(distances, np.arange(1004) < 4),) * 5, 1_200, 50, 0)
+
+
+def test_error_rates_are_at_facenet_s_threshold_at_the_best_and_at_the_rate_of_the_paper() -> None:
+    rates = results.error_rates(_measured(), "faces")
+
+    assert [one.threshold_sq_l2 for one in rates] == [1.242, 1.3, 1.2]
+    assert [(one.genuine_pairs, one.impostor_pairs) for one in rates] == [(20, 5_000)] * 3
+    assert rates[0].fmr == round(_measured().whole.fmr(1.242), 6)
+    assert rates[0].measured_on == "1,200 photographs of 50 people of faces"
+
+
+def test_what_is_printed_is_what_a_card_holds() -> None:
+    measured = results.result(_measured(), 'facenet-models evaluate verification "my faces"')
+    rates = results.error_rates(_measured(), "faces")
+
+    table = tomllib.loads(results.toml("compact", measured, rates))["models"]["compact"]
+
+    assert [Result.model_validate(one) for one in table["results"]] == [measured]
+    assert tuple(ErrorRate.model_validate(one) for one in table["error_rates"]) == rates
+
+
+def test_a_compatible_model_is_printed_as_a_card_holds_it() -> None:
+    rate = ErrorRate(threshold_sq_l2=1.2, fmr=0.001, fnmr=0.1, impostor_pairs=9, genuine_pairs=9, measured_on="faces")
+    other = Compatible(
+        name="sface",
+        id="0" * 64,
+        thresholds=PairThresholds(
+            verification=1.2,
+            identification=Identification(threshold_sq_l2=1.0, fpir=0.01, references=1000),
+            chosen_on='"faces", of 50 people',
+        ),
+        error_rates=(rate,),
+    )
+
+    table = tomllib.loads(results.entry("compact", "compatible_with", other))["models"]["compact"]
+
+    assert [Compatible.model_validate(one) for one in table["compatible_with"]] == [other]

@@ -1,0 +1,153 @@
+"""A run is one path: stopped and taken up again, it gives the same losses; what cannot go on says why in one line."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import TrainingError
+from models.faces import FaceSet
+from models.training.distributed import device
+from models.training.objectives.build import objective
+from models.training.recipes import Optimiser, Recipe, Triplets, recipe_of
+from models.training.run import Run
+from models.training.schedule import Schedule
+from models.training.train import CHECKPOINT, Job, train
+from tests.disks import disk_full_at
+
+CPU = torch.device("cpu")
+
+TINY = Recipe(
+    name="tiny",
+    architecture="nns2",
+    towards=Triplets(per_person=4),
+    optimiser=Optimiser("adamw", learning_rate=1e-3),
+    schedule=Schedule(steps=4, warm_up=1),
+    batch=16,
+    chunk=8,
+    evaluate_every=2,
+    held_out=0.34,
+)
+
+
+def no_teacher(*_: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    raise AssertionError
+
+
+def job(recipe: Recipe, faces: FaceSet, out: Path) -> Job:
+    training, held_out = faces.split(recipe.held_out, recipe.seed)
+    return Job(recipe, training, held_out, objective(recipe, training, no_teacher), out, CPU)
+
+
+def run(recipe: Recipe, faces: FaceSet, out: Path, stop_after: int = 1_000) -> Run:
+    """Stops as a killed run does: in the middle, without a word."""
+    steps = iter(range(stop_after))
+
+    def done() -> None:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+
+    return train(job(recipe, faces, out), done)
+
+
+def losses(out: Path) -> list[dict[str, float]]:
+    entries = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    return [
+        {name: value for name, value in one.items() if "per_s" not in name and "share" not in name} for one in entries
+    ]
+
+
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(faces: FaceSet, tmp_path: Path) -> None:
+    whole = run(TINY, faces, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(TINY, faces, tmp_path / "killed", stop_after=3)
+    resumed = run(TINY, faces, tmp_path / "killed")
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+    assert resumed.step == whole.step == 4
+    for one, other in zip(resumed.average.network.parameters(), whole.average.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_run_leaves_a_checkpoint_a_journal_and_pictures(faces: FaceSet, tmp_path: Path) -> None:
+    run(TINY, faces, tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == {CHECKPOINT, "journal.jsonl", "curves.png", "tensorboard"}
+    (last,) = [one for one in losses(tmp_path) if one["step"] == 4 and "val_at_fmr_1e-3" in one]
+    assert 0 <= last["val_at_fmr_1e-3"] <= 1
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_run_that_is_over_trains_no_more(faces: FaceSet, tmp_path: Path) -> None:
+    run(TINY, faces, tmp_path)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    assert run(TINY, faces, tmp_path).step == 4
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_a_run_ends_early_where_people_held_out_are_told_apart_no_better(faces: FaceSet, tmp_path: Path) -> None:
+    still = replace(TINY, optimiser=Optimiser("sgd", learning_rate=0.0), schedule=Schedule(steps=100), patience=2)
+    assert run(still, faces, tmp_path).step < 10
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_checkpoint(faces: FaceSet, tmp_path: Path) -> None:
+    run(TINY, faces, tmp_path)
+    kept = (tmp_path / CHECKPOINT).read_bytes()
+    wild = replace(TINY, optimiser=Optimiser("sgd", learning_rate=1e30, clip=1e30), schedule=Schedule(steps=20))
+    with pytest.raises(TrainingError, match=r"not (a number|finite)"):
+        run(wild, faces, tmp_path / "wild")
+    assert (tmp_path / CHECKPOINT).read_bytes() == kept
+
+
+def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(faces: FaceSet, tmp_path: Path) -> None:
+    run(TINY, faces, tmp_path)
+    with pytest.raises(TrainingError, match=r"batch, seed differ"):
+        run(replace(TINY, batch=12, seed=1), faces, tmp_path)
+
+
+def test_a_remark_on_a_recipe_is_no_other_recipe(faces: FaceSet, tmp_path: Path) -> None:
+    run(TINY, faces, tmp_path)
+    run(replace(TINY, cost="an hour", result="good"), faces, tmp_path)
+
+
+def test_a_damaged_checkpoint_is_refused(faces: FaceSet, tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match="not a checkpoint that can be read"):
+        run(TINY, faces, tmp_path)
+
+
+def test_a_full_disk_in_the_middle_of_a_checkpoint_leaves_the_one_before(faces: FaceSet, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(TINY, faces, tmp_path, stop_after=3)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with disk_full_at(1_000_000), pytest.raises(OSError, match="too large"):
+        run(TINY, faces, tmp_path)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_fewer_people_than_a_batch_needs_is_told_before_anything_is_trained(faces: FaceSet) -> None:
+    with pytest.raises(TrainingError, match=r"A batch needs 1800 faces"):
+        objective(replace(TINY, batch=1800), faces, no_teacher)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_asked_for_and_missing_is_said() -> None:
+    with pytest.raises(TrainingError, match="No GPU"):
+        device("cuda")
+
+
+def test_a_recipe_that_does_not_exist_is_said_with_those_that_do() -> None:
+    with pytest.raises(TrainingError, match="smoke"):
+        recipe_of("smoked")
+
+
+PINNED = [0.12900, 0.13497]
+"""The first losses of the tiny run, which nothing but a change of its meaning moves."""
+
+
+def test_the_first_losses_are_pinned(faces: FaceSet, tmp_path: Path) -> None:
+    run(replace(TINY, precision="float32", evaluate_every=1), faces, tmp_path)
+    found = [one["loss"] for one in losses(tmp_path) if "loss" in one]
+    assert found[:2] == pytest.approx(PINNED, rel=0.01)
