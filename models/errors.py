@@ -45,4 +45,4 @@ class TrainingError(ModelsError):
 
 
 class ExportRefused(ModelsError):
-    """The file would not agree with the network that it is made of, so it is not written."""
+    """The file would not say what the network or the file says that it is made of, so it is not written."""

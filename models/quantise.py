@@ -27,16 +27,16 @@ import onnxruntime as ort
 from onnx import GraphProto, ModelProto
 from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_static
 
-from models.calibration import Faces, error_rate, every_pair
+from models.calibration import Faces, error_rate
 from models.candidate import THREADS, open_candidate, open_embedder
 from models.conversion import graph
 from models.conversion.card import check, with_card
 from models.cross_calibration import Both, compatible
 from models.errors import ExportRefused
-from models.evaluation import metrics
 from models.evaluation.clustering import People
 from models.evaluation.crops import embed
 from models.evaluation.metrics import FAR
+from models.evaluation.verification import pairs
 from models.float16 import halved, rounded
 from service.card import EmbedderCard, Result
 from service.domain import Crops
@@ -244,8 +244,8 @@ def _compared(both: Both) -> _Figures:
 
 
 def _val(faces: Faces) -> float:
-    distances, same = every_pair(faces, faces)
-    return metrics.validation_rate(distances, same, metrics.threshold_at(distances, same, FAR))
+    """Over every pair of faces: half a point is soon within chance, and the more pairs the less."""
+    return pairs(faces.embeddings, faces.people).val
 
 
 def _require(figures: _Figures, new: Format, name: str) -> None:
