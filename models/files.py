@@ -1,9 +1,13 @@
 """Files: written so that a reader sees the whole of one or none of it, known by their sha256."""
 
 import hashlib
+import io
 import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
@@ -20,6 +24,13 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def npy(array: NDArray[np.generic]) -> bytes:
+    """An array as a .npy file has it."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def has(path: Path, sha256: str) -> bool:

@@ -26,18 +26,9 @@ def error_rates(measured: Verification, measured_on: str) -> tuple[ErrorRate, ..
     """
     whole = measured.whole
     thresholds = (FACENET_THRESHOLD, measured.best_threshold, whole.threshold_at_far)
-    return tuple(
-        ErrorRate(
-            threshold_sq_l2=d,
-            fmr=round(whole.fmr(d), 6),
-            fnmr=round(whole.fnmr(d), 6),
-            impostor_pairs=whole.impostor_pairs,
-            genuine_pairs=whole.genuine_pairs,
-            measured_on=f"{measured.photographs:,} photographs of {measured.people:,} people of {measured_on}",
-        )
-        for d in (round(one, 3) for one in thresholds)
-        if d > 0
-    )
+    who = f"{measured.photographs:,} photographs of {measured.people:,} people of {measured_on}"
+    rates = (whole.error_rate(d, who) for d in (round(one, 3) for one in thresholds) if d > 0)
+    return tuple(one.model_copy(update={"fmr": round(one.fmr, 6), "fnmr": round(one.fnmr, 6)}) for one in rates)
 
 
 def toml(model: str, measured: Result, rates: tuple[ErrorRate, ...]) -> str:

@@ -17,6 +17,7 @@ from models.evaluation.clustering import People
 from models.evaluation.identities import SEED, Identities
 from models.evaluation.metrics import FACENET_THRESHOLD, FAR, Distances, Mean, Same
 from models.evaluation.report import Row, canvas
+from service.card import ErrorRate
 from service.distances import squared_l2
 from service.domain import Embeddings
 from service.pipeline import PipelineOptions
@@ -58,6 +59,17 @@ class Split:
     def fnmr(self, d: float) -> float:
         """The share of one person's pairs that is refused."""
         return 1.0 - metrics.validation_rate(self.distances, self.same, d)
+
+    def error_rate(self, d: float, measured_on: str) -> ErrorRate:
+        """Both at `d`, as the card has them. measured_on: whose photographs they are, in words."""
+        return ErrorRate(
+            threshold_sq_l2=d,
+            fmr=self.fmr(d),
+            fnmr=self.fnmr(d),
+            impostor_pairs=self.impostor_pairs,
+            genuine_pairs=self.genuine_pairs,
+            measured_on=measured_on,
+        )
 
     def rates(self, d: float) -> str:
         """FMR and FNMR as a table has them."""

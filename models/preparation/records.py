@@ -4,7 +4,6 @@ The record is written last, so a shard that has one has everything.
 """
 
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from models.files import has, write_atomically
+from models.files import has, npy, write_atomically
 from models.preparation.folder import Part
 from models.preparation.shards import Origin, Sample, Stored, Written, pack, write_json
 from service.domain import Embeddings
@@ -90,7 +89,8 @@ def write_shard(out: Path, part: Part, made: Sequence[Made], dropped: Sequence[D
     """The shard, its embeddings, and then its record. Raises OSError, and leaves no half a file."""
     faces = [Kept(key=f"{part.name}-{row:05}", origin=one.origin, pixels=one.pixels) for row, one in enumerate(made)]
     tar = pack(Sample(face.key, one.stored, one.origin) for face, one in zip(faces, made, strict=True))
-    embeddings = _npy([one.embedding for one in made])
+    rows = [one.embedding for one in made]
+    embeddings = npy(np.concatenate(rows) if rows else np.empty((0, 0), np.float32))
     record = Record(
         name=part.name,
         made_of=part.made_of,
@@ -112,9 +112,3 @@ def read_embeddings(out: Path, record: Record) -> Embeddings:
 
 def _embeddings(out: Path, name: str) -> Path:
     return out / PARTS / f"{name}.npy"
-
-
-def _npy(rows: Sequence[Embeddings]) -> bytes:
-    file = io.BytesIO()
-    np.save(file, np.concatenate(rows) if rows else np.empty((0, 0), np.float32))
-    return file.getvalue()

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.augmentation import Views
+from models.augmentation import PLAIN, Views
 from models.errors import TrainingError
-from models.evaluation import metrics
-from models.faces import FaceSet
-from models.preparation.shards import Flag
+from models.evaluation.metrics import FACENET_THRESHOLD
+from models.evaluation.verification import Split, pairs
+from models.faces import FaceSet, load
+from models.preparation.shards import Flag, read_set
+from models.progress import counted
 from models.training.objectives.base import Rows
-from service.card import ErrorRate
-from service.distances import squared_l2
+from service.card import BoxCrop, FivePoint
 from service.domain import Crops, Embeddings
 
 LEFT_OUT: tuple[Flag, ...] = ("mislabelled", "near_duplicate")
@@ -27,63 +29,39 @@ PER_PERSON = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standing:
-    """Every pair of faces, once. distances, same: (n,), see `evaluation/metrics.py`."""
-
-    distances: metrics.Distances
-    same: metrics.Same
-
-    @property
-    def val(self) -> float:
-        """VAL at FMR 1e-3."""
-        return metrics.validation_rate(self.distances, self.same, self.threshold_sq_l2)
-
-    @property
-    def threshold_sq_l2(self) -> float:
-        """The largest distance at which the FMR is at most 1e-3."""
-        return metrics.threshold_at(self.distances, self.same, metrics.FAR)
-
-    def error_rate(self, d: float, measured_on: str) -> ErrorRate:
-        """As the card has it."""
-        return ErrorRate(
-            threshold_sq_l2=d,
-            fmr=metrics.false_accept_rate(self.distances, self.same, d),
-            fnmr=1 - metrics.validation_rate(self.distances, self.same, d),
-            impostor_pairs=int((~self.same).sum()),
-            genuine_pairs=int(self.same.sum()),
-            measured_on=measured_on,
-        )
-
-    def figures(self) -> dict[str, float]:
-        """By name, as curves are called."""
-        at = self.error_rate(metrics.FACENET_THRESHOLD, "")
-        return {
-            "val_at_fmr_1e-3": self.val,
-            "threshold_at_fmr_1e-3_sq_l2": self.threshold_sq_l2,
-            "fmr_at_1.242": at.fmr,
-            "fnmr_at_1.242": at.fnmr,
-        }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class HeldOut:
     """crops: (n, h, w, 3) uint8, not augmented. people: (n,) int64."""
 
     crops: Crops
     people: NDArray[np.int64]
 
-    def measure(self, network: nn.Module, device: torch.device) -> Standing:
-        """network: in evaluation mode."""
-        return standing(embed(network, self.crops, device), self.people)
+    def measure(self, network: nn.Module, device: torch.device) -> Split:
+        """Every pair of the faces, once. network: in evaluation mode."""
+        return pairs(embed(network, self.crops, device), self.people)
 
 
-def divided(faces: FaceSet, share: float, seed: int) -> tuple[FaceSet, FaceSet]:
-    """To train on, and held out: `share` of the people. Where it is 0, as with a handful of people, both are all."""
+def curves(seen: Split) -> dict[str, float]:
+    """What is worth a curve over the steps of a run, by name."""
+    return {
+        "val_at_fmr_1e-3": seen.val,
+        "threshold_at_fmr_1e-3_sq_l2": seen.threshold_at_far,
+        "fmr_at_1.242": seen.fmr(FACENET_THRESHOLD),
+        "fnmr_at_1.242": seen.fnmr(FACENET_THRESHOLD),
+    }
+
+
+def prepared(data: Path, share: float, seed: int) -> tuple[FaceSet, FaceSet]:
+    """The faces that `prepare` wrote to `data`: to train on, and those of a `share` of the people, held out.
+
+    Where the share is 0, as with a handful of people, both are all. Raises DatasetError.
+    """
+    with counted(len(read_set(data).shards), "Loading faces") as done:
+        faces = load(data, done, LEFT_OUT)
     return faces.split(share, seed) if share else (faces, faces)
 
 
-def held_out(faces: FaceSet, views: Views, rng: np.random.Generator) -> HeldOut:
-    """At most 20 faces of each person, as they were aligned. views: with no augmentation.
+def held_out(faces: FaceSet, alignment: FivePoint | BoxCrop, rng: np.random.Generator) -> HeldOut:
+    """At most 20 faces of each person, as they were aligned. alignment: of the crops.
 
     Raises TrainingError where there are no two people, or nobody has two faces: then nothing can be measured.
     """
@@ -94,6 +72,7 @@ def held_out(faces: FaceSet, views: Views, rng: np.random.Generator) -> HeldOut:
             "one of them are needed. Prepare more people, or photographs of the same ones."
         )
     rows = np.concatenate([_some(np.flatnonzero(faces.people == one), rng) for one in np.unique(faces.people)])
+    views = Views(faces.alignment, alignment, PLAIN)
     return HeldOut(views.draw(faces.canvases[rows], rng), faces.people[rows])
 
 
@@ -110,9 +89,3 @@ def embed(network: nn.Module, crops: Crops, device: torch.device) -> Embeddings:
             yield network(torch.from_numpy(crops[start : start + CHUNK]).to(device)).cpu().numpy()
 
     return np.concatenate(list(chunks()))
-
-
-def standing(embeddings: Embeddings, people: NDArray[np.int64]) -> Standing:
-    """embeddings: (n, d) float32 of unit length. people: (n,) int64, whose each is."""
-    pairs = np.triu_indices(len(people), 1)
-    return Standing(squared_l2(embeddings, embeddings)[pairs], (people[:, None] == people)[pairs])

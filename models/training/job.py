@@ -9,12 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
-from models.faces import FaceSet, load
 from models.files import write_atomically
-from models.preparation.shards import read_set
 from models.progress import counted
 from models.training.distributed import device, joined
-from models.training.held_out import LEFT_OUT, divided
+from models.training.held_out import prepared
 from models.training.objectives.base import Canvases
 from models.training.objectives.build import objective
 from models.training.recipes import Recipe, recipe_of
@@ -46,7 +44,7 @@ def run(name: str, places: Places, device_name: str, threads: int) -> Path:
     cv2.setNumThreads(1)  # the loader's threads are the ones that work side by side
     where = device(device_name)
     with joined(where) as world:
-        training, held_out = _faces(places.data, recipe)
+        training, held_out = prepared(places.data, recipe.held_out, recipe.seed)
         write_atomically(places.out / HELD_OUT, "\n".join(held_out.present).encode())
 
         def ask(teacher: str, canvases: Canvases, made_of: tuple[NDArray[np.generic], ...]) -> Embeddings:
@@ -67,11 +65,6 @@ def _check_start(recipe: Recipe, start: Path | None) -> None:
         raise TrainingError(
             f"{recipe.name} {says}: give --from CHECKPOINT for a recipe that begins with another, alone."
         )
-
-
-def _faces(data: Path, recipe: Recipe) -> tuple[FaceSet, FaceSet]:
-    with counted(len(read_set(data).shards), "Loading faces") as done:
-        return divided(load(data, done, LEFT_OUT), recipe.held_out, recipe.seed)
 
 
 def _answer(places: Places, teacher: str, asked: Asked, dimension: int) -> Embeddings:

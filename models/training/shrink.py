@@ -9,12 +9,9 @@ import numpy as np
 from models.augmentation import PLAIN, Views
 from models.conversion.card import check
 from models.errors import ExportRefused
-from models.faces import load
 from models.files import write_atomically
-from models.preparation.shards import read_set
-from models.progress import counted
 from models.quantise import HeldOut, quantise_float16, quantise_int8
-from models.training.held_out import LEFT_OUT, divided, held_out
+from models.training.held_out import held_out, prepared
 from models.training.recipes import HELD_OUT, SEED
 from service.card import EmbedderCard
 from service.domain import Crops
@@ -50,11 +47,9 @@ def _judge(file: Path, data: Path, command: str) -> Judge:
     card = check(file)
     if not isinstance(card, EmbedderCard):
         raise ExportRefused(f"{file} is of the role {card.role}; only embedders are quantised.")
-    with counted(len(read_set(data).shards), "Loading faces") as done:
-        faces = load(data, done, LEFT_OUT)
-    trained_on, others = divided(faces, HELD_OUT, SEED)
-    views, rng = Views(faces.alignment, card.alignment, PLAIN), np.random.default_rng(SEED)
+    trained_on, others = prepared(data, HELD_OUT, SEED)
+    views, rng = Views(trained_on.alignment, card.alignment, PLAIN), np.random.default_rng(SEED)
     some = views.draw(trained_on.canvases[rng.permutation(len(trained_on))[:CALIBRATION]], rng)
-    apart = held_out(others, views, rng)
+    apart = held_out(others, card.alignment, rng)
     who = f"{len(apart.crops)} faces of {len(np.unique(apart.people))} people held out of training"
     return Judge(some, HeldOut(apart.crops, apart.people, who, command))

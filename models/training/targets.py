@@ -7,7 +7,6 @@ size needs 7 ms for each of the two on one core.
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.augmentation import PLAIN, Views
 from models.errors import TrainingError
-from models.files import write_atomically
+from models.files import npy, write_atomically
 from models.training.objectives.base import Canvases
 from service.card import BoxCrop, EmbedderCard, FivePoint
 from service.distances import unit
@@ -69,7 +68,8 @@ def targets(teacher: ModelFile[EmbedderCard], asked: Asked, kept: Path, done: Ca
     for part in range(asked.parts):
         path = folder / f"{part:05d}.npy"
         if not path.exists():
-            _write(path, np.concatenate(list(_embedded(OnnxEmbedder(teacher), views, asked.canvases, part))))
+            rows = list(_embedded(OnnxEmbedder(teacher), views, asked.canvases, part))
+            write_atomically(path, npy(np.concatenate(rows)))
         parts.append(np.load(path))
         done()
     return np.concatenate(parts)
@@ -82,9 +82,3 @@ def _embedded(teacher: OnnxEmbedder, views: Views, canvases: Canvases, part: int
         crops = views.draw([canvases[number] for number in range(start, min(start + CHUNK, end))], rng)
         both = teacher.embed(np.concatenate([crops, crops[:, :, ::-1]]))
         yield unit(both[: len(crops)] + both[len(crops) :])
-
-
-def _write(path: Path, part: Embeddings) -> None:
-    buffer = BytesIO()
-    np.save(buffer, part)
-    write_atomically(path, buffer.getbuffer())

@@ -16,12 +16,12 @@ import torch
 
 from models.architectures import build
 from models.architectures.network import Network
-from models.augmentation import PLAIN, Views
+from models.augmentation import Views
 from models.errors import TrainingError
 from models.faces import FaceSet
 from models.training import checkpoints
 from models.training.distributed import ALONE, World
-from models.training.held_out import HeldOut, held_out
+from models.training.held_out import HeldOut, curves, held_out
 from models.training.journal import Figures, Journal, Means
 from models.training.loader import Batch, Loader
 from models.training.objectives.base import Objective
@@ -104,16 +104,15 @@ def loader_of(job: Job, run: Run) -> Loader:
 
 def judge_of(job: Job, run: Run) -> HeldOut:
     """The faces of the people held out, as they were aligned."""
-    views = Views(job.held_out.alignment, run.alignment, PLAIN)
-    return held_out(job.held_out, views, np.random.default_rng(job.recipe.seed))
+    return held_out(job.held_out, run.alignment, np.random.default_rng(job.recipe.seed))
 
 
 def _over(job: Job, run: Run, judge: HeldOut, journal: Journal | None) -> bool:
     """Looks at the people held out and writes all down. Returns whether no better network is to be expected."""
     if journal:
-        standing = judge.measure(run.average.network, job.device)
-        run.patience.see(standing.val)
-        journal.write(run.step, standing.figures())
+        seen = judge.measure(run.average.network, job.device)
+        run.patience.see(seen.val)
+        journal.write(run.step, curves(seen))
         checkpoints.save(job.out / CHECKPOINT, job.recipe, run.state())
         journal.draw()
     return job.world.agree(decision=run.patience.over)
