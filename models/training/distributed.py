@@ -7,6 +7,7 @@ the gradient of the one loss. Batch statistics are each process's own.
 """
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,10 @@ class World:
 ALONE = World()
 """One process."""
 
+LET_GO_S = 0.1
+"""Gloo's threads outlive the group where an optimiser was made, and need the interpreter to let go of what they sent
+last; a process that ends within those milliseconds is aborted (PyTorch 2.13, pull request 179291)."""
+
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[World]:
@@ -81,11 +86,14 @@ def joined(device: torch.device) -> Iterator[World]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL moves what is said between processes by way of the current GPU
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(distributed.get_rank(), distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
+        time.sleep(LET_GO_S)
 
 
 def device(name: str) -> torch.device:
