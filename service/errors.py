@@ -20,7 +20,8 @@
     │   └── StorageUnavailable        nothing was stored: disk full, read-only, database gone
     ├── Unavailable                   try again later
     │   ├── Overloaded                more images in flight than the service takes
-    │   └── TimedOut                  the request took longer than the limit
+    │   ├── TimedOut                  the request took longer than the limit
+    │   └── Ending                    the service was told to end
     ├── StartupError                  the service does not start; one line that says what to do
     │   ├── InvalidSettings
     │   ├── ModelFileError
@@ -198,6 +199,15 @@ class TimedOut(Unavailable):
     """The request took longer than the limit."""
 
     code = "timed_out"
+
+
+class Ending(Unavailable):
+    """The service was told to end, and is not ready for more."""
+
+    code = "ending"
+
+    def __init__(self) -> None:
+        super().__init__("The service is about to end. Ask another replica, or try again.", retry_after_s=5)
 
 
 class StartupError(FaceError):

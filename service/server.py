@@ -3,8 +3,10 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from math import ceil
+from typing import cast
 
 import structlog
 import uvicorn
@@ -21,8 +23,14 @@ HEAD_BYTES = 2**18
 
 
 async def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what it holds. Raises StartupError."""
-    with _listen(settings.host, settings.port) as listener:
+    """Serves until SIGTERM or SIGINT, then finishes what it holds. Raises StartupError.
+
+    SIGTERM is how an orchestrator ends a service: it is first said not to be ready any more, and requests that are on
+    their way still find it, for as long as the settings say. A second one, or SIGINT, does not wait.
+    """
+    start = cast("asyncio.Task[None]", asyncio.current_task())
+    _on_signals(start.cancel, start.cancel)
+    with _listen(settings.host, settings.port) as listener, suppress(asyncio.CancelledError):
         async with open_app(settings) as app:
             config = uvicorn.Config(
                 app,
@@ -33,10 +41,19 @@ async def serve(settings: Settings) -> None:
                 lifespan="off",
                 server_header=False,
                 date_header=True,
+                timeout_graceful_shutdown=ceil(settings.limits.request_timeout_s),
             )
             host, port = listener.getsockname()[:2]
             _log.info("ready", url=f"http://{host}:{port}", docs=f"http://{host}:{port}/docs")
-            await _Server(config).serve(sockets=[listener])
+            await _Server(config, app.state.services.ending, settings.drain_delay_s).serve(sockets=[listener])
+    _log.info("ended")
+
+
+def _on_signals(terminate: Callable[[], object], interrupt: Callable[[], object]) -> None:
+    """What SIGTERM and SIGINT do from now on. Without this, process 1 of a container would not hear them at all."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -74,15 +91,26 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn raises the signal again once it has stopped, which would end the process before the gallery is closed."""
+    """Uvicorn stops listening at once, and raises the signal again in the end, before the gallery is closed."""
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event, drain_delay_s: float) -> None:
+        super().__init__(config)
+        self._ending = ending
+        self._drain_delay_s = drain_delay_s
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+        _on_signals(self._drain, self._stop)
+        yield
+
+    def _drain(self) -> None:
+        if self._ending.is_set():
+            self._stop()
+            return
+        _log.info("draining", seconds=self._drain_delay_s)
+        self._ending.set()
+        asyncio.get_running_loop().call_later(self._drain_delay_s, self._stop)
+
+    def _stop(self) -> None:
+        self._ending.set()
+        self.should_exit = True

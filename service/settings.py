@@ -95,6 +95,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="the address that the service listens on")
     port: int = Field(8000, ge=0, le=65535, description="0 takes a free one")
+    drain_delay_s: float = Field(
+        0.0, ge=0, le=600, description="how long the service is still reached after SIGTERM, no longer ready"
+    )
     data_dir: Path = Field(Path("var/data"), description="the gallery; one process owns it")
     models: Models = Models()
     inference: Inference = Inference()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,12 @@ class Served:
     process: subprocess.Popen[str]
     url: str
     lines: list[str] = field(default_factory=list)
+
+    def wait_for(self, text: str) -> None:
+        """Until it has logged this."""
+        until = time.monotonic() + STOPS_WITHIN_S
+        while not any(text in line for line in self.lines):
+            assert time.monotonic() < until, "".join(self.lines)
 
     def stop(self) -> int:
         """Asks it to end; its exit code."""

@@ -1,8 +1,9 @@
 """What routes ask for, by type."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, TypeVarTuple
 
 import anyio
@@ -22,13 +23,15 @@ Ts = TypeVarTuple("Ts")
 class Services:
     """What `app.py` built: the objects behind the routes.
 
-    cluster_threads: clusterings side by side, each of which may take hundreds of megabytes.
+    cluster_threads: clusterings side by side, each of which may take hundreds of megabytes. ending: set once the
+    service was told to end; it answers on, and is not ready.
     """
 
     inputs: Inputs
     door: Door
     cluster_threads: anyio.CapacityLimiter
     embeddings_per_request: int
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def gallery(self) -> Gallery:

@@ -37,6 +37,7 @@ STATUS: dict[type[errors.FaceError], HTTPStatus] = {
     errors.KnownElsewhere: HTTPStatus.CONFLICT,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Ending: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TimedOut: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -10,6 +10,7 @@ from service.api.answers import CompatibleAnswer, HealthAnswer, LoadedModelAnswe
 from service.api.dependencies import ServicesDep
 from service.api.fields import NoOptions
 from service.api.problems import answers
+from service.errors import Ending
 
 router = APIRouter(tags=["service"])
 NoQuery = Annotated[NoOptions, Query()]
@@ -24,6 +25,8 @@ async def livez(_options: NoQuery) -> HealthAnswer:
 @router.get("/readyz", responses=answers(422, 503))
 async def readyz(services: ServicesDep, _options: NoQuery) -> HealthAnswer:
     """The model is warm, the records can be read and the index agrees with them. Send no requests before."""
+    if services.ending.is_set():
+        raise Ending
     await services.in_gallery(services.gallery.check)
     return HealthAnswer(status="ready")
 
