@@ -14,12 +14,19 @@ CROP   ?= five_point
 # Where PyTorch comes from: the CPU's build, or such as https://download.pytorch.org/whl/cu130 for a GPU.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
+# Images: the engine, what they are built from, and settings of a package index that stay out of them, such as
+# --secret id=pip.conf,src=/etc/pip.conf --secret id=ca.crt,src=/etc/ssl/certs/ca-certificates.crt
+DOCKER ?= docker
+BASE   ?= python:3.11-slim-bookworm
+BUILD_SECRETS ?=
+IMAGES ?= cpu gpu training
 
 # The two ONNX Runtimes exclude each other, so each has an environment of its own.
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench accuracy train models photographs format lock clean
+.PHONY: help run demo test check bench accuracy train models photographs images engine format lock clean
+.PHONY: test-containers sbom
 
 help:  ## What there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +66,24 @@ train: .venv/train  ## Train a network and write its file (RECIPE=distil-compact
 	.venv/bin/facenet-models train $(RECIPE) --data var/faces/$(notdir $(FACES)) --out var/runs/$(RECIPE)
 	.venv/bin/facenet-models export var/runs/$(RECIPE)/checkpoint.pt $(RECIPE) --data var/faces/$(notdir $(FACES))
 
+images: engine $(addprefix image-,$(IMAGES))  ## Build the images (IMAGES=cpu BASE=... BUILD_SECRETS=...)
+
+BUILD = DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BASE=$(BASE) $(BUILD_SECRETS)
+image-cpu image-gpu: image-%: engine
+	$(BUILD) --file docker/service.Dockerfile --target $* --tag facenet-service:$* \
+		$$($(PYTHON) docker/labels.py sface yunet onet) .
+
+image-training: engine
+	$(BUILD) --file docker/training.Dockerfile --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg TORCH=$(TORCH) \
+		--tag facenet-training:cpu $$($(PYTHON) docker/labels.py) .
+
+engine:
+	@$(DOCKER) info >/dev/null 2>&1 || { echo "No container engine answers. Install Docker 20.10 or newer (Debian:" \
+		"docker.io), start it, or name another client: make images DOCKER=podman"; exit 1; }
+
+test-containers: engine models photographs  ## Run the tests of the images and of docker-compose.yml
+	DOCKER=$(DOCKER) $(BIN)/python -m pytest -m containers tests/containers $(ARGS)
+
 models: .venv/dev  ## Pull and convert every model of the zoo
 	$(BIN)/facenet-models pull sface yunet onet facenet
 
@@ -85,11 +110,15 @@ clean:  ## Remove what was set up; the gallery in var/data stays
 	@touch $@
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
-	--no-emit-index-url --custom-compile-command "make lock" --extra convert --extra install
+	--no-emit-index-url --custom-compile-command "make lock"
+# What makes models and installs the project. An image serves without it, from a lock of its own with the same versions.
+MAKES := --extra convert --extra install
 lock:  ## Solve the lock files anew
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
-	$(LOCK) --extra cpu --output-file locks/cpu.txt pyproject.toml
-	$(LOCK) --extra gpu --output-file locks/gpu.txt pyproject.toml
-	$(LOCK) --extra cpu --extra train --output-file locks/train.txt pyproject.toml
-	$(LOCK) --extra cpu --extra train --extra dev --output-file locks/dev.txt pyproject.toml
+	$(LOCK) $(MAKES) --extra cpu --output-file locks/cpu.txt pyproject.toml
+	$(LOCK) $(MAKES) --extra gpu --output-file locks/gpu.txt pyproject.toml
+	$(LOCK) $(MAKES) --extra cpu --extra train --output-file locks/train.txt pyproject.toml
+	$(LOCK) $(MAKES) --extra cpu --extra train --extra dev --output-file locks/dev.txt pyproject.toml
+	$(LOCK) --extra cpu --constraint locks/cpu.txt --output-file locks/serve-cpu.txt pyproject.toml
+	$(LOCK) --extra gpu --constraint locks/gpu.txt --output-file locks/serve-gpu.txt pyproject.toml

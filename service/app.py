@@ -1,6 +1,5 @@
 """The only place that builds: settings -> objects -> the FastAPI application."""
 
-import os
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from service import allowance
 from service.api import problems, unrouted
 from service.api.dependencies import Services, each_once
 from service.api.description import describe
@@ -24,7 +24,7 @@ from service.api.routes import cluster, collections, embed, faces, health, ident
 from service.decisions.inputs import Inputs
 from service.errors import ModelFileError
 from service.galleries.gallery import Gallery
-from service.observability.metrics import GALLERY_FACES
+from service.observability.metrics import GALLERY_FACES, MEMORY_LIMIT
 from service.pipeline import ModelSource, Pipeline, PipelineOptions, every_face, open_pipeline
 from service.settings import Settings
 
@@ -47,6 +47,7 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.size)
+    MEMORY_LIMIT.set_function(allowance.memory_bytes)
     limits = settings.limits
     return Services(
         inputs=Inputs(pipeline, gallery, anyio.CapacityLimiter(GALLERY_THREADS)),
@@ -93,7 +94,7 @@ def describe_app(settings: Settings) -> FastAPI:
 def pipeline_options(settings: Settings) -> PipelineOptions:
     """The settings of the pipeline, with what depends on the machine filled in."""
     models, inference, detection = settings.models, settings.inference, settings.detection
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = allowance.cores()
     on_cpu = inference.provider == "cpu"
     return PipelineOptions(
         detector=_source(settings, models.detector),

@@ -17,5 +17,6 @@ BATCH_CROPS = Histogram("face_batch_crops", "Crops in one call of the embedder."
 QUEUED_CROPS = Gauge("face_queued_crops", "Crops that wait for the embedder.")
 IMAGES_IN_FLIGHT = Gauge("face_images_in_flight", "Images that were admitted and not yet answered.")
 GALLERY_FACES = Gauge("face_gallery_faces", "Enrolled faces, over all collections.")
+MEMORY_LIMIT = Gauge("face_memory_limit_bytes", "Memory that the process may take: its container's limit.")
 DECISIONS = Counter("face_decisions", "Decisions by kind and outcome.", ["decision", "outcome"])
 REFUSALS = Counter("face_refusals", "Requests that were refused, by the code of the answer.", ["code"])
