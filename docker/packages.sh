@@ -1,0 +1,5 @@
+# Installs a hashed lock into /opt/facenet, compiled, without the packages' own tests and caches.
+set -eu
+python3 -m pip --python /opt/facenet/bin/python install --quiet --no-compile --require-hashes --no-deps --requirement "$1"
+find /opt/facenet/lib -type d -name tests -prune -exec rm -r {} +
+/opt/facenet/bin/python -m compileall -q /opt/facenet/lib

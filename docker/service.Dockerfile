@@ -1,0 +1,88 @@
+# The service: docker build --file docker/service.Dockerfile --target cpu .      (or gpu; make images builds all)
+#
+# BASE is any image whose python3 is 3.11, 3.12 or 3.13, with venv and pip. Settings of a package index and a certificate
+# come as the build secrets pip.conf and ca.crt, so that neither is in a layer.
+ARG BASE=python:3.11-slim-bookworm
+
+
+# What serves, without what makes models: bytecode and no tests, since nothing can be compiled on a read-only root.
+FROM ${BASE} AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python3 -m venv --without-pip /opt/facenet
+WORKDIR /build
+COPY docker/packages.sh docker/
+
+FROM packages AS packages-cpu
+COPY locks/serve-cpu.txt locks/
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca.crt \
+    sh docker/packages.sh locks/serve-cpu.txt
+
+FROM packages AS packages-gpu
+COPY locks/serve-gpu.txt locks/
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca.crt \
+    sh docker/packages.sh locks/serve-gpu.txt
+
+
+# The default models, pulled, converted and checked; and the project as a wheel.
+FROM ${BASE} AS made
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+COPY locks/cpu.txt locks/
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
+    --mount=type=secret,id=ca.crt \
+    python3 -m venv /tools && /tools/bin/python -m pip install --quiet --require-hashes --no-deps --requirement locks/cpu.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY service/ service/
+COPY models/ models/
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
+    /tools/bin/python -m models pull sface yunet onet
+RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels .
+
+
+FROM packages AS project
+COPY --from=made /build/wheels wheels
+RUN python3 -m pip --python /opt/facenet/bin/python install --quiet --no-index --no-deps --no-compile --root /image \
+        wheels/*.whl \
+    && rm /image/opt/facenet/bin/facenet-models \
+    && python3 -m compileall -q -s /image -p / /image
+
+
+FROM ${BASE} AS served
+LABEL org.opencontainers.image.title="FaceNet service" \
+      org.opencontainers.image.description="Face verification, identification and clustering over HTTP" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# The models lie outside of every mount point: a volume over them would keep old ones for ever.
+ENV PATH=/opt/facenet/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    FACE_HOST=0.0.0.0 \
+    FACE_PORT=8000 \
+    FACE_DATA_DIR=/data \
+    FACE_MODELS__DIR=/opt/facenet/models \
+    FACE_MODELS__ZOO=/opt/facenet/models/zoo.toml
+COPY --from=made /build/models/zoo.toml /build/var/models/ /opt/facenet/models/
+# /models is for models of one's own: FACE_MODELS__EMBEDDER=/models/NAME.onnx
+RUN mkdir /data /models && chown 65532:65532 /data /models
+WORKDIR /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"FACE_PORT\"]}/readyz')"]
+ENTRYPOINT ["facenet"]
+CMD ["serve"]
+
+
+FROM served AS gpu
+# CUDA and cuDNN come with the packages; the node needs a driver (580 or newer) and its container toolkit.
+ENV FACE_INFERENCE__PROVIDER=cuda \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY --from=packages-gpu /opt/facenet /opt/facenet
+COPY --from=project /image /
+USER 65532:65532
+
+
+FROM served AS cpu
+COPY --from=packages-cpu /opt/facenet /opt/facenet
+COPY --from=project /image /
+USER 65532:65532
