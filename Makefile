@@ -26,7 +26,7 @@ ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check bench accuracy train models photographs images engine format lock clean
-.PHONY: test-containers sbom
+.PHONY: test-containers sbom audit
 
 help:  ## What there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,21 @@ engine:
 	@$(DOCKER) info >/dev/null 2>&1 || { echo "No container engine answers. Install Docker 20.10 or newer (Debian:" \
 		"docker.io), start it, or name another client: make images DOCKER=podman"; exit 1; }
 
+sbom: .venv/dev  ## What is in each image, as CycloneDX: var/sbom/*.json
+	mkdir -p var/sbom
+	$(BIN)/python docker/sbom.py locks/serve-cpu.txt sface yunet onet > var/sbom/facenet-service-cpu.json
+	$(BIN)/python docker/sbom.py locks/serve-gpu.txt sface yunet onet > var/sbom/facenet-service-gpu.json
+	$(BIN)/python docker/sbom.py locks/train.txt sface yunet onet > var/sbom/facenet-training.json
+
+# The folders that an operator applies.
+AUDITED := overlays/cpu overlays/gpu jobs jobs/claims jobs/desk jobs/several-nodes
+audit: .venv/dev .venv-audit/audit  ## Dockerfiles and manifests against the rules of checkov and hadolint
+	mkdir -p var/rendered
+	$(foreach one,$(AUDITED),$(BIN)/kubectl kustomize k8s/$(one) > var/rendered/$(subst /,-,$(one)).yaml &&) true
+	$(BIN)/hadolint docker/*.Dockerfile
+	.venv-audit/bin/checkov --skip-download --quiet --compact --framework dockerfile --directory docker
+	.venv-audit/bin/checkov --skip-download --quiet --compact --framework kubernetes --directory var/rendered
+
 test-containers: engine models photographs  ## Run the tests of the images and of docker-compose.yml
 	DOCKER=$(DOCKER) $(BIN)/python -m pytest -m containers tests/containers $(ARGS)
 
@@ -95,7 +110,7 @@ format: .venv/dev  ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove what was set up; the gallery in var/data stays
-	rm -rf .venv .venv-gpu var/models var/packages var/photographs
+	rm -rf .venv .venv-gpu .venv-audit var/models var/packages var/photographs
 
 # One hashed lock file a target, so that what installs today installs next year. dev holds all that cpu holds. A lock
 # names everything, so nothing is resolved (--no-deps); PyTorch alone comes from where TORCH_INDEX says.
@@ -109,6 +124,12 @@ clean:  ## Remove what was set up; the gallery in var/data stays
 		--extra-index-url $(TORCH_INDEX) $(TORCH))
 	@touch $@
 
+# checkov pins what it needs to the digit, so it has an environment to itself.
+.venv-audit/audit: locks/audit.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
+	@touch $@
+
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
 # What makes models and installs the project. An image serves without it, from a lock of its own with the same versions.
@@ -120,5 +141,6 @@ lock:  ## Solve the lock files anew
 	$(LOCK) $(MAKES) --extra gpu --output-file locks/gpu.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra cpu --extra train --output-file locks/train.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra cpu --extra train --extra dev --output-file locks/dev.txt pyproject.toml
+	echo checkov | $(LOCK) --output-file locks/audit.txt -
 	$(LOCK) --extra cpu --constraint locks/cpu.txt --output-file locks/serve-cpu.txt pyproject.toml
 	$(LOCK) --extra gpu --constraint locks/gpu.txt --output-file locks/serve-gpu.txt pyproject.toml

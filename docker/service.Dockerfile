@@ -2,6 +2,7 @@
 #
 # BASE is any image whose python3 is 3.11, 3.12 or 3.13, with venv and pip. Settings of a package index and a certificate
 # come as the build secrets pip.conf and ca.crt, so that neither is in a layer.
+# checkov:skip=CKV_DOCKER_7:the tag is in BASE
 ARG BASE=python:3.11-slim-bookworm
 
 

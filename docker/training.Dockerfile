@@ -2,6 +2,8 @@
 #
 # TORCH_INDEX says which PyTorch: the CPU's, or such as https://download.pytorch.org/whl/cu130 for a GPU. A wheel that
 # lies in wheelhouse/ is taken first. BASE, pip.conf and ca.crt are as for the service.
+# checkov:skip=CKV_DOCKER_7:the tag is in BASE
+# checkov:skip=CKV_DOCKER_2:a job is not asked whether it is well, it ends
 ARG BASE=python:3.11-slim-bookworm
 
 

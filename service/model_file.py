@@ -90,7 +90,11 @@ def _session(path: Path, provider: ProviderName, threads: int) -> ort.InferenceS
             f"Run: facenet-models pull {path.stem} --force"
         ) from error
     if session.get_providers()[0] != PROVIDERS[provider]:
-        raise ProviderUnavailable(f"The provider {provider} is installed but did not start; see the lines above.")
+        raise ProviderUnavailable(
+            f"The provider {provider} is installed but did not start; the lines above say why. A GPU needs NVIDIA's "
+            "driver, 580 or newer, and a container has to be given it (docker run --gpus all). "
+            "Or set FACE_INFERENCE__PROVIDER=cpu."
+        )
     return session
 
 

@@ -30,5 +30,10 @@ def cpu() -> str:
 
 
 @pytest.fixture(scope="session")
+def gpu() -> str:
+    return image("facenet-service:gpu")
+
+
+@pytest.fixture(scope="session")
 def training() -> str:
     return image("facenet-training:cpu")

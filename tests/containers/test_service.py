@@ -81,3 +81,11 @@ def test_a_start_that_cannot_succeed_says_why_and_ends_with_1(cpu: str, options:
         assert service.wait() == 1
         assert told in service.log
         assert "Traceback" not in service.log
+
+
+def test_without_a_gpu_the_image_for_one_says_what_it_needs(gpu: str) -> None:
+    with started(gpu, *CLOSED, DATA) as service:
+        assert service.wait() == 1
+        told = [line for line in service.log.splitlines() if line.startswith("facenet: ")]
+        assert len(told) == 1
+        assert "docker run --gpus all" in told[0]
