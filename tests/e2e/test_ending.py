@@ -75,7 +75,7 @@ def wait_until_refused(served: Served) -> None:
     while True:
         try:
             socket.create_connection((address.host, address.port), STOPS_WITHIN_S).close()
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset where it waited to be accepted
             return
 
 
