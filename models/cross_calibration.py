@@ -91,5 +91,14 @@ def _identification(both: Both, references: int, fpir: float) -> float:
 
 
 def _rounded_down(sq_l2: float) -> float:
-    """To three digits, more of which were not measured; down, so that the rates are kept."""
-    return math.floor(1000 * sq_l2) / 1000
+    """To three digits, more of which were not measured; down, so that the rates are kept.
+
+    Raises DatasetError where nothing is left: a threshold of 0 accepts nobody.
+    """
+    rounded = math.floor(1000 * sq_l2) / 1000
+    if rounded <= 0:
+        raise DatasetError(
+            "At no threshold do the two models tell these people apart as safely as the older one does. They are not "
+            "compatible, or the people are too few."
+        )
+    return rounded

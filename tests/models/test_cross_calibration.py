@@ -118,3 +118,11 @@ def test_models_of_two_dimensions_are_refused(options: PipelineOptions, models_d
     facenet = replace(options, embedder=ModelSource(models_dir / "facenet.onnx"))
     with pytest.raises(InvalidModel, match="sface has 128 dimensions and facenet has 512"):
         cross_calibration.embed_both(options, facenet, read_identities(photographs, 1), "a folder", lambda: None)
+
+
+def test_models_that_agree_at_no_threshold_are_not_called_compatible(old: EmbedderCard) -> None:
+    apart = faces(120, 4, 0.01, seed=1)
+    somebody_else = Faces(np.roll(apart.embeddings, 4, axis=0), apart.people, 0)
+    strict = old.model_copy(update={"thresholds": old.thresholds.model_copy(update={"verification": 0.01})})
+    with pytest.raises(DatasetError, match="not compatible"):
+        cross_calibration.compatible(strict, Both(apart, somebody_else, "made up"), references=50, fpir=0.05)
