@@ -102,11 +102,15 @@ def quantise(
     to: Annotated[Literal["fp16", "int8"], typer.Argument(help="fp16 for a GPU, int8 for a processor")],
     data: Data,
     into: Annotated[Path, typer.Option(help="the folder that the file is written to")] = MODELS,
+    first: Annotated[
+        int, typer.Option(min=0, help="of int8: so many of the first convolutions stay float32; more of them say more")
+    ] = 1,
 ) -> None:
     """Writes NAME-fp16.onnx or NAME-int8.onnx, unless it embeds otherwise or verifies worse than its parent."""
-    from models.training.shrink import shrink
+    from models.training.shrink import Shrinking, shrink
 
-    print(shrink(file, to, data, into, f"facenet-models quantise {file.name} {to} --data DIR"))  # noqa: T201  # its output
+    asked = Shrinking(to, first, f"facenet-models quantise {file.name} {to} --data DIR --first {first}")
+    print(shrink(file, asked, data, into))  # noqa: T201  # its output
 
 
 def _fields(card: Path | None) -> dict[str, Any]:

@@ -28,16 +28,25 @@ class Judge:
     held_out: HeldOut
 
 
-def shrink(file: Path, to: Literal["fp16", "int8"], data: Path, into: Path, command: str) -> Path:
-    """Writes INTO/NAME-fp16.onnx or NAME-int8.onnx. command: for the card, what was called.
+@dataclass(frozen=True, slots=True)
+class Shrinking:
+    """What was asked for. first: of int8, how many of the first convolutions stay float32. command: for the card."""
+
+    to: Literal["fp16", "int8"]
+    first: int
+    command: str
+
+
+def shrink(file: Path, asked: Shrinking, data: Path, into: Path) -> Path:
+    """Writes INTO/NAME-fp16.onnx or NAME-int8.onnx.
 
     It is measured on the people whom the recipes hold out. Raises ExportRefused, InvalidModel or DatasetError.
     """
-    judge = _judge(file, data, command)
-    if to == "fp16":
+    judge = _judge(file, data, asked.command)
+    if asked.to == "fp16":
         passed = quantise_float16(file, judge.held_out)
     else:
-        passed = quantise_int8(file, judge.calibration, judge.held_out)
+        passed = quantise_int8(file, judge.calibration, judge.held_out, asked.first)
     path = into / f"{passed.card.name}.onnx"
     write_atomically(path, passed.data)
     return path
