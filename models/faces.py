@@ -73,6 +73,19 @@ class FaceSet:
             raise DatasetError(f"A share of {share:g} of {people} people leaves nobody on one side; give another.")
         return self.of(~held_out), self.of(held_out)
 
+    def some_people(self, count: int, seed: int) -> "FaceSet":
+        """The faces of `count` of those who are here, drawn by `seed`; fewer people are some of the more.
+
+        Raises DatasetError where there are not so many.
+        """
+        present = np.unique(self.people)
+        if count > len(present):
+            raise DatasetError(
+                f"{count} people were asked for and {len(present)} are there. Prepare more, or ask for less."
+            )
+        drawn = np.random.default_rng(seed).permutation(present)[:count]
+        return self.of(np.isin(self.people, drawn))
+
 
 def _check_numbers(what: str, numbers: Numbers, length: int, names: int) -> None:
     if numbers.shape != (length,) or numbers.dtype != np.int64:

@@ -45,6 +45,8 @@ def run(name: str, places: Places, device_name: str, threads: int) -> Path:
     where = device(device_name)
     with joined(where) as world:
         training, held_out = prepared(places.data, recipe.held_out, recipe.seed)
+        if recipe.people is not None:
+            training = training.some_people(recipe.people, recipe.seed)
         write_atomically(places.out / HELD_OUT, "\n".join(held_out.present).encode())
 
         def ask(teacher: str, canvases: Canvases, made_of: tuple[NDArray[np.generic], ...]) -> Embeddings:

@@ -82,7 +82,8 @@ class Recipe:
     drawn anew and trained alone for so long.
     average_decay: of the averaged weights, which are what is exported.
     held_out: the share of the people that is not trained on and looked at every `evaluate_every` steps; where it is 0,
-    those trained on are looked at. patience: how many looks in a row without a better VAL end the run.
+    those trained on are looked at. people: how many of the others are trained on; all of them where it is None.
+    patience: how many looks in a row without a better VAL end the run.
     """
 
     name: str
@@ -94,13 +95,14 @@ class Recipe:
     chunk: int
     augmentation: Augmentation = USUAL
     dimension: int = 128
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    precision: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     begins_with: str | None = None
     last_layer_steps: int = 0
     average_decay: float = 0.999
     evaluate_every: int = 200
     patience: int = 1000
     held_out: float = HELD_OUT
+    people: int | None = None
     seed: int = SEED
     cost: str = ""
     result: str = ""
@@ -143,7 +145,7 @@ DISTIL_COMPACT = replace(
     DISTIL_COMPACT_START,
     name="distil-compact",
     towards=Distil(blends=60_000, blended=0.6),
-    schedule=Schedule(steps=8_000, warm_up=100, decay=0.5),
+    schedule=Schedule(steps=7_600, warm_up=100, decay=0.5),
     begins_with="distil-compact-start",
     cost="",
     result="",
@@ -189,6 +191,24 @@ TRIPLETS_NNS2 = replace(
     result="LFW 87.52 %",
 )
 
+DIMENSIONS = tuple(
+    replace(
+        TRIPLETS_NNS2,
+        name=f"triplets-nns2-d{dimension}",
+        schedule=Schedule(steps=800, warm_up=50, decay=0.5),
+        dimension=dimension,
+        cost="",
+        result="",
+    )
+    for dimension in (64, 128, 256, 512)
+)
+"""Table 5: one network, one number changed."""
+
+AMOUNTS = tuple(
+    replace(DIMENSIONS[1], name=f"triplets-nns2-p{people}", people=people) for people in (100, 250, 500, 1000)
+)
+"""Table 6: likewise, by people."""
+
 HARMONIC_COMPACT = Recipe(
     name="harmonic-compact",
     architecture="compact",
@@ -213,6 +233,8 @@ RECIPES: dict[str, Recipe] = {
         DISTIL_NNS2,
         TRIPLETS_NN4,
         TRIPLETS_NNS2,
+        *DIMENSIONS,
+        *AMOUNTS,
         HARMONIC_COMPACT,
         PAPER_NN1,
         PAPER_NN2,

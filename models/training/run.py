@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, amp, nn, optim
 
 from models.architectures.network import Network
 from models.errors import TrainingError
@@ -33,6 +33,9 @@ OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {
     "sgd": partial(optim.SGD, momentum=0.9, nesterov=True),
 }
 
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+"""Of the network's passes; losses and weights are float32. float16's gradients are scaled, or most would vanish."""
+
 
 class Run:
     """A network on its way towards an objective: takes steps, and can be written down and taken up again."""
@@ -47,6 +50,7 @@ class Run:
         self._head = objective.head.to(device)
         self.average = Average(network, recipe.average_decay)
         self._optimiser = optimiser(recipe.optimiser, [network, self._head])
+        self._scaler = amp.GradScaler(device.type, enabled=recipe.precision == "float16")
 
     @property
     def alignment(self) -> FivePoint:
@@ -68,13 +72,16 @@ class Run:
         self._prepare()
         loss = self._backward(torch.from_numpy(batch.crops).to(self._device), batch.rows, world)
         world.add_up(self._network.parameters())
+        self._scaler.unscale_(self._optimiser)
         length = nn.utils.clip_grad_norm_(self._network.parameters(), self.recipe.optimiser.clip)
-        if not math.isfinite(loss.value.item() + length.item()):
+        # A gradient too large for float16 costs a step, and the next is scaled less: no reason to end the run.
+        if not math.isfinite(loss.value.item() + (0.0 if self._scaler.is_enabled() else length.item())):
             raise TrainingError(
                 f"The loss of step {self.step + 1} or its gradient is not a number. Lower the recipe's learning rate; "
                 "the same command goes on from the last checkpoint."
             )
-        self._optimiser.step()
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
         self.average.follow(self._network, self.step)
         self.step += 1
         return {"loss": loss.value.item(), **loss.figures}
@@ -95,9 +102,9 @@ class Run:
         def judged(embeddings: Tensor) -> Tensor:
             with torch.autocast(self._device.type, enabled=False):  # distances as products of bfloat16 are off by 0.01
                 said.append(self._objective.loss(world.gather(embeddings), rows))
-            return said[0].value
+            return self._scaler.scale(said[0].value)
 
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+        with torch.autocast(self._device.type, PRECISIONS[self.recipe.precision], self.recipe.precision != "float32"):
             cached_step(self._network, crops, self.recipe.chunk, judged)
         return said[0]
 
@@ -110,6 +117,7 @@ class Run:
             "average": self.average.network.state_dict(),
             "head": self._head.state_dict(),
             "optimiser": self._optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
         }
 
     def restore(self, state: State) -> None:
@@ -120,6 +128,7 @@ class Run:
         self.average.network.load_state_dict(state["average"])
         self._head.load_state_dict(state["head"])
         self._optimiser.load_state_dict(state["optimiser"])
+        self._scaler.load_state_dict(state["scaler"])
 
 
 @dataclass(slots=True)

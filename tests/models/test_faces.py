@@ -245,3 +245,12 @@ def test_shards_are_read_by_webdataset_itself(folder: Path) -> None:
     faces = load(folder, lambda: None)
     assert [sample["json"]["person"] for sample in samples] == [faces.names[person] for person in faces.people]
     assert all(np.array_equal(one["webp"], canvas) for one, canvas in zip(samples, faces.canvases, strict=True))
+
+
+def test_fewer_people_are_some_of_the_more(faces: FaceSet) -> None:
+    few, many = faces.some_people(2, seed=5), faces.some_people(4, seed=5)
+    assert len(few.present) == 2
+    assert set(few.present) < set(many.present) < set(faces.present)
+    assert len(few) == np.isin(faces.people, few.people).sum()
+    with pytest.raises(DatasetError, match="7 people were asked for and"):
+        faces.some_people(7, seed=5)

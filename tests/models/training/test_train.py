@@ -10,12 +10,12 @@ import torch
 
 from models.errors import TrainingError
 from models.faces import FaceSet
-from models.training.distributed import device
+from models.training.distributed import ALONE, device
 from models.training.objectives.build import objective
 from models.training.recipes import Optimiser, Recipe, Triplets, recipe_of
 from models.training.run import Run
 from models.training.schedule import Schedule
-from models.training.train import CHECKPOINT, Job, train
+from models.training.train import CHECKPOINT, Job, begin, loader_of, train
 from tests.disks import disk_full_at
 
 CPU = torch.device("cpu")
@@ -130,6 +130,27 @@ def test_a_full_disk_in_the_middle_of_a_checkpoint_leaves_the_one_before(faces: 
 def test_fewer_people_than_a_batch_needs_is_told_before_anything_is_trained(faces: FaceSet) -> None:
     with pytest.raises(TrainingError, match=r"A batch needs 1800 faces"):
         objective(replace(TINY, batch=1800), faces, no_teacher)
+
+
+def test_float16_learns_as_float32_does(faces: FaceSet, tmp_path: Path) -> None:
+    by_precision = {}
+    for precision in ("float16", "float32"):
+        run(replace(TINY, precision=precision), faces, tmp_path / precision)
+        by_precision[precision] = [one["loss"] for one in losses(tmp_path / precision) if "loss" in one]
+    assert by_precision["float16"] == pytest.approx(by_precision["float32"], rel=0.1)
+    assert by_precision["float16"] != by_precision["float32"]
+
+
+def test_a_gradient_beyond_float16_costs_a_step_and_not_the_run(faces: FaceSet, tmp_path: Path) -> None:
+    training = job(replace(TINY, precision="float16"), faces, tmp_path)
+    begun = begin(training)
+    state = begun.state()
+    begun.restore(state | {"scaler": state["scaler"] | {"scale": 2.0**60}})
+    before = [one.clone() for one in begun.parameters()]
+    begun.take_step(loader_of(training, begun).batch(0), ALONE)
+    for one, other in zip(begun.parameters(), before, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert begun.state()["scaler"]["scale"] == 2.0**59
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
