@@ -19,7 +19,7 @@ TORCH := torch==2.13.0
 DOCKER ?= docker
 BASE   ?= python:3.11-slim-bookworm
 BUILD_SECRETS ?=
-IMAGES ?= cpu gpu training
+IMAGES ?= cpu training
 
 # The two ONNX Runtimes exclude each other, so each has an environment of its own.
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
@@ -29,7 +29,7 @@ BIN := $(ENV)/bin
 .PHONY: test-containers sbom audit
 
 help:  ## What there is to do
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=facenet PORT=8080 TARGET=gpu)
 	$(BIN)/facenet-models pull $(MODEL) yunet onet
@@ -66,16 +66,19 @@ train: .venv/train  ## Train a network and write its file (RECIPE=distil-compact
 	.venv/bin/facenet-models train $(RECIPE) --data var/faces/$(notdir $(FACES)) --out var/runs/$(RECIPE)
 	.venv/bin/facenet-models export var/runs/$(RECIPE)/checkpoint.pt $(RECIPE) --data var/faces/$(notdir $(FACES))
 
-images: engine $(addprefix image-,$(IMAGES))  ## Build the images (IMAGES=cpu BASE=... BUILD_SECRETS=...)
+images: engine $(addprefix image-,$(IMAGES))  ## Build images (IMAGES="cpu gpu training training-cuda")
 
-BUILD = DOCKER_BUILDKIT=1 $(DOCKER) build --build-arg BASE=$(BASE) $(BUILD_SECRETS)
+# podman's own format has no health checks.
+BUILD = labels=$$($(PYTHON) docker/labels.py sface yunet onet) && DOCKER_BUILDKIT=1 $(DOCKER) build $$labels \
+	$(if $(findstring podman,$(DOCKER)),--format docker) --build-arg BASE=$(BASE) $(BUILD_SECRETS)
 image-cpu image-gpu: image-%: engine
-	$(BUILD) --file docker/service.Dockerfile --target $* --tag facenet-service:$* \
-		$$($(PYTHON) docker/labels.py sface yunet onet) .
+	$(BUILD) --file docker/service.Dockerfile --target $* --tag facenet-service:$* .
 
-image-training: engine
-	$(BUILD) --file docker/training.Dockerfile --build-arg TORCH_INDEX=$(TORCH_INDEX) --build-arg TORCH=$(TORCH) \
-		--tag facenet-training:cpu $$($(PYTHON) docker/labels.py) .
+image-training image-training-cuda: image-%: engine
+	$(BUILD) --file docker/training.Dockerfile --build-arg TORCH_INDEX=$(INDEX_$*) --build-arg TORCH=$(TORCH) \
+		--tag facenet-training:$(if $(findstring cuda,$*),cuda,cpu) .
+INDEX_training := https://download.pytorch.org/whl/cpu
+INDEX_training-cuda := https://download.pytorch.org/whl/cu130
 
 engine:
 	@$(DOCKER) info >/dev/null 2>&1 || { echo "No container engine answers. Install Docker 20.10 or newer (Debian:" \
@@ -85,7 +88,7 @@ sbom: .venv/dev  ## What is in each image, as CycloneDX: var/sbom/*.json
 	mkdir -p var/sbom
 	$(BIN)/python docker/sbom.py locks/serve-cpu.txt sface yunet onet > var/sbom/facenet-service-cpu.json
 	$(BIN)/python docker/sbom.py locks/serve-gpu.txt sface yunet onet > var/sbom/facenet-service-gpu.json
-	$(BIN)/python docker/sbom.py locks/train.txt sface yunet onet > var/sbom/facenet-training.json
+	$(BIN)/python docker/sbom.py locks/train.txt $(TORCH) sface yunet onet > var/sbom/facenet-training.json
 
 # The folders that an operator applies.
 AUDITED := overlays/cpu overlays/gpu jobs jobs/claims jobs/desk jobs/several-nodes

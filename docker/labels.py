@@ -13,9 +13,9 @@ def labels(models: list[str]) -> dict[str, str]:
     """By name. models: of the zoo, which are in the image."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     zoo = tomllib.loads((ROOT / "models" / "zoo.toml").read_text("utf-8"))["models"]
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
-    revision = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603  # git
-    known = {f"{OCI}.version": version, f"{OCI}.revision": revision or "unknown"}
+    command = ["git", "-C", str(ROOT), "describe", "--match=", "--always", "--dirty", "--abbrev=40"]
+    revision = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603  # git
+    known = {f"{OCI}.version": version, f"{OCI}.revision": revision}
     return known | {f"facenet.model.{name}.sha256": zoo[name]["sha256"] for name in models}
 
 

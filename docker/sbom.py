@@ -25,10 +25,10 @@ PINNED = re.compile(
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
 
 
-def bom(lock: Path, models: Sequence[str]) -> Bom:
-    """models: of the zoo, whose files are named by their sha256."""
+def bom(lock: Path, others: Sequence[str]) -> Bom:
+    """others: packages outside of the lock as NAME==VERSION, and models of the zoo."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    found = Bom(components=[*packages(lock.read_text("utf-8")), *map(model, models)])
+    found = Bom(components=[*packages(lock.read_text("utf-8")), *map(other, others)])
     image = Component(
         name=project["name"],
         version=project["version"],
@@ -45,15 +45,20 @@ def packages(lock: str) -> Iterator[Component]:
     for one in PINNED.finditer(lock):
         if one["where"] and not Marker(one["where"]).evaluate(LINUX):
             continue
-        url = PackageURL("pypi", name=one["name"].lower(), version=one["version"])
-        yield Component(
-            name=one["name"],
-            version=one["version"],
-            type=ComponentType.LIBRARY,
-            purl=url,
-            bom_ref=str(url),
-            hashes=[sha256(text) for text in re.findall(r"sha256:(\w+)", one["hashes"])],
-        )
+        yield package(one["name"], one["version"], re.findall(r"sha256:(\w+)", one["hashes"]))
+
+
+def other(text: str) -> Component:
+    """A package as NAME==VERSION, or a model."""
+    name, pinned, version = text.partition("==")
+    return package(name, version, []) if pinned else model(name)
+
+
+def package(name: str, version: str, sums: Sequence[str]) -> Component:
+    """sums: sha256."""
+    url = PackageURL("pypi", name=name.lower(), version=version)
+    hashes = [sha256(one) for one in sums]
+    return Component(name=name, version=version, type=ComponentType.LIBRARY, purl=url, bom_ref=str(url), hashes=hashes)
 
 
 def model(name: str) -> Component:

@@ -38,7 +38,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service/ service/
 COPY models/ models/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
-    /tools/bin/python -m models pull sface yunet onet
+    /tools/bin/python -m models pull sface yunet onet \
+    && chmod -R a+rX .
 RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels .
 
 
@@ -68,15 +69,17 @@ RUN mkdir /data /models && chown 65532:65532 /data /models
 WORKDIR /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"FACE_PORT\"]}/readyz')"]
+    CMD ["python3", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['FACE_PORT'])); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["facenet"]
 CMD ["serve"]
 
 
 FROM served AS gpu
-# CUDA and cuDNN come with the packages; the node needs a driver (580 or newer) and its container toolkit.
+# CUDA and cuDNN come with the packages; the node needs a driver (580 or newer) and its container toolkit. Most toolkits
+# put the driver where the loader looks; GKE mounts it under /usr/local/nvidia.
 ENV FACE_INFERENCE__PROVIDER=cuda \
-    NVIDIA_VISIBLE_DEVICES=all \
+    PATH=$PATH:/usr/local/nvidia/bin \
+    LD_LIBRARY_PATH=/usr/local/nvidia/lib64 \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=packages-gpu /opt/facenet /opt/facenet
 COPY --from=project /image /

@@ -1,12 +1,12 @@
 """Names on the command line -> the pipeline that is measured."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from models.conversion.card import check
 from models.zoo import read_zoo
+from service import allowance
 from service.pipeline import ModelSource, PipelineOptions
 
 MODELS = Path("var/models")
@@ -30,7 +30,7 @@ class Measured:
 
     def pipeline_options(self) -> PipelineOptions:
         """As the service fills them in on a CPU. Raises UnknownModel or InvalidModel."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = allowance.cores()
         return PipelineOptions(
             detector=_source(self.detector),
             landmarks=None if self.landmarks == "detector" else _source(self.landmarks),

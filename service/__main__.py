@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import json
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -42,6 +43,7 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Serves over HTTP until SIGTERM. Settings come from the environment; `facenet settings` lists them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop hears it: process 1 has no default for it
     import uvloop  # noqa: PLC0415  # the other commands need neither loop nor models
 
     from service.server import serve as run  # noqa: PLC0415

@@ -40,7 +40,9 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
         await _warm(pipeline)
         gallery = Gallery.open(settings.data_dir, settings.gallery.index)
         try:
-            yield build_app(settings, _services(settings, pipeline, gallery))
+            services = _services(settings, pipeline, gallery)
+            yield build_app(settings, services)
+            await services.rest()
         finally:
             gallery.close()
 

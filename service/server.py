@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from math import ceil
 from typing import cast
 
@@ -28,9 +28,7 @@ async def serve(settings: Settings) -> None:
     SIGTERM is how an orchestrator ends a service: it is first said not to be ready any more, and requests that are on
     their way still find it, for as long as the settings say. A second one, or SIGINT, does not wait.
     """
-    start = cast("asyncio.Task[None]", asyncio.current_task())
-    _on_signals(start.cancel, start.cancel)
-    with _listen(settings.host, settings.port) as listener, suppress(asyncio.CancelledError):
+    with _listen(settings.host, settings.port) as listener, _ended_by_signal():
         async with open_app(settings) as app:
             config = uvicorn.Config(
                 app,
@@ -43,10 +41,33 @@ async def serve(settings: Settings) -> None:
                 date_header=True,
                 timeout_graceful_shutdown=ceil(settings.limits.request_timeout_s),
             )
-            host, port = listener.getsockname()[:2]
-            _log.info("ready", url=f"http://{host}:{port}", docs=f"http://{host}:{port}/docs")
+            url = _url(listener)
+            _log.info("ready", url=url, docs=f"{url}/docs")
             await _Server(config, app.state.services.ending, settings.drain_delay_s).serve(sockets=[listener])
     _log.info("ended")
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """A signal ends the start, until the server takes over. Any other cancellation goes on."""
+    start = cast("asyncio.Task[None]", asyncio.current_task())
+    told = asyncio.Event()
+
+    def end() -> None:
+        told.set()
+        start.cancel()
+
+    _on_signals(end, end)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not told.is_set():
+            raise
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _on_signals(terminate: Callable[[], object], interrupt: Callable[[], object]) -> None:
@@ -58,16 +79,19 @@ def _on_signals(terminate: Callable[[], object], interrupt: Callable[[], object]
 
 def _listen(host: str, port: int) -> socket.socket:
     """Before anything slow is opened, so that a port in use is told at once; who connects now waits for the answer."""
-    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(address)
-        listener.listen(BACKLOG)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with ExitStack() as opened:
+            listener = opened.enter_context(socket.socket(family))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+            opened.pop_all()
+            return listener
     except OSError as error:
-        listener.close()
-        raise PortInUse(f"{host}:{port} cannot be used ({error.strerror}). Choose another with FACE_PORT.") from None
-    return listener
+        raise PortInUse(
+            f"{host}:{port} cannot be used ({error.strerror}). Choose another with FACE_HOST or FACE_PORT."
+        ) from None
 
 
 class _Protocol(HttpToolsProtocol):
@@ -109,6 +133,8 @@ class _Server(uvicorn.Server):
             return
         _log.info("draining", seconds=self._drain_delay_s)
         self._ending.set()
+        # Clients that keep a connection would find it cut in the end, with a request on its way.
+        self.config.encoded_headers = [*self.config.encoded_headers, (b"connection", b"close")]
         asyncio.get_running_loop().call_later(self._drain_delay_s, self._stop)
 
     def _stop(self) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,12 @@ class Served:
 
     def wait_for(self, text: str) -> None:
         """Until it has logged this."""
+        self.wait_until(lambda: any(text in line for line in self.lines))
+
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
+        """Until it is so."""
         until = time.monotonic() + STOPS_WITHIN_S
-        while not any(text in line for line in self.lines):
+        while not is_so():
             assert time.monotonic() < until, "".join(self.lines)
 
     def stop(self) -> int:

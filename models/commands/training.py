@@ -67,7 +67,10 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="the folder of the run; a run that was stopped goes on from it")],
     start: Annotated[
-        Path | None, typer.Option("--from", help="the checkpoint of the recipe that this one begins with")
+        Path | None,
+        typer.Option(
+            "--from", help="the checkpoint of the recipe that this one begins with; it is looked for beside --out"
+        ),
     ] = None,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where the network runs")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="of the network; the loader has one of its own")] = 1,

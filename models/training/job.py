@@ -39,7 +39,7 @@ class Places:
 def run(name: str, places: Places, device_name: str, threads: int) -> Path:
     """Trains the recipe `name` to its end and returns its checkpoint. Raises ModelsError or OSError."""
     recipe = recipe_of(name)
-    _check_start(recipe, places.start)
+    start = _start(recipe, places)
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)  # the loader's threads are the ones that work side by side
     where = device(device_name)
@@ -53,20 +53,25 @@ def run(name: str, places: Places, device_name: str, threads: int) -> Path:
             with world.first():
                 return _answer(places, teacher, Asked(canvases, training.alignment, made_of), recipe.dimension)
 
-        job = Job(recipe, training, held_out, objective(recipe, training, ask), places.out, where, world, places.start)
+        job = Job(recipe, training, held_out, objective(recipe, training, ask), places.out, where, world, start)
         with counted(recipe.schedule.steps, f"Training {name}") as done:
             train(job, done)
     return places.out / CHECKPOINT
 
 
-def _check_start(recipe: Recipe, start: Path | None) -> None:
-    if (recipe.begins_with is None) != (start is None):
-        says = (
-            f"begins with the network of {recipe.begins_with}" if recipe.begins_with else "begins with random weights"
-        )
+def _start(recipe: Recipe, places: Places) -> Path | None:
+    """The checkpoint to begin with: the one that was given, or that of the recipe's run beside this one."""
+    if recipe.begins_with is None:
+        if places.start is not None:
+            raise TrainingError(f"{recipe.name} begins with random weights: leave --from out.")
+        return None
+    start = places.start or places.out.parent / recipe.begins_with / CHECKPOINT
+    if not start.is_file():
         raise TrainingError(
-            f"{recipe.name} {says}: give --from CHECKPOINT for a recipe that begins with another, alone."
+            f"{recipe.name} begins with the network of {recipe.begins_with}, and {start} is missing. "
+            "Train that one first, or give --from CHECKPOINT."
         )
+    return start
 
 
 def _answer(places: Places, teacher: str, asked: Asked, dimension: int) -> Embeddings:

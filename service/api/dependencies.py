@@ -42,6 +42,12 @@ class Services:
         """Runs one of the gallery's verbs in a thread of its pool. Raises what the verb raises."""
         return await to_thread.run_sync(verb, *arguments, limiter=self.inputs.gallery_threads)
 
+    async def rest(self) -> None:
+        """Returns once no thread is at the gallery, and none comes any more: a late request's work may still go on."""
+        limiter = self.inputs.gallery_threads
+        for _ in range(int(limiter.total_tokens)):
+            await limiter.acquire_on_behalf_of(object())
+
 
 def _services(request: Request) -> Services:
     services: Services = request.app.state.services

@@ -2,8 +2,10 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -11,6 +13,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.containers.engine import COMPOSE, PATIENCE_S, Container
+
+SEEN_WITHIN_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def project(cpu: str, photographs: Path) -> Iterator[Project]:
     try:
         yield found
     finally:
-        found.compose("--profile", "train", "down", "--volumes", "--timeout", "5")
+        found.compose("--profile", "train", "--profile", "monitoring", "down", "--volumes", "--timeout", "5")
 
 
 def test_up_serves_and_keeps_what_was_enrolled(project: Project, obama: bytes, obama2: bytes) -> None:
@@ -57,6 +61,23 @@ def test_up_serves_and_keeps_what_was_enrolled(project: Project, obama: bytes, o
     url = project.up().url()
     answer = httpx.post(f"{url}/identify", files={"image": obama2}).json()
     assert answer["faces"][0]["subject"] == "obama"
+
+
+@pytest.mark.skipif("PROMETHEUS_IMAGE" not in os.environ, reason="PROMETHEUS_IMAGE names no image that is at hand")
+def test_prometheus_sees_the_service(project: Project) -> None:
+    project.compose("--profile", "monitoring", "up", "--detach", "--no-build", "face", "prometheus")
+    url = f"http://{project.compose('--profile', 'monitoring', 'port', 'prometheus', '9090').strip()}"
+    until = time.monotonic() + SEEN_WITHIN_S
+    while not up(url):
+        assert time.monotonic() < until, project.compose("--profile", "monitoring", "logs", "prometheus")
+
+
+def up(prometheus: str) -> bool:
+    try:
+        answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": 'up{job="face"} == 1'})
+    except httpx.TransportError:
+        return False
+    return answer.status_code == HTTPStatus.OK and bool(answer.json()["data"]["result"])
 
 
 def test_what_the_training_job_made_is_served(project: Project, training: str, obama: bytes, obama2: bytes) -> None:

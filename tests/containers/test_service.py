@@ -1,6 +1,7 @@
 """The image of the service, closed as docker-compose.yml and k8s/ close it."""
 
 import json
+import time
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from tests.containers.engine import CLOSED, DATA, docker, started, volume
 from tests.writers import Writers, check
 
+HEALTHY_WITHIN_S = 60
 TOUR = Path(__file__).with_name("tour.py")
 NOTHING_TO_BUILD_WITH = "for tool in gcc cc c++ make facenet-models; do ! command -v $tool || exit 1; done"
 
@@ -29,16 +31,12 @@ def test_it_is_nobody_and_writes_nothing_but_its_data(cpu: str) -> None:
         service.run("sh", "-c", f"{NOTHING_TO_BUILD_WITH}; test ! -e /root/.cache/pip && test ! -e /tmp/pip*")
 
 
-def test_it_holds_no_secret_of_its_build(cpu: str) -> None:
-    with started(cpu, *CLOSED, DATA) as service:
-        service.run("sh", "-c", "test ! -e /run/secrets && test ! -s /etc/pip.conf")
-
-
 def test_the_engine_sees_its_health(cpu: str) -> None:
     with started(cpu, *CLOSED, DATA, "--health-interval=1s") as service:
         service.wait_until_ready()
+        until = time.monotonic() + HEALTHY_WITHIN_S
         while service.state["Health"]["Status"] == "starting":
-            pass
+            assert time.monotonic() < until
         assert service.state["Health"]["Status"] == "healthy"
 
 
@@ -72,7 +70,7 @@ def test_what_was_acknowledged_survives_kill_9(cpu: str) -> None:
     [
         ((DATA, "--env=FACE_MODELS__EMBEDDER=/models/mine.onnx"), "/models/mine.onnx is missing"),
         ((DATA, "--env=FACE_MODEL__EMBEDDER=sface"), "The nearest is FACE_MODELS__EMBEDDER"),
-        (("--volume=/etc:/data:ro",), "/data"),
+        (("--volume=/etc:/data:ro",), "/data cannot be read and written"),
         ((DATA, "--env=FACE_INFERENCE__PROVIDER=cuda"), "no cuda provider"),
     ],
 )

@@ -37,7 +37,7 @@ from tests.deployment.rendered import (
 pytestmark = kubectl_needed
 VERSIONS = ("1.35", "1.36", "1.37")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-IMAGE = "ghcr.io/facenet-service/facenet-"
+IMAGE = "facenet-"
 UNSERVED = {"/livez", "/readyz", "/metrics"}
 """For those inside the cluster alone."""
 

@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+import time
 from http import HTTPStatus
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def test_it_is_not_ready_and_still_answers_while_it_drains(models_dir: Path, tmp
         ready = httpx.get(f"{served.url}/readyz")
         assert (ready.status_code, ready.json()["code"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "ending")
         assert httpx.get(f"{served.url}/livez").status_code == HTTPStatus.OK
-        assert httpx.post(f"{served.url}/embed", files={"images": obama}).status_code == HTTPStatus.OK
+        answer = httpx.post(f"{served.url}/embed", files={"images": obama})
+        assert answer.status_code == HTTPStatus.OK
+        served.wait_until(lambda: httpx.get(f"{served.url}/livez").headers.get("connection") == "close")
         assert served.stop() == 0, "a second SIGTERM does not wait"
 
 
@@ -72,17 +75,21 @@ def begun(served: Served, path: str, form: bytes) -> socket.socket:
 
 def wait_until_refused(served: Served) -> None:
     address = httpx.URL(served.url)
-    while True:
+    until = time.monotonic() + STOPS_WITHIN_S
+    while time.monotonic() < until:
         try:
             socket.create_connection((address.host, address.port), STOPS_WITHIN_S).close()
         except ConnectionError:  # refused, or reset where it waited to be accepted
             return
+    pytest.fail("it still takes connections")
 
 
 def wait_until_listening(port: int) -> None:
-    while True:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), STARTS_WITHIN_S).close()
         except ConnectionRefusedError:
             continue
         return
+    pytest.fail("it never listened")

@@ -44,6 +44,11 @@ def test_a_port_in_use_is_told(models_dir: Path, tmp_path: Path) -> None:
     assert "FACE_PORT" in told
 
 
+def test_a_host_that_is_none_is_told(models_dir: Path, tmp_path: Path) -> None:
+    told = refusal(tmp_path / "data", models_dir, FACE_HOST="no such host")
+    assert "FACE_HOST" in told
+
+
 def test_a_data_directory_in_use_is_told(models_dir: Path, tmp_path: Path) -> None:
     with serve(tmp_path / "data", models_dir):
         assert "another process" in refusal(tmp_path / "data", models_dir).lower()
