@@ -1,6 +1,5 @@
 """The limit: the same pipeline without HTTP, queue or event loop, as plain calls in threads."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,11 +43,6 @@ def run(verify: Verify, pairs: Sequence[Pair], threads: int) -> Measured:
     with ThreadPoolExecutor(threads) as pool:
         latencies_s = list(pool.map(lambda pair: _timed(verify, pair), pairs))
     return Measured(latencies_s, perf_counter() - start_s, _cpu_s() - start_cpu_s)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _timed(verify: Verify, pair: Pair) -> float:

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bare, load
+from service import allowance
 from tests.served import Served, serve
 
 CLIENTS = 16
@@ -46,7 +47,7 @@ def main() -> None:
         lone = [_round(served, verify, pairs, arguments.lone, 1) for _ in range(arguments.rounds)]
         loaded = [_round(served, verify, pairs, arguments.load, CLIENTS) for _ in range(arguments.rounds)]
     console = Console()
-    console.print(f"{bare.cores()} cores, {len(pairs)} pairs of {arguments.photographs}")
+    console.print(f"{allowance.cores()} cores, {len(pairs)} pairs of {arguments.photographs}")
     console.print(_lone_table(lone))
     console.print(_loaded_table(loaded))
 
@@ -72,7 +73,7 @@ def _round(served: Served, verify: bare.Verify, pairs: Sequence[bare.Pair], coun
     start_cpu_s = _cpu_s(served)
     by_http = load.run(served.url, requests, clients)
     service_cpu_s = _cpu_s(served) - start_cpu_s
-    return Round(by_http, service_cpu_s, bare.run(verify, work, min(clients, bare.cores())))
+    return Round(by_http, service_cpu_s, bare.run(verify, work, min(clients, allowance.cores())))
 
 
 def _cpu_s(served: Served) -> float:
@@ -109,7 +110,7 @@ def _loaded_table(rounds: Sequence[Round]) -> Table:
     for number, one in enumerate(rounds, 1):
         count = len(one.service.latencies_s)
         cpu_ratios.append(one.service_cpu_s / one.bare.cpu_s)
-        generator = one.service.cpu_s / (one.service.wall_s * bare.cores())
+        generator = one.service.cpu_s / (one.service.wall_s * allowance.cores())
         service_rate, bare_rate = count / one.service.wall_s, count / one.bare.wall_s
         corrected = service_rate / (1 - generator)
         throughput_ratios.append(corrected / bare_rate)
