@@ -31,7 +31,7 @@ BIN := $(ENV)/bin
 help:  ## What there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=facenet PORT=8080 TARGET=gpu)
+run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu)
 	$(BIN)/facenet-models pull $(MODEL) yunet onet
 	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=console \
 	FACE_INFERENCE__PROVIDER=$(if $(filter gpu,$(TARGET)),cuda,cpu) $(BIN)/facenet serve
@@ -103,7 +103,7 @@ test-containers: engine models photographs  ## Run the tests of the images and o
 	DOCKER=$(DOCKER) $(BIN)/python -m pytest -m containers tests/containers $(ARGS)
 
 models: .venv/dev  ## Pull and convert every model of the zoo
-	$(BIN)/facenet-models pull sface yunet onet facenet
+	$(BIN)/facenet-models pull sface yunet onet facenet compact
 
 photographs: .venv/dev  ## Pull the photographs of the demo and the tests
 	$(BIN)/facenet-models photographs

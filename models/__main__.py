@@ -79,17 +79,18 @@ def check(file: Annotated[Path, typer.Argument(help="an .onnx file")]) -> None:
 def calibrate(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")],
     model: Annotated[list[str], typer.Option(help="of the zoo, or an .onnx file; again for another")] = ["sface"],  # noqa: B006  # typer copies it
+    only: Annotated[Path | None, typer.Option(help="a file of names, one a line: the people that count")] = None,
     references: Annotated[int, typer.Option(min=1, help="how many people are enrolled")] = 1000,
     fpir: Annotated[float, typer.Option(min=1e-4, max=0.5, help="how often a stranger may be called somebody")] = 0.01,
 ) -> None:
     """Measures thresholds for the card on a folder of identities, and prints them as the zoo has them."""
     from models import calibration  # noqa: PLC0415  # scikit-learn and SciPy need seconds to import
 
-    sample = calibration.draw_sample(folder)
+    sample = calibration.draw_sample(folder, only)
     for name in model:
         with counted(len(sample.files), f"Embedding photographs with {name}") as done:
             faces = calibration.embed_sample(Measured(name).pipeline_options(), sample, done)
-        print(calibration.calibrate(faces, references, fpir).toml(name))  # noqa: T201  # its output
+        print(calibration.calibrate(faces, references, fpir).toml(Path(name).stem))  # noqa: T201  # its output
 
 
 if __name__ == "__main__":

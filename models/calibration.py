@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from models.embedding import embed_files
 from models.errors import DatasetError
 from models.evaluation.clustering import People, pairwise_f
-from models.evaluation.identities import photographs_of
+from models.evaluation.identities import read_people
 from models.evaluation.metrics import Distances, Same, false_accept_rate, validation_rate
 from service.card import ErrorRate, Identification
 from service.clusterers import build
@@ -63,14 +63,17 @@ class Faces:
         return Faces(self.embeddings[rows], self.people[rows], 0)
 
 
-def draw_sample(folder: Path) -> Sample:
-    """Some photographs of every person: more of those who are drawn for clustering, who come first."""
+def draw_sample(folder: Path, only: Path | None = None) -> Sample:
+    """Some photographs of every person: more of those who are drawn for clustering, who come first.
+
+    only, raises: as `read_identities`.
+    """
     rng = np.random.default_rng(SEED)
-    people = sorted(one for one in folder.iterdir() if one.is_dir())
+    people = read_people(folder, only)
     files: list[Path] = []
     numbers: list[int] = []
-    for number, person in enumerate(rng.permutation(np.array(people, object))):
-        photographs = photographs_of(person)
+    for number, person in enumerate(rng.permutation(np.array([*people], object))):
+        photographs = people[person]
         wanted = CLUSTERED_PER_PERSON if number < CLUSTERED_PEOPLE else PROBES_PER_PERSON
         drawn = rng.permutation(len(photographs))[:wanted]
         files += [photographs[one] for one in drawn]

@@ -40,7 +40,7 @@ OUT = Path("var/evaluation")
 @app.command()
 def lfw(
     images: Images,
-    pairs: PairList,
+    pairs: Annotated[list[Path], typer.Option(help="the list, LFW's pairs.txt; again for one with more folds")],
     model: Model = "sface",
     landmarks: Annotated[Landmarks, typer.Option(help="whose five points")] = "onet",
     mirror: Annotated[Mirror, typer.Option(help="average each face with its mirror image")] = "off",
@@ -49,7 +49,10 @@ def lfw(
     ] = "aligned",
     out: Annotated[Path, typer.Option(help="the folder for lfw.json, lfw.npz and lfw.png")] = OUT,
 ) -> None:
-    """Labelled Faces in the Wild, View 2: ten folds, each at the threshold that is best for the other nine."""
+    """Labelled Faces in the Wild, View 2: ten folds, each at the threshold that is best for the other nine.
+
+    View 1, on which thresholds may be chosen: --pairs pairsDevTrain.txt --pairs pairsDevTest.txt
+    """
     from models.embedding import embed_files
     from models.evaluation import lfw as benchmark
     from models.evaluation.centre import embed_centres
@@ -57,11 +60,11 @@ def lfw(
 
     embed: dict[str, benchmark.EmbedFiles] = {"aligned": embed_files, "centre": embed_centres}
     measured = Measured(model, landmarks, mirror)
-    listed = read_pairs(pairs)
+    listed = read_pairs(*pairs)
     with counted(len(listed.images), "Embedding photographs") as done:
         report = benchmark.evaluate(measured.pipeline_options(), images, listed, done, embed[crop])
     benchmark.write(report, out, {**asdict(measured), "crop": crop})
-    _print([("LFW, View 2", "measured"), *report.lines()])
+    _print([("LFW", "measured"), *report.lines()])
 
 
 @app.command()
@@ -124,10 +127,12 @@ def verification(
     """Table 3: VAL at FMR 0.001 over five splits of people not trained on, and what the card says of them."""
     from models.evaluation import results
     from models.evaluation.identities import read_identities
+    from service.pipeline import open_embedder
 
+    own = open_embedder(Measured(model).pipeline_options()).card.thresholds.verification
     (report,) = _verifications([model], read_identities(folder, per_person, only))
     finish(report, out, "verification", model)
-    rates = results.error_rates(report, folder.name)
+    rates = results.error_rates(report, own, folder.name)
     print(results.toml(Path(model).stem, results.result(report, _command()), rates))  # noqa: T201  # its output
 
 

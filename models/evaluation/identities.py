@@ -27,29 +27,36 @@ def read_identities(folder: Path, most: int, only: Path | None = None) -> Identi
     only: a file of names, one a line; the people that count, where the folder holds more. Raises DatasetError where
     the folder or the file is not as it should be.
     """
-    there = _people(folder)
-    names = sorted(there) if only is None else _listed(only, folder, there)
+    there = read_people(folder, only)
+    names = tuple(there)
     rng = np.random.default_rng(SEED)
     drawn = {name: [there[name][i] for i in sorted(rng.permutation(len(there[name]))[:most])] for name in names}
     return Identities(
         files=tuple(file for name in names for file in drawn[name]),
         people=np.repeat(np.arange(len(names)), [len(drawn[name]) for name in names]),
-        names=tuple(names),
+        names=names,
     )
 
 
+def read_people(folder: Path, only: Path | None = None) -> dict[str, list[Path]]:
+    """Everybody's photographs by their names, in the order of the names. only, raises: as `read_identities`."""
+    there = _people(folder)
+    names = sorted(there) if only is None else _listed(only, folder, there)
+    return {name: there[name] for name in names}
+
+
 def _people(folder: Path) -> dict[str, list[Path]]:
-    """The photographs of everybody who has one, in the order of their names."""
+    """The photographs of everybody who has one."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder. It should hold PERSON/PHOTOGRAPH.jpg.")
-    people = {one.name: photographs_of(one) for one in folder.iterdir() if one.is_dir()}
+    people = {one.name: _photographs(one) for one in folder.iterdir() if one.is_dir()}
     seen = {name: files for name, files in people.items() if files}
     if not seen:
         raise DatasetError(f"{folder} holds no photographs of people. It should hold PERSON/PHOTOGRAPH.jpg.")
     return seen
 
 
-def photographs_of(person: Path) -> list[Path]:
+def _photographs(person: Path) -> list[Path]:
     """The photographs in a person's folder, by their names."""
     return sorted(one for one in person.iterdir() if one.suffix.lower() in SUFFIXES)
 

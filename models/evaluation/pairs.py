@@ -24,8 +24,28 @@ class Pairs:
     folds: Folds
 
 
-def read_pairs(path: Path) -> Pairs:
-    """Raises DatasetError for a list that is missing or of another format."""
+Ends = tuple[Path, Path]
+"""The two photographs of a pair."""
+
+
+def read_pairs(*paths: Path) -> Pairs:
+    """The folds of all the lists: LFW's View 1 is two of a fold each. Raises DatasetError as `_read_list` does."""
+    lists = [_read_list(path) for path in paths]
+    ends = [pair for pairs, _ in lists for pair in pairs]
+    folds = [pairs_of_fold for _, folds in lists for pairs_of_fold in folds]
+    images = sorted({image for pair in ends for image in pair})
+    row = {image: number for number, image in enumerate(images)}
+    return Pairs(
+        images=tuple(images),
+        left=np.array([row[left] for left, _ in ends], np.int64),
+        right=np.array([row[right] for _, right in ends], np.int64),
+        same=np.array([left.parent == right.parent for left, right in ends]),
+        folds=np.repeat(np.arange(len(folds)), folds),
+    )
+
+
+def _read_list(path: Path) -> tuple[list[Ends], list[int]]:
+    """Its pairs, and how many are in each fold. Raises DatasetError where it is missing or of another format."""
     try:
         header, *lines = (line.split("\t") for line in path.read_text("utf-8").splitlines())
         fold_count, size = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
@@ -34,18 +54,10 @@ def read_pairs(path: Path) -> Pairs:
         raise DatasetError(f"{path} is not a list of pairs as LFW has them ({error}).") from None
     if len(lines) != 2 * fold_count * size:
         raise DatasetError(f"{path} promises {2 * fold_count * size} pairs and holds {len(lines)}.")
-    images = sorted({image for pair in ends for image in pair})
-    row = {image: number for number, image in enumerate(images)}
-    return Pairs(
-        images=tuple(images),
-        left=np.array([row[left] for left, _ in ends], np.int64),
-        right=np.array([row[right] for _, right in ends], np.int64),
-        same=np.array([len(fields) == 3 for fields in lines]),
-        folds=np.arange(len(lines), dtype=np.int64) // (2 * size),
-    )
+    return ends, [2 * size] * fold_count
 
 
-def _ends(fields: list[str]) -> tuple[Path, Path]:
+def _ends(fields: list[str]) -> Ends:
     if len(fields) == 3:
         name, first, second = fields
         return _image(name, first), _image(name, second)

@@ -147,8 +147,8 @@ DISTIL_COMPACT = replace(
     towards=Distil(blends=60_000, blended=0.6),
     schedule=Schedule(steps=7_600, warm_up=100, decay=0.5),
     begins_with="distil-compact-start",
-    cost="",
-    result="",
+    cost="1.95 million views more, 110 minutes of two cores",
+    result="LFW 97.53 %: compact of the zoo",
 )
 """The best small network: two million views more, of faces and their blends. No labels."""
 

@@ -163,3 +163,14 @@ def test_a_sample_takes_more_of_the_people_who_are_clustered(tmp_path: Path) -> 
     assert calibration.draw_sample(tmp_path) == sample
     for file, person in zip(sample.files, sample.people, strict=True):
         assert file.parent == sample.files[sample.people.index(person)].parent
+
+
+def test_a_sample_may_be_of_the_people_that_are_listed(tmp_path: Path) -> None:
+    for name in ("ada", "bob", "cy"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").touch()
+    (tmp_path / "only.txt").write_text("ada\ncy\n", "utf-8")
+
+    sample = calibration.draw_sample(tmp_path, tmp_path / "only.txt")
+
+    assert sorted(file.parent.name for file in sample.files) == ["ada", "cy"]

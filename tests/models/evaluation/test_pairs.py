@@ -38,6 +38,17 @@ def test_a_list_without_folds_is_one_fold(tmp_path: Path) -> None:
     assert pairs.folds.tolist() == [0, 0]
 
 
+def test_several_lists_are_one_with_the_folds_of_each(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("2\nAnna\t1\t2\nAnna\t1\t3\nAnna\t2\tBoris\t1\nAnna\t3\tBoris\t1\n", "utf-8")
+
+    pairs = read_pairs(tmp_path / "train.txt", _file(tmp_path, "1\nAnna\t1\t2\nAnna\t2\tDora\t1\n"))
+
+    assert pairs.folds.tolist() == [0, 0, 0, 0, 1, 1]
+    assert pairs.same.tolist() == [True, True, False, False, True, False]
+    assert [image.stem for image in pairs.images] == ["Anna_0001", "Anna_0002", "Anna_0003", "Boris_0001", "Dora_0001"]
+    assert pairs.images[pairs.right[5]].stem == "Dora_0001"
+
+
 def test_a_list_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="promises 4 pairs and holds 3"):
         read_pairs(_file(tmp_path, LIST[: LIST.rindex("Boris")]))
@@ -52,6 +63,14 @@ def test_what_is_no_list_of_pairs_is_refused(text: str, tmp_path: Path) -> None:
 def test_a_list_that_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"pairs\.txt is not a list of pairs"):
         read_pairs(tmp_path / "pairs.txt")
+
+
+@pytest.mark.lfw
+def test_view_1_of_lfw_is_two_lists_of_a_fold(lfw: Path) -> None:
+    pairs = read_pairs(lfw / "pairsDevTrain.txt", lfw / "pairsDevTest.txt")
+
+    assert [(pairs.folds == fold).sum() for fold in (0, 1)] == [2200, 1000]
+    assert pairs.same.sum() == 1600
 
 
 @pytest.mark.lfw
