@@ -46,12 +46,13 @@ class Classify:
 class Harmonise:
     """FaceNet's appendix: triplets that mix the embeddings of a fixed network with those of the one in training.
 
-    fixed: a model of the zoo. similarity_weight: of what keeps the new embeddings near the fixed one's geometry.
+    fixed: a model of the zoo. distil_weight: of distillation from it, beside the triplets. similarity_weight: as there.
     """
 
     fixed: str = "sface"
     margin_sq_l2: float = 0.2
     per_person: int = 40
+    distil_weight: float = 1.0
     similarity_weight: float = 10.0
 
 
@@ -78,8 +79,8 @@ class Recipe:
 
     batch: faces a step. chunk: how many of them are embedded at once with gradients; where it is less than the batch,
     the gradient is cached (`gradient_cache.py`).
-    begins_with: the recipe whose network this one starts from. Where there are `last_layer_steps`, its last layer is
-    drawn anew and trained alone for so long.
+    begins_with: the recipe whose network this one starts from. last_layer_steps: for how long its last layer is trained
+    alone, first.
     average_decay: of the averaged weights, which are what is exported.
     held_out: the share of the people that is not trained on and looked at every `evaluate_every` steps; where it is 0,
     those trained on are looked at. people: how many of the others are trained on; all of them where it is None.
@@ -213,8 +214,8 @@ HARMONIC_COMPACT = Recipe(
     name="harmonic-compact",
     architecture="compact",
     towards=Harmonise(),
-    optimiser=replace(ADAMW, learning_rate=5e-4),
-    schedule=Schedule(steps=600, warm_up=20, decay=0.5),
+    optimiser=replace(ADAMW, learning_rate=2e-4),
+    schedule=Schedule(steps=300, warm_up=20, decay=0.5),
     batch=900,
     chunk=225,
     begins_with="distil-compact",

@@ -74,8 +74,7 @@ def begin(job: Job) -> Run:
     torch.manual_seed(job.recipe.seed)
     network = build(job.recipe.architecture, job.recipe.dimension)
     if job.start is not None:
-        parts = ("trunk",) if job.recipe.last_layer_steps else ("trunk", "embedding")
-        take_over(network, job.start, *parts)
+        take_over(network, job.start)
     run = Run(job.recipe, network, job.objective, job.device)
     path = job.out / CHECKPOINT
     if path.exists():
@@ -83,17 +82,16 @@ def begin(job: Job) -> Run:
     return run
 
 
-def take_over(network: Network, checkpoint: Path, *parts: str) -> None:
-    """The averaged weights of another run's network, of the named parts. Raises TrainingError."""
+def take_over(network: Network, checkpoint: Path) -> None:
+    """The averaged weights of another run's network. Raises TrainingError."""
     theirs = checkpoints.trained(checkpoint)
-    if theirs.recipe["architecture"] != network.architecture.name:
+    name, dimension = theirs.recipe["architecture"], theirs.recipe["dimension"]
+    if (name, dimension) != (network.architecture.name, network.dimension):
         raise TrainingError(
-            f"{checkpoint} holds the network {theirs.recipe['architecture']}, and this recipe trains "
-            f"{network.architecture.name}. Give a checkpoint of the recipe that it begins with."
+            f"{checkpoint} holds the network {name} in {dimension} dimensions, and this recipe trains "
+            f"{network.architecture.name} in {network.dimension}. Give a checkpoint of the recipe that it begins with."
         )
-    other = theirs.network()
-    for part in parts:
-        network.get_submodule(part).load_state_dict(other.get_submodule(part).state_dict())
+    network.load_state_dict(theirs.network().state_dict())
 
 
 def loader_of(job: Job, run: Run) -> Loader:

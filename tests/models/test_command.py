@@ -19,7 +19,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["check", "nowhere.onnx"], "nowhere.onnx is not an ONNX file with a valid card."),
         (["train", "smoked", "--data", ".", "--out", "var/runs/smoked"], "There is no recipe smoked."),
         (
-            ["train", "harmonic-compact", "--data", ".", "--out", "var/runs/h"],
+            ["train", "harmonic-compact", "--data", ".", "--out", "var/nowhere/h"],
             "harmonic-compact begins with the network",
         ),
         (["train", "smoke", "--data", ".", "--out", "var/runs/s"], "set.json cannot be read"),

@@ -37,7 +37,9 @@ def objective(recipe: Recipe, faces: FaceSet, ask: Ask) -> Objective:
             batches = _batches(recipe, faces, one.per_person)
             miner = SemiHardMiner(margin_sq_l2=one.margin_sq_l2)
             fixed = ask(one.fixed, faces.canvases, (faces.canvases,))
-            return Harmony(faces.canvases, fixed, faces.people, batches, miner, one.similarity_weight)
+            return Harmony(
+                faces.canvases, fixed, faces.people, batches, miner, one.distil_weight, one.similarity_weight
+            )
 
 
 def _distillation(one: Distil, recipe: Recipe, faces: FaceSet, ask: Ask) -> Distillation:

@@ -31,11 +31,15 @@ class Distillation:
         return self.faces.draw(rng)
 
     def loss(self, embeddings: Tensor, rows: Rows) -> Loss:
-        """`mean(1 - cos) + similarity_weight * mean((S_student - S_teacher)^2)`, S the matrix of cosines."""
-        targets = torch.from_numpy(self.targets[rows]).to(embeddings.device)
-        apart, unlike = one_minus_cosine(embeddings, targets), similarity_error(embeddings, targets)
-        figures = {"one_minus_cosine": apart.item(), "similarity_error": unlike.item()}
-        return Loss(apart + self.similarity_weight * unlike, figures)
+        """What `distilled` says of the batch."""
+        return distilled(embeddings, torch.from_numpy(self.targets[rows]).to(embeddings.device), self.similarity_weight)
+
+
+def distilled(embeddings: Tensor, targets: Tensor, similarity_weight: float) -> Loss:
+    """`mean(1 - cos) + similarity_weight * mean((S_student - S_teacher)^2)`, S the matrix of cosines; both (n, d)."""
+    apart, unlike = one_minus_cosine(embeddings, targets), similarity_error(embeddings, targets)
+    figures = {"one_minus_cosine": apart.item(), "similarity_error": unlike.item()}
+    return Loss(apart + similarity_weight * unlike, figures)
 
 
 def one_minus_cosine(embeddings: Tensor, targets: Tensor) -> Tensor:

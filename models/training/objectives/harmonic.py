@@ -1,8 +1,8 @@
 """Harmonic embeddings (FaceNet's appendix): a new network whose embeddings can be compared with an old one's.
 
 The batch is embedded by both, v1 fixed and v2 in training, and triplets are chosen among all of these vectors: anchor,
-positive and negative each from either. The paper trains by these alone; a term on the batch's similarities, as in
-distillation, keeps v2 near the geometry of v1, which a small network loses otherwise.
+positive and negative each from either. The paper trains by these alone, where v2 is the better network; distillation
+beside them keeps a small one near v1, which it leaves otherwise for what it knows by heart of the people trained on.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.batches import Batches
 from models.training.objectives.base import Canvases, Loss, Rows
-from models.training.objectives.distillation import one_minus_cosine, similarity_error
+from models.training.objectives.distillation import distilled
 from models.triplets import SemiHardMiner, triplet_loss
 from service.domain import Embeddings
 
@@ -27,6 +27,7 @@ class Harmony:
     people: Rows
     batches: Batches
     miner: SemiHardMiner
+    distil_weight: float
     similarity_weight: float
     head: nn.Module = field(default_factory=nn.Identity)
 
@@ -35,18 +36,14 @@ class Harmony:
         return self.batches.draw(rng)
 
     def loss(self, embeddings: Tensor, rows: Rows) -> Loss:
-        """The average over the mixed triplets that v2 has a part in, and the weighted error of the similarities."""
+        """The average over the mixed triplets that v2 has a part in, and the weighted loss of distillation from v1."""
         v1 = torch.from_numpy(self.fixed[rows]).to(embeddings.device)
         people = torch.from_numpy(self.people[rows]).to(embeddings.device).repeat(2)
         both = torch.cat([embeddings, v1])
         triplets = self.miner.mine(both.detach(), people).learnable(
             torch.arange(len(both), device=both.device) >= len(v1)
         )
-        unlike = similarity_error(embeddings, v1)
-        figures = {
-            "triplets": float(len(triplets)),
-            "pairs_with_a_negative": triplets.found,
-            "one_minus_cosine": one_minus_cosine(embeddings, v1).item(),
-            "similarity_error": unlike.item(),
-        }
-        return Loss(triplet_loss(both, triplets, self.miner.margin_sq_l2) + self.similarity_weight * unlike, figures)
+        near = distilled(embeddings, v1, self.similarity_weight)
+        figures = {"triplets": float(len(triplets)), "pairs_with_a_negative": triplets.found, **near.figures}
+        mixed = triplet_loss(both, triplets, self.miner.margin_sq_l2)
+        return Loss(mixed + self.distil_weight * near.value, figures)

@@ -53,7 +53,9 @@ def test_distillation_is_the_cosine_and_the_weighted_error_of_the_similarities()
 def test_harmony_has_triplets_of_both_networks_but_none_of_the_fixed_one_alone(faces: FaceSet) -> None:
     fixed = units(len(faces), 3)
     batches = Batches(faces.people, faces.sources, faces=16, per_person=4)
-    one = Harmony(faces.canvases, fixed, faces.people, batches, SemiHardMiner(), similarity_weight=0.0)
+    one = Harmony(
+        faces.canvases, fixed, faces.people, batches, SemiHardMiner(), distil_weight=0.0, similarity_weight=0.0
+    )
     rows = one.draw(np.random.default_rng(0))
     embeddings = torch.from_numpy(units(len(rows), 4))
     loss = one.loss(embeddings, rows)
