@@ -222,6 +222,8 @@ HARMONIC_COMPACT = Recipe(
     last_layer_steps=50,
     average_decay=0.98,
     evaluate_every=50,
+    cost="0.27 million views more, 20 minutes of two cores",
+    result="LFW 97.53 %; in a gallery of sface rank-1 92.4 %, in its own 86.0 %",
 )
 """Compatible with `sface`: its probes can be searched in a gallery of the large network."""
 
