@@ -92,15 +92,7 @@ def read_splits(folder: Path) -> Pairs:
         folds, same = np.array([[int(fields[0]), int(fields[3])] for fields in lines], np.int64).T
     except (OSError, ValueError, IndexError) as error:
         raise DatasetError(f"{path} is not a list of pairs as YouTube Faces has it ({error}).") from None
-    tracks = sorted({track for pair in ends for track in pair})
-    row = {track: number for number, track in enumerate(tracks)}
-    return Pairs(
-        images=tuple(tracks),
-        left=np.array([row[left] for left, _ in ends], np.int64),
-        right=np.array([row[right] for _, right in ends], np.int64),
-        same=same == 1,
-        folds=folds,
-    )
+    return Pairs.of(ends, same == 1, folds)
 
 
 def _track(name: str) -> Path:
