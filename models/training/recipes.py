@@ -189,6 +189,8 @@ TRIPLETS_NN4 = Recipe(
     chunk=360,
     average_decay=0.99,
     evaluate_every=100,
+    cost="0.22 million views, 30 minutes of two cores",
+    result="LFW 79.20 %",
 )
 """FaceNet's loss from random weights, in as many steps as two cores make in half an hour: so batches are small."""
 
