@@ -158,7 +158,6 @@ DISTIL_NNS2 = replace(
     name="distil-nns2",
     architecture="nns2",
     begins_with=None,
-    schedule=Schedule(steps=1_600, warm_up=100, decay=0.5),
     cost="",
     result="",
 )
