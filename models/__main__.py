@@ -87,9 +87,11 @@ def calibrate(
     from models import calibration  # noqa: PLC0415  # scikit-learn and SciPy need seconds to import
 
     sample = calibration.draw_sample(folder, only)
-    for name in model:
+    calibration.require_people(sample.people, references)
+    every = [Measured(name).pipeline_options() for name in model]
+    for name, options in zip(model, every, strict=True):
         with counted(len(sample.files), f"Embedding photographs with {name}") as done:
-            faces = calibration.embed_sample(Measured(name).pipeline_options(), sample, done)
+            faces = calibration.embed_sample(options, sample, done)
         print(calibration.calibrate(faces, references, fpir).toml(Path(name).stem))  # noqa: T201  # its output
 
 

@@ -10,7 +10,7 @@ Clustering: the threshold with the best pairwise F over the photographs of some 
 takes one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from models.embedding import embed_files
 from models.errors import DatasetError
 from models.evaluation.clustering import People, pairwise_f
 from models.evaluation.identities import read_people
-from models.evaluation.metrics import Distances, Same, false_accept_rate, validation_rate
+from models.evaluation.metrics import Distances, Same, false_accept_rate, rounded_down, validation_rate
 from service.card import ErrorRate, Identification
 from service.clusterers import build
 from service.clusterers.base import Clusterer, Grouping
@@ -87,17 +87,26 @@ def embed_sample(options: PipelineOptions, sample: Sample, done: Callable[[], ob
     return Faces(embeddings, np.array(sample.people, np.int64)[rows], len(sample.files) - len(rows))
 
 
+def require_people(people: People | Sequence[int], references: int) -> None:
+    """people: whom each photograph shows. Raises DatasetError where there are not more of them than references."""
+    count = len(np.unique(people))
+    if count <= references:
+        fewer = f"Pass --references {count - 1} or fewer, or give" if count > 1 else "Give"
+        raise DatasetError(
+            f"{references} references need more people than that; there are {count}. {fewer} more people."
+        )
+
+
 def identification_threshold(
     probes: Faces, gallery: Faces, references: int, fpir: float, rng: np.random.Generator
 ) -> float:
     """The squared L2 distance at which a stranger is called somebody at the rate `fpir`, with so many references.
 
     probes, gallery: the same photographs row by row, embedded by one model, or by two that are compatible. Raises
-    DatasetError where there are not more people than references.
+    DatasetError as `require_people` does.
     """
+    require_people(probes.people, references)
     people = np.unique(probes.people)
-    if len(people) <= references:
-        raise DatasetError(f"{references} references need more people than that; {len(people)} have a face.")
     searched, enrolled = (faces.first(PROBES_PER_PERSON, people) for faces in (probes, gallery))
     draws = [_draw_threshold(searched, enrolled.embeddings, references, fpir, rng) for _ in range(DRAWS)]
     return float(np.median(draws))
@@ -197,13 +206,20 @@ class Calibration:
 
 
 def calibrate(faces: Faces, references: int, fpir: float) -> Calibration:
-    """Identification on all the faces, clustering on those of the people who come first. Raises DatasetError."""
+    """Identification on all the faces, clustering on those of the people who come first.
+
+    Raises DatasetError as `require_people` does, and where photographs stand under several names.
+    """
     threshold = identification_threshold(faces, faces, references, fpir, np.random.default_rng(SEED))
+    if rounded_down(threshold) <= 0:
+        raise DatasetError(
+            f"More than {fpir:g} of the searches find the very same photograph under another name. Remove duplicates."
+        )
     clustered = faces.first(CLUSTERED_PER_PERSON, np.arange(CLUSTERED_PEOPLE))
     return Calibration(
         photographs=len(faces.people) + faces.left_out,
         people=len(np.unique(faces.people)),
         left_out=faces.left_out,
-        identification=Identification(threshold_sq_l2=round(threshold, 3), fpir=fpir, references=references),
+        identification=Identification(threshold_sq_l2=rounded_down(threshold), fpir=fpir, references=references),
         clustering={method: clustering_threshold(clustered, partial(build, method)) for method in METHODS},
     )

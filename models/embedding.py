@@ -52,4 +52,10 @@ async def _main_face(pipeline: Pipeline, file: Path) -> Embeddings:
         data = await to_thread.run_sync(file.read_bytes)
         return (await pipeline.probe(data, main_face)).embeddings
     except (OSError, PhotographError) as error:
-        raise DatasetError(f"{file} cannot be used: {error}") from None
+        raise unusable(file, error) from None
+
+
+def unusable(file: Path, error: OSError | PhotographError) -> DatasetError:
+    """The refusal of a photograph that cannot be read, wherever that happens."""
+    why = error.strerror if isinstance(error, OSError) else str(error).removesuffix(".")
+    return DatasetError(f"{file} cannot be used ({why}). Replace it or remove it.")

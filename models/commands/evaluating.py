@@ -4,10 +4,10 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -36,6 +36,8 @@ Out = Annotated[Path, typer.Option(help="the folder that the .json and .png are 
 
 OUT = Path("var/evaluation")
 
+Kept = TypeVar("Kept")
+
 
 @app.command()
 def lfw(
@@ -63,7 +65,7 @@ def lfw(
     listed = read_pairs(*pairs)
     with counted(len(listed.images), "Embedding photographs") as done:
         report = benchmark.evaluate(measured.pipeline_options(), images, listed, done, embed[crop])
-    benchmark.write(report, out, {**asdict(measured), "crop": crop})
+    benchmark.write(report, out, {**asdict(measured), "crop": crop, "command": command()})
     _print([("LFW", "measured"), *report.lines()])
 
 
@@ -83,13 +85,12 @@ def quality(images: Images, pairs: PairList, model: Model = "sface", out: Out = 
 def byte_embeddings(images: Images, pairs: PairList, model: Model = "sface", out: Out = OUT) -> None:
     """Section 5.4: a byte for each coordinate of an embedding, against float32, on LFW's pairs."""
     from models.evaluation import byte_embeddings as measure
-    from models.evaluation import lfw as benchmark
     from models.evaluation.pairs import read_pairs
 
     listed = read_pairs(pairs)
     with counted(len(listed.images), "Embedding photographs") as done:
-        embeddings = benchmark.embeddings(Measured(model).pipeline_options(), images, listed, done)
-    finish(measure.compare(embeddings, listed), out, "bytes", model)
+        report = measure.evaluate(Measured(model).pipeline_options(), images, listed, done)
+    finish(report, out, "bytes", model)
 
 
 @app.command()
@@ -130,10 +131,10 @@ def verification(
     from service.pipeline import open_embedder
 
     own = open_embedder(Measured(model).pipeline_options()).card.thresholds.verification
-    (report,) = _verifications([model], read_identities(folder, per_person, only))
+    (report,) = _verified([model], read_identities(folder, per_person, only), lambda _, one: one)
     finish(report, out, "verification", model)
     rates = results.error_rates(report, own, folder.name)
-    print(results.toml(Path(model).stem, results.result(report, _command()), rates))  # noqa: T201  # its output
+    print(results.toml(Path(model).stem, results.result(report, command()), rates))  # noqa: T201  # its output
 
 
 @app.command()
@@ -146,8 +147,8 @@ def dimensions(
     from service.pipeline import open_embedder
 
     sizes = [open_embedder(Measured(model).pipeline_options()).card.dimension for model in models]
-    measured = _verifications(models, read_identities(identities, per_person, only))
-    points = [Point(name, size, one.val) for name, size, one in zip(_labels(models), sizes, measured, strict=True)]
+    vals = _verified(models, read_identities(identities, per_person, only), lambda _, one: one.val)
+    points = [Point(name, size, val) for name, size, val in zip(_labels(models), sizes, vals, strict=True)]
     finish(trend("dimension", points), out, "dimensions", *models)
 
 
@@ -165,8 +166,8 @@ def learning_curve(
     from models.evaluation.trend import Point, trend
 
     amounts, names = zip(*(_amount(one) for one in models), strict=True)
-    measured = _verifications(names, read_identities(identities, per_person, only))
-    points = [Point(name, many, one.val) for name, many, one in zip(_labels(names), amounts, measured, strict=True)]
+    vals = _verified(names, read_identities(identities, per_person, only), lambda _, one: one.val)
+    points = [Point(name, many, val) for name, many, val in zip(_labels(names), amounts, vals, strict=True)]
     finish(trend(amount, points, line="-"), out, "learning-curve", *models)
 
 
@@ -178,8 +179,8 @@ def tradeoff(models: Models, identities: People, only: Only = None, per_person: 
     from models.evaluation.trend import Point, trend
 
     costs = [multiply_adds(Measured(model).pipeline_options().embedder.path) for model in models]
-    measured = _verifications(models, read_identities(identities, per_person, only))
-    points = [Point(name, cost, one.val) for name, cost, one in zip(_labels(models), costs, measured, strict=True)]
+    vals = _verified(models, read_identities(identities, per_person, only), lambda _, one: one.val)
+    points = [Point(name, cost, val) for name, cost, val in zip(_labels(models), costs, vals, strict=True)]
     finish(trend("multiply-adds", points), out, "tradeoff", *models)
 
 
@@ -189,8 +190,8 @@ def roc(models: Models, identities: People, only: Only = None, per_person: PerPe
     from models.evaluation import roc as curves
     from models.evaluation.identities import read_identities
 
-    measured = _verifications(models, read_identities(identities, per_person, only))
-    found = [curves.curve(name, one.whole) for name, one in zip(_labels(models), measured, strict=True)]
+    people = read_identities(identities, per_person, only)
+    found = _verified(models, people, lambda name, one: curves.curve(name, one.whole))
     finish(curves.Curves(tuple(found)), out, "roc", *models)
 
 
@@ -204,7 +205,10 @@ def cluster(
     per_person: PerPerson = 1000,
     out: Out = OUT,
 ) -> None:
-    """Figure 7: one person's cluster, as agglomerative clustering finds it among all the photographs."""
+    """Figure 7: one person's cluster, as agglomerative clustering finds it among all the photographs.
+
+    Takes 16 bytes for each pair of photographs: 0.8 GB for 10,000 of them.
+    """
     from models.evaluation import one_cluster
     from models.evaluation.identities import read_identities
     from service.clusterers import build
@@ -220,16 +224,21 @@ def cluster(
     finish(report, out, "cluster", model)
 
 
-def _verifications(models: Sequence[str], identities: "Identities") -> list["Verification"]:
-    """Each model on the same people. All of them are known to be there before the first is measured."""
+def _verified(
+    models: Sequence[str], identities: "Identities", keep: Callable[[str, "Verification"], Kept]
+) -> list[Kept]:
+    """What is kept of each model, by its label, on the same people; the pairs of one model at a time are in memory.
+
+    All of them are known to be there before the first is measured.
+    """
     from models.evaluation.verification import evaluate
 
     options = [Measured(model).pipeline_options() for model in models]
-    measured = []
-    for model, one in zip(models, options, strict=True):
-        with counted(len(identities.files), f"Embedding photographs with {model}") as done:
-            measured.append(evaluate(one, identities, done))
-    return measured
+    kept = []
+    for label, one in zip(_labels(models), options, strict=True):
+        with counted(len(identities.files), f"Embedding photographs with {label}") as done:
+            kept.append(keep(label, evaluate(one, identities, done)))
+    return kept
 
 
 def _labels(models: Sequence[str]) -> list[str]:
@@ -250,7 +259,7 @@ def finish(report: "Report", out: Path, name: str, *models: str) -> None:
     """Written, then told."""
     from models.evaluation.report import write
 
-    write(report, out, name, {"models": models, "command": _command()})
+    write(report, out, name, {"models": models, "command": command()})
     _print(report.rows())
 
 
@@ -261,6 +270,6 @@ def _print(rows: Sequence["Row"]) -> None:
     Console().print(table)
 
 
-def _command() -> str:
+def command() -> str:
     """As it was given."""
     return shlex.join(["facenet-models", *sys.argv[1:]])

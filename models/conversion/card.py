@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from models.conversion.identity import identity
 from models.errors import InvalidModel
+from models.zoo import read_zoo
 from service.card import CARD, Card
 
 KEY = "card"
@@ -32,12 +33,22 @@ def check(path: Path) -> Card:
         model = onnx.load(path)
         (text,) = (one.value for one in model.metadata_props if one.key == KEY)
         card = CARD.validate_json(text)
+    except FileNotFoundError:
+        raise InvalidModel(f"{path} is missing. {_remedy(path)}") from None
     except (OSError, DecodeError, ValueError, ValidationError):
-        raise InvalidModel(f"{path} is not an ONNX file with a valid card. facenet-models pull makes one.") from None
+        raise InvalidModel(f"{path} is not an ONNX file with a valid card. {_remedy(path)}") from None
     found = identity(model)
     if found != card.id:
         raise InvalidModel(
             f"{path} was changed after its card was written: the graph's identity is {found[:16]}..., the card says "
-            f"{card.id[:16]}... Run: facenet-models pull {path.stem} --force"
+            f"{card.id[:16]}... {_remedy(path)}"
         )
     return card
+
+
+def _remedy(path: Path) -> str:
+    """What to do about a file that cannot be used."""
+    known = read_zoo().models
+    if path.stem in known:
+        return f"Run: facenet-models pull {path.stem}"
+    return f"Give the path of an .onnx file that this project made, or a name of the zoo: {', '.join(known)}."

@@ -4,7 +4,9 @@ Only the direction of an embedding matters, so each is stretched until its great
 length comes back as 1. So d coordinates take d bytes, and no scale is kept beside them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,6 +18,7 @@ from models.evaluation.pairs import Pairs
 from models.evaluation.report import Row, canvas
 from service.distances import unit
 from service.domain import Embeddings
+from service.pipeline import PipelineOptions
 
 Bytes = NDArray[np.int8]
 """(n, d) int8, in [-127, 127]."""
@@ -89,6 +92,12 @@ class ByteEmbeddings:
     def _val(self, distances: Distances) -> float:
         same = self.pairs.same
         return metrics.validation_rate(distances, same, metrics.threshold_at(distances, same, FAR))
+
+
+def evaluate(options: PipelineOptions, images: Path, pairs: Pairs, done: Callable[[], object]) -> ByteEmbeddings:
+    """Embeds every photograph of the list once. `done` is called after each. Raises DatasetError as `lfw.evaluate`."""
+    lfw.require_folds(pairs)
+    return compare(lfw.embeddings(options, images, pairs, done), pairs)
 
 
 def compare(embeddings: Embeddings, pairs: Pairs) -> ByteEmbeddings:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from anyio import to_thread
 
+from models.embedding import unusable
 from models.errors import DatasetError
 from models.evaluation.crops import chunks
 from service.alignment import ARCFACE_TEMPLATE
@@ -80,6 +81,6 @@ async def _centre(pipeline: Pipeline, file: Path, done: Callable[[], object]) ->
         data = await to_thread.run_sync(file.read_bytes)
         embeddings = (await pipeline.probe(data, every_face)).embeddings
     except (OSError, PhotographError) as error:
-        raise DatasetError(f"{file} cannot be used: {error}") from None
+        raise unusable(file, error) from None
     done()
     return embeddings

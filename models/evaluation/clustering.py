@@ -20,12 +20,12 @@ def pairwise_f(labels: Labels, people: People) -> float:
     """
     together = labels != NOISE
     both = np.stack([labels, people])[:, together]
-    true = _pairs(both, axis=1)
-    grouped, of_one_person = _pairs(labels[together]), _pairs(people)
+    true = pairs_alike(both, axis=1)
+    grouped, of_one_person = pairs_alike(labels[together]), pairs_alike(people)
     return 2 * true / (grouped + of_one_person) if grouped + of_one_person else 1.0
 
 
-def _pairs(kinds: NDArray[np.int64], axis: int = 0) -> int:
-    """How many pairs are of one kind."""
+def pairs_alike(kinds: NDArray[np.int64], axis: int = 0) -> int:
+    """How many pairs are of one kind. kinds: (n,) int64, or rows or columns of them along `axis`."""
     _, counts = np.unique(kinds, axis=axis, return_counts=True)
     return int(np.sum(counts * (counts - 1) // 2))

@@ -171,7 +171,9 @@ def read_benchmark(images: Path, pairs: Pairs) -> Benchmark:
     """images: the folder NAME/NAME_0001.jpg, ... pairs: View 2's. Raises DatasetError where nobody is there twice."""
     several = [theirs for theirs in _photographs(images) if len(theirs) > 1]
     if not several:
-        raise DatasetError(f"Nobody in {images} has two photographs, so there is nobody to identify.")
+        raise DatasetError(
+            f"Nobody in {images} has two photographs, so there is nobody to identify. Give a folder where people do."
+        )
     every = sorted({*pairs.images, *(image for theirs in several for image in theirs)})
     row = {image: number for number, image in enumerate(every)}
     rows = np.array([row[image] for image in pairs.images], np.int64)
@@ -198,15 +200,17 @@ def evaluate(
     """`done` is called after each photograph, once for each model.
 
     Each model has crops of its own, so faces are found twice: some 25 ms a photograph and core for either. Raises
-    DatasetError for a photograph that is missing or in which no face is found, InvalidModel as `check_dimensions` does.
+    DatasetError for a list of one fold and for a photograph that is missing or in which no face is found, InvalidModel
+    as `check_dimensions` does.
     """
+    lfw.require_folds(benchmark.pairs)
     cards = open_embedder(old).card, open_embedder(new).card
     check_dimensions(*cards)
     files = lfw.photographs(images, benchmark.pairs)
     embeddings = []
     for options in (old, new):
         found, rows = embed_files(options, files, done)
-        lfw.require_faces(files, rows)
+        lfw.require_faces(files, rows, "Give a list and a folder without them.")
         embeddings.append(found)
     return compare((cards[0].name, embeddings[0]), (cards[1].name, embeddings[1]), benchmark)
 

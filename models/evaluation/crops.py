@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import DatasetError
+from models.embedding import unusable
 from service.domain import Crops, Embeddings
 from service.embedders.base import Embedder
 from service.errors import PhotographError
@@ -44,7 +44,7 @@ def _main_face(sight: Sight, file: Path) -> Crops:
     try:
         return sight.look(file.read_bytes(), main_face).crops
     except (OSError, PhotographError) as error:
-        raise DatasetError(f"{file} cannot be used: {error}") from None
+        raise unusable(file, error) from None
 
 
 def embed(embedder: Embedder, crops: Crops, threads: int) -> Embeddings:

@@ -61,11 +61,18 @@ def _photographs(person: Path) -> list[Path]:
     return sorted(one for one in person.iterdir() if one.suffix.lower() in SUFFIXES)
 
 
-def _listed(only: Path, folder: Path, there: dict[str, list[Path]]) -> list[str]:
+def read_names(file: Path) -> list[str]:
+    """The names of a list, one a line, ascending and each once. Raises DatasetError for what is none."""
     try:
-        names = sorted({line.strip() for line in only.read_text("utf-8").splitlines()} - {""})
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{only} is not a list of names, one a line ({error}).") from None
+        return sorted({line.strip() for line in file.read_text("utf-8").splitlines()} - {""})
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read ({error.strerror}). Give a list of names, one a line.") from None
+    except UnicodeDecodeError:
+        raise DatasetError(f"{file} is not a list of names, one a line, in UTF-8.") from None
+
+
+def _listed(only: Path, folder: Path, there: dict[str, list[Path]]) -> list[str]:
+    names = read_names(only)
     absent = [name for name in names if name not in there]
     if absent or not names:
         first = f", the first is {absent[0]}" if absent else ""

@@ -123,7 +123,7 @@ def evaluate(options: PipelineOptions, images: Path, pairs: Pairs, done: Callabl
     found: dict[Degradation, list[Embeddings]] = {one.degradation: [] for one in table}
     for part in chunks(files):
         crops, rows = cut(sight, part, options.threads)
-        lfw.require_faces(part, rows)
+        lfw.require_faces(part, rows, lfw.NO_FACE)
         for degradation, parts in found.items():
             parts.append(embed(embedder, degraded(crops, degradation), options.threads))
         for _ in part:

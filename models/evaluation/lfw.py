@@ -4,6 +4,7 @@ Ten folds of 300 pairs of one person and 300 of two people; each fold is decided
 other nine; the result is the mean accuracy and its standard error. What FaceNet reports in section 5.6.
 """
 
+import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,19 @@ from matplotlib.figure import Figure
 from models.embedding import embed_files
 from models.errors import DatasetError
 from models.evaluation import metrics
-from models.evaluation.metrics import FACENET_THRESHOLD, FAR, CrossValidation, Distances
+from models.evaluation.metrics import FACENET_THRESHOLD, FAR, CrossValidation, Distances, Mean, Roc
 from models.evaluation.pairs import Pairs
+from models.evaluation.report import canvas, png
 from models.files import write_atomically
 from service.distances import paired_squared_l2
 from service.domain import Embeddings
 from service.pipeline import PipelineOptions
+
+LEAST_FAR = 3e-4
+"""Where the picture begins: View 2's 3,000 pairs of two people show no other FAR below it than 0."""
+
+NO_FACE = "Give a list without them, or measure with evaluate lfw --crop centre, which detects nothing."
+"""What to do about photographs of the list without a face."""
 
 
 class EmbedFiles(Protocol):
@@ -45,6 +53,11 @@ class Report:
     def cross_validation(self) -> CrossValidation:
         """Accuracy by folds."""
         return metrics.cross_validate(self.distances, self.pairs.same, self.pairs.folds)
+
+    @property
+    def curve(self) -> Roc:
+        """VAL and FAR at each threshold."""
+        return metrics.roc(self.distances, self.pairs.same)
 
     @property
     def threshold_at_far(self) -> float:
@@ -78,8 +91,19 @@ class Report:
             ("best threshold", f"{best:.3f}"),
             (f"accuracy at {FACENET_THRESHOLD}", f"{100 * at_facenet:.2f} %"),
             (f"VAL at FMR {FAR:g}", f"{100 * val:.2f} %"),
-            (f"threshold at FMR {FAR:g}", f"{self.threshold_at_far:.3f}"),
+            (f"threshold at FMR {FAR:g}", f"{metrics.rounded_down(self.threshold_at_far):.3f}"),
         ]
+
+    def draw(self) -> Figure:
+        """VAL against FAR, from the lowest VAL that is shown."""
+        curve, folds, figure = self.curve, self.cross_validation, canvas()
+        axes, lowest = figure.subplots(), float(curve.val[curve.far <= LEAST_FAR].max())
+        axes.step(curve.far, curve.val, where="post")
+        axes.set(xscale="log", xlim=(LEAST_FAR, 1), ylim=(lowest - 0.02, 1.005))
+        axes.set(xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)")
+        axes.set_title(f"LFW: {Mean(folds.mean, folds.standard_error).percent}", fontsize=9)
+        axes.grid(visible=True, which="both", alpha=0.3)
+        return figure
 
 
 def evaluate(
@@ -92,8 +116,9 @@ def evaluate(
     """Embeds every photograph of the list once and measures. `done` is called after each.
 
     Raises DatasetError for a photograph that is missing or in which no face is found: a pair is never skipped. And for
-    a list of one fold, which has no others to choose its threshold on.
+    a list of one fold, as `require_folds` does.
     """
+    require_folds(pairs)
     return Report(pairs, pair_distances(embeddings(options, images, pairs, done, embed), pairs))
 
 
@@ -104,29 +129,40 @@ def embeddings(
     done: Callable[[], object],
     embed: EmbedFiles = embed_files,
 ) -> Embeddings:
-    """(n, d), row by row of `pairs.images`. Raises DatasetError as `evaluate` does."""
+    """(n, d), row by row of `pairs.images`. Raises DatasetError for a photograph as `evaluate` does."""
     files = photographs(images, pairs)
     found, rows = embed(options, files, done)
-    require_faces(files, rows)
+    require_faces(files, rows, NO_FACE)
     return found
 
 
-def photographs(images: Path, pairs: Pairs) -> list[Path]:
-    """The files of `pairs.images`. Raises DatasetError where one is missing, or the list has one fold."""
+def require_folds(pairs: Pairs) -> None:
+    """Raises DatasetError for a list of one fold: what is cross-validated takes each threshold from other folds."""
     if len(np.unique(pairs.folds)) < 2:
         raise DatasetError("The list has one fold, and its threshold comes from the others. LFW's pairs.txt has ten.")
+
+
+def photographs(images: Path, pairs: Pairs) -> list[Path]:
+    """The files of `pairs.images`. Raises DatasetError where one is missing."""
     files = [images / image for image in pairs.images]
     missing = [file for file in files if not file.is_file()]
     if missing:
-        raise DatasetError(f"{len(missing)} of {len(files)} photographs are missing, the first is {missing[0]}.")
+        raise DatasetError(
+            f"{len(missing)} of {len(files)} photographs are missing, the first is {missing[0]}. --images is the "
+            "folder that holds NAME/NAME_0001.jpg."
+        )
     return files
 
 
-def require_faces(files: Sequence[Path], rows: Sequence[int]) -> None:
-    """rows: of the files in which a face was found. Raises DatasetError unless they are all of them."""
+def require_faces(files: Sequence[Path], rows: Sequence[int], remedy: str) -> None:
+    """rows: of the files in which a face was found. Raises DatasetError unless they are all of them.
+
+    remedy: what to do then, such as `NO_FACE`.
+    """
     if len(rows) < len(files):
         faceless = sorted(set(range(len(files))) - set(rows))
-        raise DatasetError(f"No face was found in {len(faceless)} photographs, the first is {files[faceless[0]]}.")
+        first = files[faceless[0]]
+        raise DatasetError(f"No face was found in {len(faceless)} photographs, the first is {first}. {remedy}")
 
 
 def pair_distances(embeddings: Embeddings, pairs: Pairs) -> Distances:
@@ -135,8 +171,18 @@ def pair_distances(embeddings: Embeddings, pairs: Pairs) -> Distances:
 
 
 def write(report: Report, folder: Path, settings: dict[str, str]) -> None:
-    """lfw.json: figures and curve. lfw.npz: every pair's distance. lfw.png: the curve. settings: said in the JSON."""
-    curve = metrics.roc(report.distances, report.pairs.same)
+    """lfw.json: figures and curve. lfw.npz: every pair's distance. lfw.png: the curve. settings: said in the JSON.
+
+    Nothing is written before all three are made.
+    """
+    text, distances, picture = _json(report, settings), _npz(report), png(report.draw())
+    write_atomically(folder / "lfw.json", text)
+    write_atomically(folder / "lfw.npz", distances)
+    write_atomically(folder / "lfw.png", picture)
+
+
+def _json(report: Report, settings: dict[str, str]) -> bytes:
+    curve = report.curve
     finite = np.isfinite(curve.thresholds)
     content = {
         "settings": settings,
@@ -147,25 +193,18 @@ def write(report: Report, folder: Path, settings: dict[str, str]) -> None:
             "val": curve.val[finite].tolist(),
         },
     }
-    write_atomically(folder / "lfw.json", json.dumps(content, indent=1).encode())
-    images = np.array([image.as_posix() for image in report.pairs.images])
+    return json.dumps(content, indent=1).encode()
+
+
+def _npz(report: Report) -> bytes:
+    pairs, file = report.pairs, io.BytesIO()
+    images = np.array([image.as_posix() for image in pairs.images])
     np.savez_compressed(
-        folder / "lfw.npz",
+        file,
         distances=report.distances,
-        same=report.pairs.same,
-        folds=report.pairs.folds,
-        left=images[report.pairs.left],
-        right=images[report.pairs.right],
+        same=pairs.same,
+        folds=pairs.folds,
+        left=images[pairs.left],
+        right=images[pairs.right],
     )
-    _draw(curve, report, " ".join(f"{name}={value}" for name, value in settings.items()), folder / "lfw.png")
-
-
-def _draw(curve: metrics.Roc, report: Report, title: str, path: Path) -> None:
-    folds = report.cross_validation
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
-    axes = figure.subplots()
-    axes.step(curve.far, curve.val, where="post")
-    axes.set(xscale="log", xlim=(3e-4, 1), ylim=(0.9, 1.001), xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)")
-    axes.set_title(f"LFW: {100 * folds.mean:.2f} ± {100 * folds.standard_error:.2f} %\n{title}", fontsize=9)
-    axes.grid(visible=True, which="both", alpha=0.3)
-    figure.savefig(path, dpi=120)
+    return file.getvalue()

@@ -8,6 +8,7 @@ D is the squared L2 distance of a pair, d a threshold. As everywhere in this pro
     folds       (n,) int64      which fold a pair belongs to
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,9 +56,15 @@ def false_accept_rate(distances: Distances, same: Same, d: float) -> float:
 
 def threshold_at(distances: Distances, same: Same, far: float) -> float:
     """The largest d with FAR(d) <= far: the distance of the first pair of P_diff that is one too many."""
-    impostors = np.sort(distances[~same])
-    allowed = int(np.floor(far * impostors.size + 1e-9))
-    return float(impostors[min(allowed, impostors.size - 1)])
+    impostors = distances[~same]
+    first = min(int(np.floor(far * impostors.size + 1e-9)), impostors.size - 1)
+    impostors.partition(first)
+    return float(impostors[first])
+
+
+def rounded_down(d: float) -> float:
+    """A threshold to three digits, more of which were not measured; down, so that the rate it is named for is kept."""
+    return math.floor(1000 * d) / 1000
 
 
 def best_threshold(distances: Distances, same: Same) -> float:

@@ -52,16 +52,24 @@ def read_pairs(*paths: Path) -> Pairs:
 def _read_list(path: Path) -> tuple[list[tuple[Ends, bool]], list[int]]:
     """Its pairs, each with whether it is of one person, and how many are in each fold.
 
-    Raises DatasetError where the list is missing or of another format.
+    Raises DatasetError where the list cannot be read or is of another format.
     """
     try:
         header, *lines = (line.split("\t") for line in path.read_text("utf-8").splitlines())
         fold_count, size = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
         pairs = [(_ends(fields), len(fields) == 3) for fields in lines]
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} is not a list of pairs as LFW has them ({error}).") from None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}). Give a list of pairs as LFW has them.") from None
+    except ValueError:
+        raise DatasetError(
+            f"{path} is not a list of pairs as LFW has them. Its first line is FOLDS <tab> N, or N; each other is "
+            "NAME <tab> I <tab> J, or NAME <tab> I <tab> OTHER <tab> J."
+        ) from None
     if len(lines) != 2 * fold_count * size:
-        raise DatasetError(f"{path} promises {2 * fold_count * size} pairs and holds {len(lines)}.")
+        raise DatasetError(
+            f"{path} promises {2 * fold_count * size} pairs and holds {len(lines)}. Take the whole list, or correct "
+            "its first line."
+        )
     return pairs, [2 * size] * fold_count
 
 

@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, NullFormatter
 
-from models.evaluation.metrics import FAR, Mean
+from models.evaluation.metrics import Mean
 from models.evaluation.report import Row, canvas
+from models.evaluation.verification import VAL_OF_SPLITS
 
 FEW = 6
 """So many numbers stand beside each other on an axis."""
@@ -39,7 +40,7 @@ class Trend:
 
     def rows(self) -> list[Row]:
         """What the table shows; the first names the columns."""
-        header = (self.number, f"VAL at FMR {FAR:g}", "model")
+        header = (self.number, VAL_OF_SPLITS, "model")
         return [header, *((f"{one.number:,.0f}", one.val.percent, one.model) for one in self.points)]
 
     def figures(self) -> dict[str, object]:
@@ -67,7 +68,7 @@ class Trend:
         for place, (number, val, one) in enumerate(zip(numbers, vals, self.points, strict=True)):
             beside = (7, 4 if place % 2 else -10)  # neighbours are often too near for names on one line
             axes.annotate(one.model, (number, val), xytext=beside, textcoords="offset points", fontsize=8)
-        axes.set(xlabel=self.number, ylabel=f"VAL at FMR {FAR:g} (%)")
+        axes.set(xlabel=self.number, ylabel=f"{VAL_OF_SPLITS} (%)")
         _scale(axes, numbers)
         axes.grid(visible=True, alpha=0.3)
         return figure

@@ -82,7 +82,7 @@ class YouTubeFaces:
 
 
 def read_splits(folder: Path) -> Pairs:
-    """The list; its images are tracks, PERSON/VIDEO. Raises DatasetError for one that is missing or of another form."""
+    """The list; its images are tracks, PERSON/VIDEO. Raises DatasetError where it is missing or of another form."""
     path = folder / SPLITS
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -90,8 +90,13 @@ def read_splits(folder: Path) -> Pairs:
         lines = lines[not lines[0][0].isdecimal() :]  # the first names the columns
         ends = [(_track(fields[1]), _track(fields[2])) for fields in lines]
         folds, same = np.array([[int(fields[0]), int(fields[3])] for fields in lines], np.int64).T
-    except (OSError, ValueError, IndexError) as error:
-        raise DatasetError(f"{path} is not a list of pairs as YouTube Faces has it ({error}).") from None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}). Give the folder of YouTube Faces.") from None
+    except (csv.Error, ValueError, IndexError):
+        raise DatasetError(
+            f"{path} is not a list of pairs as YouTube Faces has it. A line is SPLIT, PERSON/VIDEO, PERSON/VIDEO, "
+            "SAME, such as 1, Anna/0, Boris/2, 0."
+        ) from None
     return Pairs.of(ends, same == 1, folds)
 
 
@@ -101,14 +106,22 @@ def _track(name: str) -> Path:
 
 
 def read_frames(folder: Path, track: Path) -> list[Path]:
-    """A track's files in the order in which they were filmed. Raises DatasetError where there are none."""
+    """A track's files in the order in which they were filmed. Raises DatasetError where there are none, or others."""
     files = list((folder / FRAMES / track).glob("*.jpg"))
     if not files:
-        raise DatasetError(f"{folder / FRAMES / track} holds no frames.")
-    try:
-        return sorted(files, key=lambda file: int(file.stem.rsplit(".", 1)[1]))
-    except (ValueError, IndexError):
-        raise DatasetError(f"{files[0]} is not named as a frame of YouTube Faces is, with its number.") from None
+        raise DatasetError(
+            f"{folder / FRAMES / track} holds no frames. It should hold aligned_detect_{track.name}.FRAME.jpg; without "
+            f"it, remove its pairs from {SPLITS}."
+        )
+    return sorted(files, key=_number)
+
+
+def _number(frame: Path) -> int:
+    """When it was filmed. Raises DatasetError for a file of another name."""
+    video, _, number = frame.stem.rpartition(".")
+    if not (video and number.isdecimal()):
+        raise DatasetError(f"{frame} is not named aligned_detect_VIDEO.FRAME.jpg, with a frame's number. Remove it.")
+    return int(number)
 
 
 def evaluate(
@@ -140,7 +153,9 @@ def _mean(sight: Sight, embedder: Embedder, files: Sequence[Path], frames: int, 
         if len(found) == frames:
             break
     if not len(found):
-        raise DatasetError(f"No face was found in any of the {len(files)} frames of {files[0].parent}.")
+        raise DatasetError(
+            f"No face was found in any of the {len(files)} frames of {files[0].parent}. Remove its pairs from {SPLITS}."
+        )
     return np.asarray(found.mean(axis=0, dtype=np.float64))
 
 

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from models import calibration
+from models.__main__ import app
 from models.calibration import Faces
 from models.errors import DatasetError
 from service.clusterers.base import Grouping, Labels, Photographs
@@ -111,10 +113,26 @@ def test_nobody_outweighs_the_others_in_an_error_rate() -> None:
     assert found.genuine_pairs == 30 * 6
 
 
-def test_more_references_than_people_are_refused() -> None:
-    faces = _faces(30, 2, 0.1)
-    with pytest.raises(DatasetError, match="30 references need more people than that; 30 have a face"):
+@pytest.mark.parametrize(
+    ("people", "remedy"),
+    [
+        (30, r"there are 30\. Pass --references 29 or fewer, or give more people\."),
+        (1, r"there are 1\. Give more people\."),
+    ],
+)
+def test_more_references_than_people_are_refused(people: int, remedy: str) -> None:
+    faces = _faces(people, 2, 0.1)
+    with pytest.raises(DatasetError, match=f"30 references need more people than that; {remedy}"):
         calibration.identification_threshold(faces, faces, 30, 0.01, np.random.default_rng(0))
+
+
+def test_too_few_people_are_refused_before_any_is_embedded(tmp_path: Path) -> None:
+    for name in ("ada", "bob"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").touch()
+
+    with pytest.raises(DatasetError, match="2 references need more people than that; there are 2"):
+        CliRunner().invoke(app, ["calibrate", str(tmp_path), "--references", "2"], catch_exceptions=False)
 
 
 class _ByHand:
@@ -134,10 +152,13 @@ def test_the_threshold_with_the_best_groups_is_taken() -> None:
 
 
 def test_a_calibration_is_printed_as_the_zoo_has_it() -> None:
-    calibrated = calibration.calibrate(_faces(400, 3, 0.08), 100, 0.02)
+    faces = _faces(400, 3, 0.08)
+    calibrated = calibration.calibrate(faces, 100, 0.02)
 
     text = calibrated.toml("sface")
 
+    exact = calibration.identification_threshold(faces, faces, 100, 0.02, np.random.default_rng(calibration.SEED))
+    assert exact - 0.001 < calibrated.identification.threshold_sq_l2 <= exact
     assert text.startswith("# 1200 photographs, 0 without a face; 400 people with one\n")
     assert "[models.sface.thresholds]\nidentification = { threshold_sq_l2 = " in text
     assert "fpir = 0.02, references = 100 }" in text
@@ -174,3 +195,10 @@ def test_a_sample_may_be_of_the_people_that_are_listed(tmp_path: Path) -> None:
     sample = calibration.draw_sample(tmp_path, tmp_path / "only.txt")
 
     assert sorted(file.parent.name for file in sample.files) == ["ada", "cy"]
+
+
+def test_photographs_that_stand_under_several_names_are_told() -> None:
+    one = np.zeros((9, 4), np.float32)
+    one[:, 0] = 1.0
+    with pytest.raises(DatasetError, match="Remove duplicates"):
+        calibration.calibrate(calibration.Faces(one, np.arange(9), 0), 5, 0.1)

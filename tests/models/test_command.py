@@ -16,7 +16,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "complaint"),
     [
         (["pull", "sfase"], "The zoo has no model sfase; did you mean sface?"),
-        (["check", "nowhere.onnx"], "nowhere.onnx is not an ONNX file with a valid card."),
+        (["check", "nowhere.onnx"], "nowhere.onnx is missing."),
         (["train", "smoked", "--data", ".", "--out", "var/runs/smoked"], "There is no recipe smoked."),
         (
             ["train", "harmonic-compact", "--data", ".", "--out", "var/nowhere/h"],
@@ -25,8 +25,12 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["train", "smoke", "--data", ".", "--out", "var/runs/s"], "set.json cannot be read"),
         (["profile", "nn5"], "There is no network nn5"),
         (["export", "README.md", "mine", "--data", "."], "README.md is not a checkpoint that can be read"),
+        (
+            ["export", "README.md", "mine", "--data", ".", "--card", "README.md"],
+            "README.md is not TOML: ",
+        ),
         (["quantise", "README.md", "int8", "--data", "."], "README.md is not an ONNX file with a valid card."),
-        (["evaluate", "lfw", "--images", ".", "--pairs", "nowhere.txt"], "nowhere.txt is not a list of pairs"),
+        (["evaluate", "lfw", "--images", ".", "--pairs", "nowhere.txt"], "nowhere.txt cannot be read"),
     ],
 )
 def test_a_refusal_is_one_line_and_exit_code_1(arguments: list[str], complaint: str) -> None:

@@ -1,92 +1,18 @@
 import io
 import json
-import shutil
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
-from onnx import helper
 from PIL import Image
 from typer.testing import CliRunner
 
 from models.commands.evaluating import app
-from models.conversion import graph
-from models.conversion.card import with_card
 from models.errors import DatasetError, InvalidModel
 from service.errors import InvalidOption
 
-ROOT = Path(__file__).parents[3]
-PEOPLE, EACH = 20, 13
-SIDE_PX = 16
-
-
-def _tiny(path: Path, dimension: int) -> Path:
-    """An embedder that is one random matrix: it costs nothing, and what it says does not matter here."""
-    weights = np.random.default_rng(dimension).normal(size=(SIDE_PX * SIDE_PX * 3, dimension)).astype(np.float32)
-    tail, axis = graph.unit_out("features", "embeddings")
-    nodes = [
-        *graph.pixels_in("crops", "pixels"),
-        helper.make_node("Flatten", ["pixels"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "matrix"], ["features"]),
-        *tail,
-    ]
-    model = graph.build(
-        "tiny",
-        nodes,
-        {"matrix": weights, **axis},
-        [graph.pixels_value("crops", SIDE_PX, SIDE_PX)],
-        [graph.float_value("embeddings", dimension)],
-    )
-    fields = {"role": "embedder", "name": path.stem, "architecture": "matrix", "licence": "MIT", "training": "none"}
-    alignment = {"kind": "five_point", "view": [0, 0, 112, 112], "height": SIDE_PX, "width": SIDE_PX}
-    path.write_bytes(with_card(model, {**fields, "dimension": dimension, "alignment": alignment}))
-    return path
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Models of 8 and 16 dimensions."""
-    folder = tmp_path_factory.mktemp("models")
-    return [str(_tiny(folder / f"tiny-{dimension}.onnx", dimension)) for dimension in (16, 8)]
-
-
-@pytest.fixture(scope="module")
-def people(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty people with 13 small photographs each, no two equally bright; few are who they are said."""
-    folder = tmp_path_factory.mktemp("people")
-    sources = [Image.open(file).convert("RGB") for file in sorted(photographs.glob("*/*.*"))]
-    for source in sources:
-        source.thumbnail((160, 160))
-    for number in range(PEOPLE * EACH):
-        file = folder / f"person-{number // EACH}" / f"{number}.bmp"
-        file.parent.mkdir(exist_ok=True)
-        sources[number // EACH % len(sources)].point(lambda value, n=number: value * (0.6 + n / 600)).save(file)
-    return folder
-
-
-@pytest.fixture
-def images(photographs: Path, tmp_path: Path) -> Path:
-    """Obama twice and Biden, named as LFW names them."""
-    folder = tmp_path / "images"
-    for image, source in (("O/O_0001.jpg", "obama.jpg"), ("O/O_0002.jpg", "obama2.jpg"), ("B/B_0001.jpg", "biden.jpg")):
-        (folder / image).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(next(photographs.glob(f"*/{source}")), folder / image)
-    return folder
-
-
-@pytest.fixture
-def pairs_file(tmp_path: Path) -> Path:
-    """Two folds of a pair of one person and a pair of two."""
-    file = tmp_path / "pairs.txt"
-    file.write_text("2\t1\nO\t1\t2\nO\t1\tB\t1\nO\t2\t1\nO\t2\tB\t1\n", "utf-8")
-    return file
-
-
-@pytest.fixture(autouse=True)
-def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where `facenet-models` finds `var/models`."""
-    monkeypatch.chdir(ROOT)
+PEOPLE = 20
+PIXELS = 16 * 16 * 3
 
 
 def _run(*arguments: str | Path) -> str:
@@ -133,7 +59,7 @@ def test_models_are_measured_beside_each_other(tiny: list[str], people: Path, tm
 def test_the_cost_of_a_model_is_counted_in_its_file(tiny: list[str], people: Path, tmp_path: Path) -> None:
     _run("tradeoff", tiny[0], "--identities", people, "--per-person", "24", "--out", tmp_path)
 
-    assert _points(tmp_path, "tradeoff") == [("tiny-16", 16 * SIDE_PX * SIDE_PX * 3)]
+    assert _points(tmp_path, "tradeoff") == [("tiny-16", 16 * PIXELS)]
 
 
 def test_a_learning_curve_is_of_the_amounts_that_are_given(tiny: list[str], people: Path, tmp_path: Path) -> None:
@@ -170,18 +96,32 @@ def test_lfw_s_evaluations_take_a_folder_and_a_list(images: Path, pairs_file: Pa
         assert _written(tmp_path, command)
 
 
+def test_image_quality_needs_no_folds_and_what_is_cross_validated_does(images: Path, tmp_path: Path) -> None:
+    one_fold = tmp_path / "one_fold.txt"
+    one_fold.write_text("1\nO\t1\t2\nO\t1\tB\t1\n", "utf-8")
+    options = ("--images", images, "--pairs", one_fold, "--out", tmp_path)
+
+    _run("quality", *options)
+
+    for command in ("lfw", "bytes", "errors"):
+        with pytest.raises(DatasetError, match="The list has one fold"):
+            _run(command, *options)
+
+
 def test_lfw_says_which_crop_it_measured(images: Path, pairs_file: Path, tmp_path: Path) -> None:
     printed = _run("lfw", "--images", images, "--pairs", pairs_file, "--out", tmp_path)
 
     assert "100.00 ± 0.00 %" in printed
-    assert json.loads((tmp_path / "lfw.json").read_text("utf-8"))["settings"]["crop"] == "aligned"
+    settings = json.loads((tmp_path / "lfw.json").read_text("utf-8"))["settings"]
+    assert settings["crop"] == "aligned"
+    assert settings["command"].split()[0] == "facenet-models"
 
     with pytest.raises(DatasetError, match="The fixed crop is for LFW's own photographs"):
         _run("lfw", "--images", images, "--pairs", pairs_file, "--crop", "centre", "--out", tmp_path)
 
 
 def test_youtube_faces_takes_its_folder(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"splits\.txt is not a list of pairs"):
+    with pytest.raises(DatasetError, match=r"splits\.txt cannot be read"):
         _run("ytf", tmp_path)
 
 
@@ -194,7 +134,7 @@ def test_an_amount_that_is_none_is_refused(text: str, people: Path, tmp_path: Pa
 def test_a_model_that_is_missing_is_refused_before_any_is_measured(
     tiny: list[str], people: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InvalidModel, match=r"nowhere\.onnx is not an ONNX file with a valid card"):
+    with pytest.raises(InvalidModel, match=r"nowhere\.onnx is missing"):
         _run("roc", tiny[0], "nowhere.onnx", "--identities", people, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

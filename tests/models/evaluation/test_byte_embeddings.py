@@ -1,11 +1,17 @@
-import numpy as np
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from models.errors import DatasetError
 from models.evaluation import byte_embeddings, lfw
 from models.evaluation.byte_embeddings import compare, from_bytes, to_bytes
 from models.evaluation.pairs import Pairs
 from models.evaluation.report import png
 from service.distances import unit
 from service.domain import Embeddings
+from service.pipeline import PipelineOptions
 
 
 def _embeddings(count: int = 50, dimension: int = 128) -> Embeddings:
@@ -52,6 +58,21 @@ def test_both_ways_are_measured_side_by_side(pairs: Pairs) -> None:
     assert measured.figures()["val_at_far_1e-3"] == {"float32": 1.0, "bytes": 1.0}
     assert measured.rows()[1] == ("bytes a face", "12", "3")
     assert png(measured.draw()).startswith(b"\x89PNG")
+
+
+def test_real_photographs_are_told_apart_in_bytes(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
+    done: list[None] = []
+
+    measured = byte_embeddings.evaluate(options, images, pairs, lambda: done.append(None))
+
+    assert len(done) == 3
+    assert (measured.rounded < 1.242).tolist() == pairs.same.tolist()
+    assert 0 < measured.greatest_change < 0.02
+
+
+def test_a_list_of_one_fold_is_refused(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
+    with pytest.raises(DatasetError, match="The list has one fold"):
+        byte_embeddings.evaluate(options, images, replace(pairs, folds=np.zeros(4, np.int64)), lambda: None)
 
 
 def test_bytes_stay_within_the_range_of_int8() -> None:

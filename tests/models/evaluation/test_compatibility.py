@@ -201,7 +201,14 @@ def test_a_photograph_without_a_face_is_an_error(options: PipelineOptions, image
     (images / "O" / "O_0003.jpg").write_bytes(meadow())
     benchmark = read_benchmark(images, pairs)
 
-    with pytest.raises(DatasetError, match=r"No face was found in 1 photographs, the first is .*O_0003\.jpg"):
+    with pytest.raises(DatasetError, match=r"No face was found in 1 photographs, the first is .*O_0003\.jpg\. Give"):
+        compatibility.evaluate(options, options, images, benchmark, lambda: None)
+
+
+def test_a_list_of_one_fold_is_refused(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
+    benchmark = read_benchmark(images, replace(pairs, folds=np.zeros(4, np.int64)))
+
+    with pytest.raises(DatasetError, match="The list has one fold"):
         compatibility.evaluate(options, options, images, benchmark, lambda: None)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,12 @@ def test_crops_as_they_are_give_lfw_s_own_distances_and_degraded_ones_do_not(
     assert changes["none", 12_544] == changes["pixels", 65_536] == pytest.approx(0, abs=1e-4)
     assert changes["jpeg", 90] > 1e-3
     assert changes["pixels", 1_600] > changes["pixels", 6_400] > 1e-3
+
+
+def test_a_list_needs_no_folds(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
+    one_fold = replace(pairs, folds=np.zeros(4, np.int64))
+
+    assert image_quality.evaluate(options, images, one_fold, lambda: None).vals[0] == 1.0
 
 
 def test_a_photograph_without_a_face_is_an_error(options: PipelineOptions, images: Path, pairs: Pairs) -> None:

@@ -30,21 +30,23 @@ def test_real_photographs_are_told_apart(options: PipelineOptions, images: Path,
 def test_a_missing_photograph_is_an_error(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
     (images / "O" / "O_0002.jpg").unlink()
 
-    with pytest.raises(DatasetError, match=r"1 of 3 photographs are missing, the first is .*O_0002\.jpg"):
+    with pytest.raises(DatasetError, match=r"1 of 3 photographs are missing, the first is .*O_0002\.jpg\. --images"):
         benchmark.evaluate(options, images, pairs, lambda: None)
 
 
 def test_a_photograph_without_a_face_is_an_error(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
     (images / "B" / "B_0001.jpg").write_bytes(meadow())
 
-    with pytest.raises(DatasetError, match=r"No face was found in 1 photographs, the first is .*B_0001\.jpg"):
+    with pytest.raises(
+        DatasetError, match=r"No face was found in 1 photographs, the first is .*B_0001\.jpg\. .*--crop centre"
+    ):
         benchmark.evaluate(options, images, pairs, lambda: None)
 
 
 def test_a_photograph_that_cannot_be_read_is_an_error(options: PipelineOptions, images: Path, pairs: Pairs) -> None:
     (images / "B" / "B_0001.jpg").write_bytes(b"not a photograph")
 
-    with pytest.raises(DatasetError, match=r"B_0001\.jpg cannot be used"):
+    with pytest.raises(DatasetError, match=r"B_0001\.jpg cannot be used \(.*\)\. Replace it or remove it\."):
         benchmark.evaluate(options, images, pairs, lambda: None)
 
 
@@ -61,6 +63,26 @@ def test_the_report_is_written_as_figures_distances_and_a_picture(pairs: Pairs, 
         assert written["distances"].tolist() == report.distances.tolist()
         assert written["right"].tolist() == ["O/O_0002.jpg", "B/B_0001.jpg", "O/O_0001.jpg", "B/B_0001.jpg"]
     assert (tmp_path / "out" / "lfw.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_begins_at_the_lowest_val_that_is_shown() -> None:
+    rows = np.arange(3000)
+    same = np.repeat([True, False], 1500)
+    pairs = Pairs(tuple(Path(f"{row}.jpg") for row in rows), rows, rows, same, rows % 2)
+    weak = np.concatenate([np.linspace(0, 2, 1500), np.linspace(0.4, 2, 1500)]).astype(np.float32)
+
+    (axes,) = benchmark.Report(pairs, weak).draw().axes
+
+    assert axes.get_ylim() == pytest.approx((0.2 - 0.02, 1.005), abs=1e-3)
+    assert axes.get_title().startswith("LFW: ")
+
+
+def test_what_cannot_be_told_whole_is_not_written(pairs: Pairs, tmp_path: Path) -> None:
+    report = benchmark.Report(pairs, np.array([0.5, 1.6, 0.6, 1.5], np.float32))
+
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        benchmark.write(report, tmp_path / "out", {"embedder": b"sface"})  # type: ignore[dict-item]
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_table_says_what_was_measured(pairs: Pairs) -> None:

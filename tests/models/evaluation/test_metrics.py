@@ -49,6 +49,20 @@ def test_no_threshold_decides_more_pairs_rightly_than_the_best(pairs: tuple[Dist
     assert best == max(metrics.accuracy(distances, same, d) for d in candidates)
 
 
+def test_the_threshold_at_a_far_leaves_the_distances_as_they_were(pairs: tuple[Distances, Same]) -> None:
+    distances, same = pairs
+    before = distances.copy()
+
+    metrics.threshold_at(distances, same, 1e-3)
+
+    assert np.array_equal(distances, before)
+
+
+@pytest.mark.parametrize(("d", "rounded"), [(1.2999999, 1.299), (1.3, 1.3), (1.27049, 1.27), (0.0009, 0.0)])
+def test_a_threshold_is_rounded_down_so_that_its_rate_is_kept(d: float, rounded: float) -> None:
+    assert metrics.rounded_down(d) == rounded
+
+
 @pytest.mark.parametrize("kind", [True, False])
 def test_the_best_threshold_for_one_kind_accepts_all_or_nothing(kind: bool) -> None:  # noqa: FBT001  # a parameter of the test
     distances = np.array([0.5, 1.0, 1.5], np.float32)

@@ -56,12 +56,12 @@ def test_a_list_that_is_cut_short_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "pairs\n", "1\t1\nAnna\tone\ttwo\nAnna\t1\tBoris\t1\n", "1\nAnna\nBoris\n"])
 def test_what_is_no_list_of_pairs_is_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="is not a list of pairs"):
+    with pytest.raises(DatasetError, match=r"is not a list of pairs as LFW has them\. Its first line is FOLDS"):
         read_pairs(_file(tmp_path, text))
 
 
 def test_a_list_that_is_missing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"pairs\.txt is not a list of pairs"):
+    with pytest.raises(DatasetError, match=r"pairs\.txt cannot be read \(No such file or directory\)"):
         read_pairs(tmp_path / "pairs.txt")
 
 

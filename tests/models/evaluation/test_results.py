@@ -9,7 +9,7 @@ from service.card import Compatible, ErrorRate, Identification, PairThresholds, 
 
 def _measured() -> Verification:
     distances = np.array([0.2, 0.4, 1.1, 1.3, 0.3, *np.linspace(1.2, 2, 999)], np.float32)
-    return Verification((Split(distances, np.arange(1004) < 4),) * 5, 1_200, 50, 0)
+    return Verification.of([Split(distances, np.arange(1004) < 4)] * 5, 1_200, 50, 0)
 
 
 def test_error_rates_are_at_the_model_s_threshold_at_facenet_s_and_at_the_rate_of_the_paper() -> None:
@@ -25,6 +25,16 @@ def test_a_model_whose_threshold_is_facenet_s_has_it_once() -> None:
     rates = results.error_rates(_measured(), 1.242, "faces")
 
     assert [one.threshold_sq_l2 for one in rates] == [1.242, 1.2]
+
+
+def test_the_threshold_of_a_rate_is_rounded_down_and_the_model_s_own_is_not() -> None:
+    distances = np.array([1.0, 1.0, *np.linspace(1.2007, 2, 1000)], np.float32)
+    measured = Verification.of([Split(distances, np.arange(1002) < 1)] * 5, 1_200, 50, 0)
+
+    rates = results.error_rates(measured, 1.23456, "faces")
+
+    assert [one.threshold_sq_l2 for one in rates] == [1.23456, 1.242, 1.2]
+    assert rates[2].fmr <= 1e-3
 
 
 def test_what_is_printed_is_what_a_card_holds() -> None:

@@ -7,7 +7,7 @@ def test_models_stand_in_the_order_of_their_numbers() -> None:
     found = trend("dimension", [Point("b", 512, Mean(0.9, 0.01)), Point("a", 64, Mean(0.8, 0.02))])
 
     assert found.rows() == [
-        ("dimension", "VAL at FMR 0.001", "model"),
+        ("dimension", "VAL at FMR 0.001, mean of 5 splits", "model"),
         ("64", "80.00 ± 2.00 %", "a"),
         ("512", "90.00 ± 1.00 %", "b"),
     ]

@@ -53,13 +53,18 @@ def test_a_list_without_names_of_columns_loses_no_pair(folder: Path) -> None:
     assert len(read_splits(folder).same) == 4
 
 
+def test_a_list_that_is_missing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"splits\.txt cannot be read \(No such file or directory\)"):
+        read_splits(tmp_path)
+
+
 @pytest.mark.parametrize(
     "text", ["", "split\n1, O, O/1, 1\n", "split\n1, O/0, O/1\n", "split\n1, O/0, O/1, yes\n", "x\n"]
 )
 def test_another_kind_of_list_is_refused(folder: Path, text: str) -> None:
     (folder / "splits.txt").write_text(text, "utf-8")
 
-    with pytest.raises(DatasetError, match=r"splits\.txt is not a list of pairs as YouTube Faces has it"):
+    with pytest.raises(DatasetError, match=r"splits\.txt is not a list of pairs .* A line is SPLIT, PERSON/VIDEO"):
         read_splits(folder)
 
 
@@ -107,18 +112,18 @@ def test_the_first_frames_with_a_face_are_taken(options: PipelineOptions, folder
 def test_a_track_without_frames_or_without_a_face_is_an_error(options: PipelineOptions, folder: Path) -> None:
     track = folder / "aligned_images_DB" / "O" / "1"
     (track / "aligned_detect_1.9.jpg").write_bytes(meadow())
-    with pytest.raises(DatasetError, match=r"No face was found in any of the 1 frames of .*O/1"):
+    with pytest.raises(DatasetError, match=r"No face was found in any of the 1 frames of .*O/1\. Remove its pairs"):
         ytf.evaluate(options, folder, 100, read_splits(folder), lambda: None)
 
     shutil.rmtree(track)
-    with pytest.raises(DatasetError, match=r"O/1 holds no frames"):
+    with pytest.raises(DatasetError, match=r"O/1 holds no frames\. It should hold aligned_detect_1\.FRAME\.jpg"):
         ytf.evaluate(options, folder, 100, read_splits(folder), lambda: None)
 
 
 def test_a_frame_without_its_number_is_an_error(folder: Path) -> None:
     (folder / "aligned_images_DB" / "O" / "1" / "cover.jpg").touch()
 
-    with pytest.raises(DatasetError, match="is not named as a frame of YouTube Faces is"):
+    with pytest.raises(DatasetError, match=r"cover\.jpg is not named aligned_detect_VIDEO\.FRAME\.jpg"):
         read_frames(folder, Path("O/1"))
 
 
