@@ -66,7 +66,7 @@ def _training(recipe: Recipe, journal: Journal) -> Callable[[], object]:
     job = Job(recipe, faces, faces, objective(recipe, faces, _teacher), Path(), torch.device("cpu"))
     run = Run(recipe, build(recipe.architecture, recipe.dimension), job.objective, job.device)
     clock = Clock()
-    batches = clock.waiting(loader_of(job, run).batches(0, 1_000_000))
+    batches = clock.waiting(loader_of(job).batches(0, 1_000_000))
 
     def step() -> None:
         batch = next(batches)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import DatasetError
 from service.alignment import Transform, template_to_crop
 from service.card import BoxCrop, FivePoint
 from service.domain import Crops, Pixels
@@ -49,11 +50,22 @@ PLAIN = Augmentation(shift=0, scale=0, turn_degrees=0, flip=0, few_pixels=0, blu
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Cuts crops of `target` out of canvases of `canvas`, augmented."""
+    """Cuts crops of `target` out of canvases of `canvas`, augmented.
+
+    Raises DatasetError where one is cut by five points and the other is a box: how they lie to each other, no canvas
+    tells.
+    """
 
     canvas: FivePoint | BoxCrop
     target: FivePoint | BoxCrop
     augmentation: Augmentation = PLAIN
+
+    def __post_init__(self) -> None:
+        if self.canvas.kind != self.target.kind:
+            raise DatasetError(
+                f"The faces were prepared with --crop {self.canvas.kind}, and a model takes {self.target.kind}. "
+                f"Prepare the photographs once more, with --crop {self.target.kind}, or take another model."
+            )
 
     def draw(self, canvases: Sequence[Pixels] | Crops, rng: np.random.Generator) -> Crops:
         """canvases: (n, H, W, 3) uint8 RGB. Returns (n, h, w, 3) uint8 RGB: one view of each."""

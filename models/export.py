@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from onnx import GraphProto, ModelProto, NodeProto
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from models.architectures.network import Network, pixels
@@ -25,7 +26,7 @@ from models.conversion import graph
 from models.conversion.card import with_card
 from models.errors import ExportRefused
 from models.files import write_atomically
-from service.card import EmbedderCard
+from service.card import BoxCrop, EmbedderCard, FivePoint
 from service.domain import Crops
 from service.embedders.base import Embedder
 
@@ -35,8 +36,13 @@ TOLERANCE = 1e-4
 BATCHES = (1, 3, 32)
 
 
-def card_fields(network: Network, name: str, licence: str, training: str) -> dict[str, Any]:
-    """What a trained network's card holds before anything is measured. training: recipe and data."""
+def card_fields(
+    network: Network, alignment: FivePoint | BoxCrop, name: str, licence: str, training: str
+) -> dict[str, Any]:
+    """What a trained network's card holds before anything is measured.
+
+    alignment: how a face becomes its crop. training: recipe and data.
+    """
     return {
         "role": "embedder",
         "name": name,
@@ -44,7 +50,7 @@ def card_fields(network: Network, name: str, licence: str, training: str) -> dic
         "licence": licence,
         "training": training,
         "dimension": network.dimension,
-        "alignment": network.architecture.alignment.model_dump(),
+        "alignment": alignment.model_dump(),
     }
 
 
@@ -52,10 +58,16 @@ def export(network: Network, fields: dict[str, Any], crops: Crops, path: Path) -
     """Writes the network as it is in evaluation, the same bytes for the same weights and fields, and gives its card.
 
     fields: the card without its identity. crops: (n, h, w, 3) uint8, at least one real face of the network's size.
-    Raises ExportRefused, and then leaves what was at the path as it was; pydantic.ValidationError for a card's fields.
+    Raises ExportRefused, a field that no card can hold among its reasons, and leaves what was at the path as it was.
     """
     at_rest = _at_rest(network)
-    data = with_card(_model(at_rest), fields)
+    model = _model(at_rest)
+    try:
+        data = with_card(model, fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ExportRefused(f"The card cannot say {where}: {first['msg']}. Mend the file that --card names.") from None
     embedder = open_candidate(data)
     _require_agreement(at_rest, embedder, crops)
     write_atomically(path, data)

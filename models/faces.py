@@ -61,17 +61,36 @@ class FaceSet:
     def split(self, share: float, seed: int) -> tuple["FaceSet", "FaceSet"]:
         """Training and held-out faces of different people: `share` of the people, drawn by `seed`, is held out.
 
-        Whom it draws depends on the names alone, and not on which of their faces were left out. Both are copies, so
-        whoever lets go of the whole set needs no more memory than before. Raises DatasetError
-        where nobody would be left on either side.
+        Whom it draws depends on the names alone, and not on which of their faces were left out; with one name more it
+        draws others. Raises DatasetError where nobody would be left on either side.
         """
         count = round(share * len(self.names))
         drawn = np.random.default_rng(seed).permutation(len(self.names))[:count]
-        held_out = np.isin(self.people, drawn)
-        if held_out.all() or not held_out.any():
-            people = len(self.names)
-            raise DatasetError(f"A share of {share:g} of {people} people leaves nobody on one side; give another.")
-        return self.of(~held_out), self.of(held_out)
+        training, held_out = self.apart(drawn)
+        if not len(training) or not len(held_out):
+            raise DatasetError(
+                f"{share:g} of {len(self.names)} people are to be held out, and that leaves nobody on one side. "
+                "Prepare the photographs of more people."
+            )
+        return training, held_out
+
+    def named(self, names: Collection[str]) -> tuple["FaceSet", "FaceSet"]:
+        """Everybody else's faces, and those of these people. Raises DatasetError where nobody is left on a side."""
+        training, theirs = self.apart(np.flatnonzero(np.isin(self.names, list(names))))
+        if not len(training) or not len(theirs):
+            raise DatasetError(
+                f"{len(theirs.present)} of the {len(names)} people who were named have a face in the set, and "
+                f"{len(training.present)} others. There must be some of both: give the set and the names of one run."
+            )
+        return training, theirs
+
+    def apart(self, people: Numbers) -> tuple["FaceSet", "FaceSet"]:
+        """Everybody else's faces, and those of these people, (m,) int64.
+
+        Both are copies, so whoever lets go of the whole set needs no more memory than before.
+        """
+        theirs = np.isin(self.people, people)
+        return self.of(~theirs), self.of(theirs)
 
     def some_people(self, count: int, seed: int) -> "FaceSet":
         """The faces of `count` of those who are here, drawn by `seed`; fewer people are some of the more.

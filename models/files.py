@@ -26,6 +26,13 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             raise
 
 
+def sweep(folder: Path, *names: str) -> None:
+    """Removes what a killed process had begun to write of these files. Only for whoever alone writes there."""
+    for name in names:
+        for begun in folder.glob(f".{name}.*"):
+            begun.unlink(missing_ok=True)
+
+
 def npy(array: NDArray[np.generic]) -> bytes:
     """An array as a .npy file has it."""
     file = io.BytesIO()

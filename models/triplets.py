@@ -110,8 +110,8 @@ class SemiHardMiner:
         """
         if not embeddings.isfinite().all():
             raise TrainingError(
-                "The network gives embeddings that are not finite numbers. Go on from the last checkpoint with a lower "
-                "learning rate."
+                "The network gives embeddings that are not finite numbers. Lower the recipe's learning rate, and begin "
+                "anew with --out another folder."
             )
         rows = torch.arange(len(embeddings), device=embeddings.device)
         parts = [self._of_anchors(some, embeddings, people) for some in torch.split(rows, ANCHORS_AT_ONCE)]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from service.card import FivePoint
+from service.card import BoxCrop, FivePoint
 
 View = tuple[float, float, float, float]
 """(left, top, right, bottom) in pixels of the 112-px template."""
@@ -28,8 +28,14 @@ class Architecture:
 
     @property
     def alignment(self) -> FivePoint:
-        """How a face becomes this network's crop."""
+        """How five points become this network's crop."""
         return FivePoint(view=self.view, height=self.height, width=self.width)
+
+    def crop_of(self, canvas: FivePoint | BoxCrop) -> FivePoint | BoxCrop:
+        """How a face becomes the crop of a network that is trained on such canvases: cut as they are."""
+        if isinstance(canvas, FivePoint):
+            return self.alignment
+        return canvas.model_copy(update={"height": self.height, "width": self.width})
 
 
 class Network(nn.Module):

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models.errors import ExportRefused
 from models.options import MODELS, Measured
 from models.progress import counted
 
@@ -73,13 +74,14 @@ def train(
         ),
     ] = None,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where the network runs")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="of the network; the loader has one of its own")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="of the network on a processor")] = 1,
+    loader_threads: Annotated[int, typer.Option(min=1, help="that cut and augment faces; a GPU wants several")] = 1,
     models: Annotated[Path, typer.Option(help="where a teacher's NAME.onnx lies")] = MODELS,
 ) -> None:
     """Trains a network by a recipe. Under torchrun, on several processes."""
-    from models.training.job import Places, run
+    from models.training.job import Machine, Places, run
 
-    print(run(recipe, Places(data, out, models, start), device, threads))  # noqa: T201  # its output
+    print(run(recipe, Places(data, out, models, start), Machine(device, threads, loader_threads)))  # noqa: T201  # its output
 
 
 @app.command()
@@ -108,13 +110,22 @@ def quantise(
     first: Annotated[
         int, typer.Option(min=0, help="of int8: so many of the first convolutions stay float32; more of them say more")
     ] = 1,
+    only: Annotated[
+        Path | None,
+        typer.Option(help="a file of names, one a line, such as RUN/held_out.txt: the people it was not trained on"),
+    ] = None,
 ) -> None:
     """Writes NAME-fp16.onnx or NAME-int8.onnx, unless it embeds otherwise or verifies worse than its parent."""
     from models.training.shrink import Shrinking, shrink
 
-    asked = Shrinking(to, first, f"facenet-models quantise {file.name} {to} --data DIR --first {first}")
+    asked = Shrinking(to, first, only, f"facenet-models quantise {file.name} {to} --data DIR --first {first}")
     print(shrink(file, asked, data, into))  # noqa: T201  # its output
 
 
 def _fields(card: Path | None) -> dict[str, Any]:
-    return tomllib.loads(card.read_text("utf-8")) if card else {}
+    try:
+        return tomllib.loads(card.read_text("utf-8")) if card else {}
+    except ValueError as error:  # of TOML, or of UTF-8
+        raise ExportRefused(
+            f"{card} is not TOML: {error}. Write fields of the card as models/zoo.toml has them."
+        ) from None

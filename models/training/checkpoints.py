@@ -1,4 +1,4 @@
-"""A run's state on the disk: whole or not at all, and only for the recipe that it belongs to."""
+"""A run's state on the disk: whole or not at all, and only for the recipe and the faces that it belongs to."""
 
 import io
 from dataclasses import asdict, dataclass, fields
@@ -9,10 +9,11 @@ import torch
 
 from models.architectures import Network, build
 from models.errors import TrainingError
+from models.faces import FaceSet
 from models.files import write_atomically
 from models.training.recipes import Recipe
 
-FORMAT = 1
+FORMAT = 2
 REMARKS = ("cost", "result")
 """Fields of a recipe that change nothing in its run."""
 
@@ -20,15 +21,18 @@ State = dict[str, Any]
 """What a run needs to go on: tensors, numbers and text alone, so that it can be read without running code."""
 
 
-def save(path: Path, recipe: Recipe, state: State) -> None:
+def save(path: Path, recipe: Recipe, held_out: FaceSet, state: State) -> None:
     """Raises OSError, a full disk's among them; the file that was there then stays."""
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "recipe": numbers(recipe), "state": state}, buffer)
+    torch.save({"format": FORMAT, "recipe": numbers(recipe), "faces": faces(held_out), "state": state}, buffer)
     write_atomically(path, buffer.getbuffer())
 
 
-def load(path: Path, recipe: Recipe) -> State:
-    """The state that `save` was given. Raises TrainingError for what is no checkpoint, or one of another recipe."""
+def load(path: Path, recipe: Recipe, held_out: FaceSet) -> State:
+    """The state that `save` was given.
+
+    Raises TrainingError for what is no checkpoint, one of another recipe, or one that was begun on other faces.
+    """
     content = _read(path)
     theirs, ours = content["recipe"], numbers(recipe)
     different = [name for name in ours if theirs.get(name) != ours[name]]
@@ -37,16 +41,42 @@ def load(path: Path, recipe: Recipe) -> State:
             f"{path} was made with another recipe: {', '.join(different)} differ. "
             "Give --out another folder, or remove the checkpoint to start anew."
         )
+    require_faces(path, content["faces"], held_out)
     state: State = content["state"]
     return state
 
 
+def faces(held_out: FaceSet) -> State:
+    """What is to be the same whenever a set is met again: how its canvases were cut, and who was not trained on."""
+    return {"alignment": held_out.alignment.model_dump(), "held_out": held_out.present}
+
+
+def require_faces(path: Path, theirs: State, held_out: FaceSet) -> None:
+    """theirs: what the checkpoint `path` says of its faces.
+
+    Raises TrainingError for other ones: a set that people were added to holds out others, and those who were trained on
+    would be measured as if they had not been.
+    """
+    ours = faces(held_out)
+    if theirs != ours:
+        different = [name.replace("_", " ") for name in ours if theirs[name] != ours[name]]
+        raise TrainingError(
+            f"{path} was begun on other faces: {', '.join(different)} differ. Give --data the set that it was begun "
+            "with, or train anew with --out another folder."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run has made. recipe: its numbers. weights: the averaged network's."""
+    """What a run has made. recipe: its numbers. faces: as `faces` has them. weights: the averaged network's.
+
+    over: whether the run is at its end, by its schedule or because nothing better was to be expected.
+    """
 
     recipe: State
+    faces: State
     step: int
+    over: bool
     weights: State
 
     def network(self) -> Network:
@@ -59,7 +89,8 @@ class Trained:
 def trained(path: Path) -> Trained:
     """Of a checkpoint of any recipe. Raises TrainingError."""
     content = _read(path)
-    return Trained(content["recipe"], content["state"]["step"], content["state"]["average"])
+    state = content["state"]
+    return Trained(content["recipe"], content["faces"], state["step"], state["over"], state["average"])
 
 
 def numbers(recipe: Recipe) -> State:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
@@ -75,6 +76,9 @@ class World:
 ALONE = World()
 """One process."""
 
+PATIENCE = timedelta(hours=6)
+"""How long a process waits for another: one asks the teacher of a large set while the others wait."""
+
 LET_GO_S = 0.1
 """Gloo's threads outlive the group where an optimiser was made, and need the interpreter to let go of what they sent
 last; a process that ends within those milliseconds is aborted (PyTorch 2.13, pull request 179291)."""
@@ -88,7 +92,7 @@ def joined(device: torch.device) -> Iterator[World]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL moves what is said between processes by way of the current GPU
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield World(distributed.get_rank(), distributed.get_world_size())
     finally:
@@ -98,8 +102,16 @@ def joined(device: torch.device) -> Iterator[World]:
 
 def device(name: str) -> torch.device:
     """cpu, or cuda: then the GPU that torchrun gave this process. Raises TrainingError where there is none."""
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cpu":
+        return torch.device("cpu", 0)
+    if not torch.cuda.is_available():
         raise TrainingError(
             "No GPU was found, and cuda was asked for. Give --device cpu, or install torch for CUDA (TORCH_INDEX)."
         )
-    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0")) if name == "cuda" else 0)
+    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= there:
+        raise TrainingError(
+            f"Process {number} finds {there} GPUs, and each needs one of its own. Start torchrun with "
+            f"--nproc-per-node={there}."
+        )
+    return torch.device("cuda", number)

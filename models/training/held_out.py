@@ -50,13 +50,17 @@ def curves(seen: Split) -> dict[str, float]:
     }
 
 
-def prepared(data: Path, share: float, seed: int) -> tuple[FaceSet, FaceSet]:
-    """The faces that `prepare` wrote to `data`: to train on, and those of a `share` of the people, held out.
+def prepared(data: Path) -> FaceSet:
+    """The faces that `prepare` wrote to `data` and found nothing wrong with. Raises DatasetError."""
+    with counted(len(read_set(data).shards), "Loading faces") as done:
+        return load(data, done, LEFT_OUT)
+
+
+def divided(faces: FaceSet, share: float, seed: int) -> tuple[FaceSet, FaceSet]:
+    """Faces to train on, and those of a `share` of the people, held out.
 
     Where the share is 0, as with a handful of people, both are all. Raises DatasetError.
     """
-    with counted(len(read_set(data).shards), "Loading faces") as done:
-        faces = load(data, done, LEFT_OUT)
     return faces.split(share, seed) if share else (faces, faces)
 
 

@@ -1,18 +1,24 @@
 """A run of training from names and folders: what the command and the container start."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from models.errors import TrainingError
-from models.files import write_atomically
+from models.faces import FaceSet
+from models.files import sweep, write_atomically
 from models.progress import counted
-from models.training.distributed import device, joined
-from models.training.held_out import prepared
+from models.training import checkpoints
+from models.training.distributed import World, device, joined
+from models.training.held_out import divided, prepared
+from models.training.journal import JOURNAL, PICTURE
 from models.training.objectives.base import Canvases
 from models.training.objectives.build import objective
 from models.training.recipes import Recipe, recipe_of
@@ -23,7 +29,9 @@ from service.domain import Embeddings
 from service.model_file import open_model
 
 HELD_OUT = "held_out.txt"
-"""The names of the people held out, as `evaluate verification --only` takes them."""
+"""The names of the people held out, where there are any: as `evaluate verification --only` takes them."""
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +44,81 @@ class Places:
     start: Path | None = None
 
 
-def run(name: str, places: Places, device_name: str, threads: int) -> Path:
-    """Trains the recipe `name` to its end and returns its checkpoint. Raises ModelsError or OSError."""
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """device: cpu or cuda. threads: of the network on a processor. loader_threads: that cut and augment faces."""
+
+    device: str
+    threads: int
+    loader_threads: int = 1
+
+
+def run(name: str, places: Places, machine: Machine) -> Path:
+    """Trains the recipe `name` to its end and returns its checkpoint. Raises ModelsError."""
     recipe = recipe_of(name)
     start = _start(recipe, places)
-    torch.set_num_threads(threads)
+    where = device(machine.device)
+    torch.set_num_threads(machine.threads)
     cv2.setNumThreads(1)  # the loader's threads are the ones that work side by side
-    where = device(device_name)
     with joined(where) as world:
-        training, held_out = prepared(places.data, recipe.held_out, recipe.seed)
+        training, held_out = divided(prepared(places.data), recipe.held_out, recipe.seed)
         if recipe.people is not None:
             training = training.some_people(recipe.people, recipe.seed)
-        write_atomically(places.out / HELD_OUT, "\n".join(held_out.present).encode())
+        with _own(places.out, world):
+            _claim(places.out, recipe, held_out, world)
 
-        def ask(teacher: str, canvases: Canvases, made_of: tuple[NDArray[np.generic], ...]) -> Embeddings:
-            with world.first():
-                return _answer(places, teacher, Asked(canvases, training.alignment, made_of), recipe.dimension)
+            def ask(teacher: str, canvases: Canvases, made_of: tuple[NDArray[np.generic], ...]) -> Embeddings:
+                with world.first():
+                    return _answer(places, teacher, Asked(canvases, training.alignment, made_of), recipe.dimension)
 
-        job = Job(recipe, training, held_out, objective(recipe, training, ask), places.out, where, world, start)
-        with counted(recipe.schedule.steps, f"Training {name}") as done:
-            train(job, done)
+            towards = objective(recipe, training, ask)
+            job = Job(recipe, training, held_out, towards, places.out, where, world, start, machine.loader_threads)
+            with counted(recipe.schedule.steps, f"Training {name}") as done:
+                train(job, done)
     return places.out / CHECKPOINT
 
 
+@contextmanager
+def _own(out: Path, world: World) -> Iterator[None]:
+    """Makes the run's folder, keeps other runs out, and tells in one line what goes wrong with writing.
+
+    Raises TrainingError, a full disk's case among its reasons.
+    """
+    if world.rank:  # the first process is the one that writes
+        yield
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / LOCK, blocking=False, thread_local=False):
+            sweep(out, CHECKPOINT, HELD_OUT, JOURNAL, PICTURE)
+            yield
+    except Timeout:
+        raise TrainingError(f"Another run writes to {out}. Wait for it, or give --out another folder.") from None
+    except OSError as error:
+        raise TrainingError(
+            f"{error.filename or out}: {error.strerror}. Mend that and run the same command again: it goes on from the "
+            "last checkpoint."
+        ) from None
+
+
+def _claim(out: Path, recipe: Recipe, held_out: FaceSet, world: World) -> None:
+    """Refuses a folder with another run's checkpoint before anything is written there or a teacher is asked."""
+    if (out / CHECKPOINT).exists():
+        checkpoints.load(out / CHECKPOINT, recipe, held_out)
+    if recipe.held_out and not world.rank:
+        write_atomically(out / HELD_OUT, "\n".join(held_out.present).encode())
+
+
 def _start(recipe: Recipe, places: Places) -> Path | None:
-    """The checkpoint to begin with: the one that was given, or that of the recipe's run beside this one."""
+    """The checkpoint to begin with: the one that was given, or that of the recipe's run beside this one.
+
+    None where the recipe has none, or the run was begun: it then goes on from its own.
+    """
     if recipe.begins_with is None:
         if places.start is not None:
             raise TrainingError(f"{recipe.name} begins with random weights: leave --from out.")
+        return None
+    if (places.out / CHECKPOINT).exists():
         return None
     start = places.start or places.out.parent / recipe.begins_with / CHECKPOINT
     if not start.is_file():

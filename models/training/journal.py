@@ -16,6 +16,9 @@ Figures: TypeAlias = dict[str, float]
 Entry: TypeAlias = dict[str, float]
 """Figures by name, with their `step`."""
 
+JOURNAL = "journal.jsonl"
+PICTURE = "curves.png"
+
 PANELS = (
     ("loss", "loss", ("loss",)),
     ("people not trained on", "VAL at FMR 0.001", ("val_at_fmr_1e-3",)),
@@ -27,8 +30,8 @@ class Journal:
     """Appends to FOLDER/journal.jsonl; what a resumed run does again is struck out first. A context manager."""
 
     def __init__(self, folder: Path, start: int) -> None:
-        self._path = folder / "journal.jsonl"
-        self._picture = folder / "curves.png"
+        self._path = folder / JOURNAL
+        self._picture = folder / PICTURE
         self._entries = [entry for entry in read(self._path) if entry["step"] <= start]
         lines = "".join(json.dumps(entry) + "\n" for entry in self._entries)
         write_atomically(self._path, lines.encode())
@@ -43,11 +46,6 @@ class Journal:
     ) -> None:
         self._file.close()
         self._board.close()
-
-    @property
-    def entries(self) -> list[Entry]:
-        """From the first step on, those of earlier runs among them."""
-        return self._entries
 
     def write(self, step: int, figures: Figures) -> None:
         """step: how many are done."""

@@ -24,7 +24,6 @@ from models.training.journal import Figures
 from models.training.loader import Batch
 from models.training.objectives.base import Loss, Objective, Rows
 from models.training.recipes import Optimiser, Recipe
-from service.card import FivePoint
 
 OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {
     # As the framework of the paper's time had it: at 0 the first step would move every weight by the whole rate.
@@ -53,10 +52,9 @@ class Run:
         self._scaler = amp.GradScaler(device.type, enabled=recipe.precision == "float16")
 
     @property
-    def alignment(self) -> FivePoint:
-        """How a face becomes the network's crop."""
-        alignment: FivePoint = self._network.architecture.alignment
-        return alignment
+    def over(self) -> bool:
+        """Whether it is at its end: by its schedule, or because no better network is to be expected."""
+        return self.step >= self.recipe.schedule.steps or self.patience.over
 
     @property
     def learning_rate(self) -> float:
@@ -77,8 +75,8 @@ class Run:
         # A gradient too large for float16 costs a step, and the next is scaled less: no reason to end the run.
         if not math.isfinite(loss.value.item() + (0.0 if self._scaler.is_enabled() else length.item())):
             raise TrainingError(
-                f"The loss of step {self.step + 1} or its gradient is not a number. Lower the recipe's learning rate; "
-                "the same command goes on from the last checkpoint."
+                f"The loss of step {self.step + 1} or its gradient is not a number. Lower the recipe's learning rate, "
+                "and begin anew with --out another folder."
             )
         self._scaler.step(self._optimiser)
         self._scaler.update()
@@ -112,6 +110,7 @@ class Run:
         """All that a step depends on, but for the recipe and the faces."""
         return {
             "step": self.step,
+            "over": self.over,
             "patience": asdict(self.patience),
             "network": self._network.state_dict(),
             "average": self.average.network.state_dict(),
@@ -133,16 +132,16 @@ class Run:
 
 @dataclass(slots=True)
 class Patience:
-    """Ends a run where `looks` at the held-out people in a row brought no better VAL."""
+    """Ends a run where `looks` at the held-out people in a row brought no better VAL; never where it is None."""
 
-    looks: int
+    looks: int | None
     best_val: float = 0.0
     since: int = 0
 
     @property
     def over(self) -> bool:
         """Whether it is."""
-        return self.since >= self.looks
+        return self.looks is not None and self.since >= self.looks
 
     def see(self, val: float) -> None:
         """One look."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.architectures import build
+from models.architectures import architecture, build
 from models.architectures.network import Network
 from models.augmentation import Views
 from models.errors import TrainingError
@@ -27,6 +27,7 @@ from models.training.loader import Batch, Loader
 from models.training.objectives.base import Objective
 from models.training.recipes import Recipe
 from models.training.run import Run
+from service.card import BoxCrop, FivePoint
 
 CHECKPOINT = "checkpoint.pt"
 JOURNAL_EVERY = 20
@@ -35,7 +36,10 @@ JOURNAL_EVERY = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What a run needs beside its recipe. objective: made for `training`. start: a checkpoint to begin from."""
+    """What a run needs beside its recipe.
+
+    objective: made for `training`. start: the checkpoint to begin from. loader_threads: that cut and augment faces.
+    """
 
     recipe: Recipe
     training: FaceSet
@@ -45,6 +49,12 @@ class Job:
     device: torch.device
     world: World = ALONE
     start: Path | None = None
+    loader_threads: int = 1
+
+    @property
+    def alignment(self) -> FivePoint | BoxCrop:
+        """How a face becomes the network's crop."""
+        return architecture(self.recipe.architecture).crop_of(self.training.alignment)
 
 
 def train(job: Job, done: Callable[[], object]) -> Run:
@@ -55,10 +65,10 @@ def train(job: Job, done: Callable[[], object]) -> Run:
     run = begin(job)
     for _ in range(run.step):
         done()
-    judge = judge_of(job, run)
+    judge = judge_of(job)
     with Journal(job.out, run.step) if job.world.rank == 0 else nullcontext() as journal:
         clock = Clock()
-        for batch in clock.waiting(loader_of(job, run).batches(run.step, job.recipe.schedule.steps)):
+        for batch in clock.waiting(batches_of(job, run)):
             clock.add(run.take_step(batch, job.world), len(batch.rows))
             done()
             look = run.step == job.recipe.schedule.steps or run.step % job.recipe.evaluate_every == 0
@@ -66,6 +76,8 @@ def train(job: Job, done: Callable[[], object]) -> Run:
                 journal.write(run.step, {"learning_rate": run.learning_rate, **clock.take()})
             if look and _over(job, run, judge, journal):
                 break
+            if look:
+                clock.restart()
     return run
 
 
@@ -73,36 +85,48 @@ def begin(job: Job) -> Run:
     """A run as its checkpoint left it, or at its first step. Raises TrainingError."""
     torch.manual_seed(job.recipe.seed)
     network = build(job.recipe.architecture, job.recipe.dimension)
-    if job.start is not None:
-        take_over(network, job.start)
-    run = Run(job.recipe, network, job.objective, job.device)
     path = job.out / CHECKPOINT
+    if job.start is not None and not path.exists():
+        take_over(network, job.recipe, job.start)
+    run = Run(job.recipe, network, job.objective, job.device)
     if path.exists():
-        run.restore(checkpoints.load(path, job.recipe))
+        run.restore(checkpoints.load(path, job.recipe, job.held_out))
     return run
 
 
-def take_over(network: Network, checkpoint: Path) -> None:
-    """The averaged weights of another run's network. Raises TrainingError."""
+def take_over(network: Network, recipe: Recipe, checkpoint: Path) -> None:
+    """The averaged weights of the run that `recipe` begins with. Raises TrainingError for another, or half of it."""
     theirs = checkpoints.trained(checkpoint)
-    name, dimension = theirs.recipe["architecture"], theirs.recipe["dimension"]
-    if (name, dimension) != (network.architecture.name, network.dimension):
+    made = theirs.recipe["name"], theirs.recipe["architecture"], theirs.recipe["dimension"]
+    wanted = recipe.begins_with, network.architecture.name, network.dimension
+    if made != wanted:
         raise TrainingError(
-            f"{checkpoint} holds the network {name} in {dimension} dimensions, and this recipe trains "
-            f"{network.architecture.name} in {network.dimension}. Give a checkpoint of the recipe that it begins with."
+            f"{checkpoint} is of {made[0]} and holds {made[1]} in {made[2]} dimensions; {recipe.name} begins with "
+            f"{wanted[0]}, {wanted[1]} in {wanted[2]}. Give a checkpoint of that."
+        )
+    if not theirs.over:
+        raise TrainingError(
+            f"{checkpoint} is of step {theirs.step:,}, before the end of {wanted[0]}. Train that one again with the "
+            "same --out: it goes on."
         )
     network.load_state_dict(theirs.network().state_dict())
 
 
-def loader_of(job: Job, run: Run) -> Loader:
+def loader_of(job: Job) -> Loader:
     """Augmented views of the faces to train on."""
-    views = Views(job.training.alignment, run.alignment, job.recipe.augmentation)
+    views = Views(job.training.alignment, job.alignment, job.recipe.augmentation)
     return Loader(job.objective.canvases, views, job.objective.draw, job.recipe.seed, job.world)
 
 
-def judge_of(job: Job, run: Run) -> HeldOut:
+def batches_of(job: Job, run: Run) -> Iterator[Batch]:
+    """Those of the steps that are left; none where the run is over."""
+    steps = run.step if run.over else job.recipe.schedule.steps
+    return loader_of(job).batches(run.step, steps, job.loader_threads)
+
+
+def judge_of(job: Job) -> HeldOut:
     """The faces of the people held out, as they were aligned."""
-    return held_out(job.held_out, run.alignment, np.random.default_rng(job.recipe.seed))
+    return held_out(job.held_out, job.alignment, np.random.default_rng(job.recipe.seed))
 
 
 def _over(job: Job, run: Run, judge: HeldOut, journal: Journal | None) -> bool:
@@ -111,7 +135,7 @@ def _over(job: Job, run: Run, judge: HeldOut, journal: Journal | None) -> bool:
         seen = judge.measure(run.average.network, job.device)
         run.patience.see(seen.val)
         journal.write(run.step, curves(seen))
-        checkpoints.save(job.out / CHECKPOINT, job.recipe, run.state())
+        checkpoints.save(job.out / CHECKPOINT, job.recipe, job.held_out, run.state())
         journal.draw()
     return job.world.agree(decision=run.patience.over)
 
@@ -146,3 +170,7 @@ class Clock:
         figures |= {"faces_per_s": self._faces / elapsed_s, "waiting_share": self._waited_s / elapsed_s}
         self._faces, self._waited_s, self._since = 0, 0.0, now
         return figures
+
+    def restart(self) -> None:
+        """What was done since the last entry was no step."""
+        self._since = time.perf_counter()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from models.augmentation import PLAIN, Augmentation, Views
+from models.errors import DatasetError
 from models.preparation.shards import CANVAS
 from service.card import BoxCrop, FivePoint
 from service.domain import Crops
@@ -75,3 +76,8 @@ def test_the_same_generator_gives_the_same_views(canvases: Crops) -> None:
     first, second = (views.draw(canvases, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert (views.draw(canvases, np.random.default_rng(6)) != first).any()
+
+
+def test_a_box_is_not_cut_out_of_a_canvas_by_five_points() -> None:
+    with pytest.raises(DatasetError, match=r"prepared with --crop five_point, and a model takes box"):
+        Views(CANVAS, BoxCrop(margin=0.0, height=160, width=160))

@@ -80,7 +80,7 @@ def test_the_identification_threshold_holds_whichever_of_the_two_made_the_probe(
 
 
 def test_too_few_people_are_refused(both: Both, old: EmbedderCard) -> None:
-    with pytest.raises(DatasetError, match="120 references need more people than that; 120 have a face"):
+    with pytest.raises(DatasetError, match="120 references need more people than that; there are 120"):
         cross_calibration.compatible(old, both, references=120, fpir=0.01)
 
 

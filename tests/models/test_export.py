@@ -49,7 +49,7 @@ def _network(trunk: Callable[[], nn.Module] = _trunk, seed: int = 0) -> Network:
 
 
 def _fields(network: Network) -> dict[str, object]:
-    return card_fields(network, "tiny", "Apache-2.0", "weights drawn at random")
+    return card_fields(network, network.architecture.alignment, "tiny", "Apache-2.0", "weights drawn at random")
 
 
 @pytest.fixture(scope="module")

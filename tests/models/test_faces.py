@@ -1,4 +1,3 @@
-import hashlib
 import io
 import json
 import tarfile
@@ -14,10 +13,10 @@ from PIL import Image
 
 from models.errors import DatasetError
 from models.faces import FaceSet, load, stream
-from models.preparation.croppings import encode
-from models.preparation.shards import CANVAS, Description, Origin, Sample, Settings, Shard, pack, write_json
+from models.preparation.shards import CANVAS
 from service.card import FivePoint
 from service.domain import Crops
+from tests.models.sets import write_set
 
 SMALL = FivePoint(view=(-8, -8, 120, 120), height=32, width=32)
 PEOPLE = ("anna", "ben", "chloé", "dora", "emil")
@@ -33,35 +32,6 @@ def _faces(people: Sequence[int]) -> FaceSet:
     return FaceSet(_pixels(len(people)), numbers, numbers % 2, PEOPLE, SOURCES, SMALL)
 
 
-def _write(folder: Path, faces: FaceSet, shards: Sequence[Sequence[int]], flagged: dict[str, list[int]]) -> None:
-    """A set of these rows, shard by shard, as `prepare` would write it."""
-    described = []
-    for number, rows in enumerate(shards):
-        keys = {row: f"faces-{number:05}-{place:05}" for place, row in enumerate(rows)}
-        data = pack(Sample(keys[row], encode(faces.canvases[row]), _origin(faces, row)) for row in rows)
-        (folder / f"faces-{number:05}.tar").write_bytes(data)
-        flags = {flag: tuple(keys[row] for row in rows if row in wrong) for flag, wrong in flagged.items()}
-        described.append(
-            Shard(name=f"faces-{number:05}", faces=len(rows), sha256=hashlib.sha256(data).hexdigest(), flags=flags)
-        )
-    settings = Settings(
-        crop="aligned",
-        alignment=SMALL,
-        photographs_per_shard=4,
-        max_pixels=10**6,
-        max_side_px=640,
-        min_score=0.8,
-        models={},
-    )
-    description = Description(settings=settings, people=PEOPLE, sources=SOURCES, shards=tuple(described))
-    write_json(folder / "set.json", description)
-
-
-def _origin(faces: FaceSet, row: int) -> Origin:
-    person = PEOPLE[faces.people[row]]
-    return Origin(person=person, source=SOURCES[faces.sources[row]], file=f"{person}/{row}.webp", sha256="0" * 64)
-
-
 @pytest.fixture
 def faces() -> FaceSet:
     return _faces([0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 4])
@@ -69,7 +39,7 @@ def faces() -> FaceSet:
 
 @pytest.fixture
 def folder(tmp_path: Path, faces: FaceSet) -> Path:
-    _write(
+    write_set(
         tmp_path, faces, [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10], []], {"mislabelled": [1, 5], "near_duplicate": [1, 9]}
     )
     return tmp_path
@@ -121,6 +91,17 @@ def test_a_split_parts_people_and_loses_nobody(faces: FaceSet) -> None:
             assert any(np.array_equal(canvas, one) for one in faces.canvases[faces.people == person])
 
 
+def test_people_are_parted_by_their_names(faces: FaceSet) -> None:
+    training, theirs = faces.named(["dora", "ben", "nobody"])
+    assert (theirs.present, training.present) == (["ben", "dora"], ["anna", "chloé", "emil"])
+
+
+@pytest.mark.parametrize(("names", "there"), [(["nobody"], "0 of the 1 people"), (PEOPLE, "and 0 others")])
+def test_names_that_leave_nobody_on_one_side_are_refused(names: Sequence[str], there: str, faces: FaceSet) -> None:
+    with pytest.raises(DatasetError, match=there):
+        faces.named(names)
+
+
 def test_a_split_is_the_same_for_the_same_seed(faces: FaceSet) -> None:
     again, other = faces.split(0.4, seed=3), {frozenset(faces.split(0.4, seed)[1].people) for seed in range(20)}
 
@@ -130,7 +111,7 @@ def test_a_split_is_the_same_for_the_same_seed(faces: FaceSet) -> None:
 
 @pytest.mark.parametrize("share", [0.05, 0.95])
 def test_a_split_that_leaves_nobody_on_one_side_is_refused(faces: FaceSet, share: float) -> None:
-    with pytest.raises(DatasetError, match="of 5 people leaves nobody on one side"):
+    with pytest.raises(DatasetError, match="of 5 people are to be held out, and that leaves nobody"):
         faces.split(share, seed=0)
 
 
@@ -169,7 +150,7 @@ def test_flagged_faces_are_left_out_as_asked(folder: Path, faces: FaceSet) -> No
 
 def test_loading_never_holds_the_set_twice(tmp_path: Path) -> None:
     faces = _faces([0] * 1000)
-    _write(tmp_path, faces, np.arange(1000).reshape(50, 20).tolist(), {})
+    write_set(tmp_path, faces, np.arange(1000).reshape(50, 20).tolist(), {})
 
     tracemalloc.start()
     loaded = load(tmp_path, lambda: None)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from models.files import has, write_atomically
+from models.files import has, sweep, write_atomically
 
 SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
@@ -34,6 +34,15 @@ def test_nothing_is_left_when_the_file_cannot_take_its_place(tmp_path: Path) -> 
         write_atomically(tmp_path / "model.onnx", b"new")
 
     assert [one.name for one in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_what_a_killed_process_had_begun_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".model.onnx.a1b2", "model.onnx", ".other.onnx.a1b2"):
+        (tmp_path / name).touch()
+
+    sweep(tmp_path, "model.onnx")
+
+    assert {one.name for one in tmp_path.iterdir()} == {"model.onnx", ".other.onnx.a1b2"}
 
 
 def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:

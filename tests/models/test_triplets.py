@@ -164,7 +164,7 @@ def test_embeddings_that_are_not_finite_stop_the_run(value: float) -> None:
     batch = _batch(0, 12, 3, 0.5)
     batch.embeddings[7, 2] = value
 
-    with pytest.raises(TrainingError, match=r"not finite numbers.*lower learning rate"):
+    with pytest.raises(TrainingError, match=r"not finite numbers.*Lower the recipe"):
         SemiHardMiner().mine(*batch)
 
 

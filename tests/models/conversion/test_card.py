@@ -57,18 +57,32 @@ def test_check_refuses_a_graph_that_was_changed_behind_its_card(onet: onnx.Model
     file = tmp_path / "onet.onnx"
     onnx.save(onet, file)
 
-    with pytest.raises(InvalidModel, match="was changed after its card was written"):
+    with pytest.raises(InvalidModel, match=r"was changed after its card was written.*Run: facenet-models pull onet$"):
         check(file)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", None])
-def test_check_refuses_what_is_no_model(content: bytes | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"not a model"])
+def test_check_refuses_what_is_no_model(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "some.onnx"
-    if content is not None:
-        file.write_bytes(content)
+    file.write_bytes(content)
 
     with pytest.raises(InvalidModel, match="is not an ONNX file with a valid card"):
         check(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("sface", "Run: facenet-models pull sface$"),
+        (
+            "mine",
+            "Give the path of an .onnx file that this project made, or a name of the zoo: sface, yunet, .*compact",
+        ),
+    ],
+)
+def test_a_file_that_is_missing_is_said_to_be(name: str, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidModel, match=rf"{name}\.onnx is missing\. {remedy}"):
+        check(tmp_path / f"{name}.onnx")
 
 
 def test_check_refuses_a_model_without_a_card(onet: onnx.ModelProto, tmp_path: Path) -> None:

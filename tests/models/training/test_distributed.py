@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from models.architectures import build
+from models.architectures.inception import NNS2
 from models.augmentation import Views
 from models.batches import Batches
 from models.errors import TrainingError
 from models.faces import FaceSet
-from models.training.distributed import World, joined
+from models.training.distributed import World, device, joined
 from models.training.loader import Loader
 from models.training.objectives.triplets import TripletLearning
 from models.training.recipes import Optimiser, Recipe, Triplets
@@ -42,7 +43,7 @@ def gradient(faces: FaceSet, world: World) -> tuple[float, torch.Tensor]:
         faces.canvases, faces.people, Batches(faces.people, faces.sources, 16, 4), SemiHardMiner()
     )
     run = Run(RECIPE, build("nns2"), objective, torch.device("cpu"))
-    loader = Loader(faces.canvases, Views(faces.alignment, run.alignment), objective.draw, 7, world)
+    loader = Loader(faces.canvases, Views(faces.alignment, NNS2.alignment), objective.draw, 7, world)
     figures = run.take_step(loader.batch(0), world)
     first = next(iter(run.parameters()))
     assert first.grad is not None
@@ -63,6 +64,14 @@ def test_two_processes_equal_one_over_the_same_two_chunks(faces: FaceSet, tmp_pa
 def test_a_batch_that_does_not_divide_among_the_processes_is_refused() -> None:
     with pytest.raises(TrainingError, match="does not divide among 2"):
         World(0, 2).share(np.arange(5))
+
+
+def test_a_process_without_a_gpu_of_its_own_says_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(TrainingError, match="--nproc-per-node=2"):
+        device("cuda")
 
 
 def test_the_shares_are_the_batch_in_its_order() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.architectures import architecture
 from models.errors import TrainingError
 from models.faces import FaceSet
 from models.training.distributed import ALONE, device
@@ -16,6 +17,7 @@ from models.training.recipes import Optimiser, Recipe, Triplets, recipe_of
 from models.training.run import Run
 from models.training.schedule import Schedule
 from models.training.train import CHECKPOINT, Job, begin, loader_of, train
+from service.card import BoxCrop
 from tests.disks import disk_full_at
 
 CPU = torch.device("cpu")
@@ -91,6 +93,45 @@ def test_a_run_ends_early_where_people_held_out_are_told_apart_no_better(faces: 
     assert run(still, faces, tmp_path).step < 10
 
 
+def test_a_run_that_ended_early_trains_no_more(faces: FaceSet, tmp_path: Path) -> None:
+    still = replace(TINY, optimiser=Optimiser("sgd", learning_rate=0.0), schedule=Schedule(steps=100), patience=2)
+    ended = run(still, faces, tmp_path)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    assert run(still, faces, tmp_path).step == ended.step
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_a_run_begins_with_the_network_of_the_one_before(faces: FaceSet, tmp_path: Path) -> None:
+    before = run(TINY, faces, tmp_path)
+    behind = replace(TINY, name="behind", begins_with=TINY.name)
+    begun = begin(replace(job(behind, faces, tmp_path / "behind"), start=tmp_path / CHECKPOINT))
+    assert begun.step == 0
+    for one, other in zip(begun.parameters(), before.average.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_run_does_not_begin_with_a_network_of_another_recipe(faces: FaceSet, tmp_path: Path) -> None:
+    run(TINY, faces, tmp_path)
+    behind = replace(TINY, name="behind", begins_with="another")
+    with pytest.raises(TrainingError, match="is of tiny and holds nns2 in 128 dimensions; behind begins with another"):
+        begin(replace(job(behind, faces, tmp_path / "behind"), start=tmp_path / CHECKPOINT))
+
+
+def test_a_run_does_not_begin_with_half_of_another(faces: FaceSet, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(TINY, faces, tmp_path, stop_after=3)
+    behind = replace(TINY, name="behind", begins_with=TINY.name)
+    with pytest.raises(TrainingError, match="is of step 2, before the end of tiny"):
+        begin(replace(job(behind, faces, tmp_path / "behind"), start=tmp_path / CHECKPOINT))
+
+
+def test_a_network_is_trained_on_crops_that_are_cut_as_the_canvases_are(faces: FaceSet, tmp_path: Path) -> None:
+    box = BoxCrop(margin=0.0, height=128, width=128)
+    boxes = job(TINY, replace(faces, alignment=box), tmp_path)
+    assert boxes.alignment == BoxCrop(margin=0.0, height=140, width=116)
+    assert job(TINY, faces, tmp_path).alignment == architecture("nns2").alignment
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_leaves_the_last_checkpoint(faces: FaceSet, tmp_path: Path) -> None:
     run(TINY, faces, tmp_path)
     kept = (tmp_path / CHECKPOINT).read_bytes()
@@ -147,7 +188,7 @@ def test_a_gradient_beyond_float16_costs_a_step_and_not_the_run(faces: FaceSet, 
     state = begun.state()
     begun.restore(state | {"scaler": state["scaler"] | {"scale": 2.0**60}})
     before = [one.clone() for one in begun.parameters()]
-    begun.take_step(loader_of(training, begun).batch(0), ALONE)
+    begun.take_step(loader_of(training).batch(0), ALONE)
     for one, other in zip(begun.parameters(), before, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
     assert begun.state()["scaler"]["scale"] == 2.0**59
