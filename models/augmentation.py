@@ -52,8 +52,8 @@ PLAIN = Augmentation(shift=0, scale=0, turn_degrees=0, flip=0, few_pixels=0, blu
 class Views:
     """Cuts crops of `target` out of canvases of `canvas`, augmented.
 
-    Raises DatasetError where one is cut by five points and the other is a box: how they lie to each other, no canvas
-    tells.
+    Raises DatasetError where one is cut by five points and the other is a box, since no canvas tells how they lie to
+    each other, and where a box has a margin that its canvas does not show.
     """
 
     canvas: FivePoint | BoxCrop
@@ -63,9 +63,11 @@ class Views:
     def __post_init__(self) -> None:
         if self.canvas.kind != self.target.kind:
             raise DatasetError(
-                f"The faces were prepared with --crop {self.canvas.kind}, and a model takes {self.target.kind}. "
-                f"Prepare the photographs once more, with --crop {self.target.kind}, or take another model."
+                f"The prepared faces are cut as {self.canvas.kind}, and a model takes {self.target.kind}. Prepare the "
+                f"photographs with --crop {self.target.kind}, or take another model."
             )
+        if isinstance(self.canvas, BoxCrop) and isinstance(self.target, BoxCrop):
+            _require_margin(self.canvas.margin, self.target.margin)
 
     def draw(self, canvases: Sequence[Pixels] | Crops, rng: np.random.Generator) -> Crops:
         """canvases: (n, H, W, 3) uint8 RGB. Returns (n, h, w, 3) uint8 RGB: one view of each."""
@@ -102,6 +104,14 @@ class Views:
             cv2.LUT(crop, _light(rng.uniform(0.6, 1.4), rng.uniform(-30, 30)), dst=crop)
         if jpeg:
             crop[:] = _through_jpeg(crop, int(rng.integers(20, 90, endpoint=True)))
+
+
+def _require_margin(there: float, wanted: float) -> None:
+    if wanted > there:
+        raise DatasetError(
+            f"The prepared faces are boxes with a margin of {there:g}, and a model takes one of {wanted:g}, which they "
+            "do not show. Take another model."
+        )
 
 
 def _template_to(alignment: FivePoint | BoxCrop) -> Transform:

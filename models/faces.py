@@ -75,12 +75,16 @@ class FaceSet:
         return training, held_out
 
     def named(self, names: Collection[str]) -> tuple["FaceSet", "FaceSet"]:
-        """Everybody else's faces, and those of these people. Raises DatasetError where nobody is left on a side."""
+        """Everybody else's faces, and those of these people.
+
+        Raises DatasetError where one of them has no face here, or nobody else has one.
+        """
         training, theirs = self.apart(np.flatnonzero(np.isin(self.names, list(names))))
-        if not len(training) or not len(theirs):
+        absent = len(set(names)) - len(theirs.present)
+        if absent or not names or not len(training):
             raise DatasetError(
-                f"{len(theirs.present)} of the {len(names)} people who were named have a face in the set, and "
-                f"{len(training.present)} others. There must be some of both: give the set and the names of one run."
+                f"{absent} of the {len(names)} people who were named have no face in the set, and "
+                f"{len(training.present)} others have one. Give the set and the names of one run."
             )
         return training, theirs
 

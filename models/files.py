@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Writes beside the path, flushes to the disk, then renames. Makes the folder if it is not there."""
+    """Writes beside the path, flushes to the disk, then renames. Makes the folder if it is not there.
+
+    Raises OSError, which names the path: a full disk's does not by itself.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         temporary = Path(file.name)
@@ -21,8 +24,10 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             os.fsync(file.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise type(error)(error.errno, error.strerror, str(path)) from error
             raise
 
 

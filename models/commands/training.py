@@ -118,7 +118,8 @@ def quantise(
     """Writes NAME-fp16.onnx or NAME-int8.onnx, unless it embeds otherwise or verifies worse than its parent."""
     from models.training.shrink import Shrinking, shrink
 
-    asked = Shrinking(to, first, only, f"facenet-models quantise {file.name} {to} --data DIR --first {first}")
+    named = "" if only is None else f" --only {only.name}"
+    asked = Shrinking(to, first, only, f"facenet-models quantise {file.name} {to} --data DIR --first {first}{named}")
     print(shrink(file, asked, data, into))  # noqa: T201  # its output
 
 

@@ -50,5 +50,5 @@ def _remedy(path: Path) -> str:
     """What to do about a file that cannot be used."""
     known = read_zoo().models
     if path.stem in known:
-        return f"Run: facenet-models pull {path.stem}"
+        return f"Run: facenet-models pull {path.stem} --into {path.parent}"
     return f"Give the path of an .onnx file that this project made, or a name of the zoo: {', '.join(known)}."

@@ -28,7 +28,7 @@ from service.pipeline import PipelineOptions
 LEAST_FAR = 3e-4
 """Where the picture begins: View 2's 3,000 pairs of two people show no other FAR below it than 0."""
 
-NO_FACE = "Give a list without them, or measure with evaluate lfw --crop centre, which detects nothing."
+NO_FACE = "Give a list without them; evaluate lfw can do without a detector, by --crop centre."
 """What to do about photographs of the list without a face."""
 
 

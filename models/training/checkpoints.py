@@ -1,5 +1,6 @@
 """A run's state on the disk: whole or not at all, and only for the recipe and the faces that it belongs to."""
 
+import hashlib
 import io
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,14 +22,14 @@ State = dict[str, Any]
 """What a run needs to go on: tensors, numbers and text alone, so that it can be read without running code."""
 
 
-def save(path: Path, recipe: Recipe, held_out: FaceSet, state: State) -> None:
-    """Raises OSError, a full disk's among them; the file that was there then stays."""
+def save(path: Path, recipe: Recipe, faces: State, state: State) -> None:
+    """faces: as `faces_of` has them. Raises OSError, a full disk's among them; the file that was there then stays."""
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "recipe": numbers(recipe), "faces": faces(held_out), "state": state}, buffer)
+    torch.save({"format": FORMAT, "recipe": numbers(recipe), "faces": faces, "state": state}, buffer)
     write_atomically(path, buffer.getbuffer())
 
 
-def load(path: Path, recipe: Recipe, held_out: FaceSet) -> State:
+def load(path: Path, recipe: Recipe, faces: State) -> State:
     """The state that `save` was given.
 
     Raises TrainingError for what is no checkpoint, one of another recipe, or one that was begun on other faces.
@@ -41,25 +42,30 @@ def load(path: Path, recipe: Recipe, held_out: FaceSet) -> State:
             f"{path} was made with another recipe: {', '.join(different)} differ. "
             "Give --out another folder, or remove the checkpoint to start anew."
         )
-    require_faces(path, content["faces"], held_out)
+    require_faces(path, content["faces"], faces)
     state: State = content["state"]
     return state
 
 
-def faces(held_out: FaceSet) -> State:
-    """What is to be the same whenever a set is met again: how its canvases were cut, and who was not trained on."""
-    return {"alignment": held_out.alignment.model_dump(), "held_out": held_out.present}
+def looked_at(held_out: FaceSet) -> State:
+    """What an export or another run must find again: how canvases were cut, and who is looked at while it trains."""
+    return {"alignment": held_out.alignment.model_dump(), "people_looked_at": held_out.present}
 
 
-def require_faces(path: Path, theirs: State, held_out: FaceSet) -> None:
-    """theirs: what the checkpoint `path` says of its faces.
+def faces_of(training: FaceSet, held_out: FaceSet) -> State:
+    """What a run must find again when it goes on: with that, whom it is trained on. Not how many faces of each."""
+    names = "\n".join(training.present).encode()
+    return looked_at(held_out) | {"people_trained_on": hashlib.sha256(names).hexdigest()}
+
+
+def require_faces(path: Path, theirs: State, ours: State) -> None:
+    """theirs: what the checkpoint `path` says of its faces. ours: as much of it as must be the same.
 
     Raises TrainingError for other ones: a set that people were added to holds out others, and those who were trained on
     would be measured as if they had not been.
     """
-    ours = faces(held_out)
-    if theirs != ours:
-        different = [name.replace("_", " ") for name in ours if theirs[name] != ours[name]]
+    different = [name.replace("_", " ") for name in ours if theirs[name] != ours[name]]
+    if different:
         raise TrainingError(
             f"{path} was begun on other faces: {', '.join(different)} differ. Give --data the set that it was begun "
             "with, or train anew with --out another folder."
@@ -68,7 +74,7 @@ def require_faces(path: Path, theirs: State, held_out: FaceSet) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run has made. recipe: its numbers. faces: as `faces` has them. weights: the averaged network's.
+    """What a run has made. recipe: its numbers. faces: as `faces_of` has them. weights: the averaged network's.
 
     over: whether the run is at its end, by its schedule or because nothing better was to be expected.
     """
@@ -103,10 +109,16 @@ def numbers(recipe: Recipe) -> State:
 def _read(path: Path) -> State:
     try:
         content: State = torch.load(path, map_location="cpu", weights_only=True)
-        if content["format"] != FORMAT:
-            raise ValueError(content["format"])  # noqa: TRY301  # told like every other file that is none of ours
+        found = content["format"]
     except FileNotFoundError:
         raise TrainingError(f"{path} is missing. facenet-models train writes it.") from None
     except Exception as error:  # torch has no root of its own for what a bad file raises
-        raise TrainingError(f"{path} is not a checkpoint that can be read ({type(error).__name__}).") from error
+        raise TrainingError(
+            f"{path} is not a checkpoint that can be read ({type(error).__name__}). Remove it to start anew."
+        ) from error
+    if found != FORMAT:
+        raise TrainingError(
+            f"{path} is of format {found}, and this version reads {FORMAT}. Use the version that wrote it, or train "
+            "anew with --out another folder."
+        )
     return content

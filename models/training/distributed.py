@@ -22,10 +22,11 @@ from models.training.objectives.base import Rows
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The processes of a run. rank: which one this is."""
+    """The processes of a run. rank: which one this is. patient: the same processes, where one is waited for long."""
 
     rank: int = 0
     size: int = 1
+    patient: distributed.ProcessGroup | None = None
 
     def share(self, rows: Rows) -> Rows:
         """This process's part of a batch. Raises TrainingError where the batch does not divide evenly."""
@@ -59,10 +60,10 @@ class World:
     def first(self) -> Iterator[None]:
         """The first process goes ahead, and the others follow when it is through: they find what it has left."""
         if self.rank > 0:
-            self.agree(decision=True)
+            distributed.barrier(self.patient)
         yield
-        if self.rank == 0:
-            self.agree(decision=True)
+        if self.rank == 0 and self.size > 1:
+            distributed.barrier(self.patient)
 
     def agree(self, *, decision: bool) -> bool:
         """What the first process decided, in every process."""
@@ -77,7 +78,7 @@ ALONE = World()
 """One process."""
 
 PATIENCE = timedelta(hours=6)
-"""How long a process waits for another: one asks the teacher of a large set while the others wait."""
+"""How long processes wait for the first, which asks the teacher of a large set; in a step they wait for minutes."""
 
 LET_GO_S = 0.1
 """Gloo's threads outlive the group where an optimiser was made, and need the interpreter to let go of what they sent
@@ -92,9 +93,10 @@ def joined(device: torch.device) -> Iterator[World]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL moves what is said between processes by way of the current GPU
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield World(distributed.get_rank(), distributed.get_world_size())
+        patient = distributed.new_group(backend="gloo", timeout=PATIENCE)
+        yield World(distributed.get_rank(), distributed.get_world_size(), patient)
     finally:
         distributed.destroy_process_group()
         time.sleep(LET_GO_S)

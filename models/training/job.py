@@ -23,7 +23,7 @@ from models.training.objectives.base import Canvases
 from models.training.objectives.build import objective
 from models.training.recipes import Recipe, recipe_of
 from models.training.targets import Asked, check_teacher, targets
-from models.training.train import CHECKPOINT, Job, train
+from models.training.train import CHECKPOINT, Job, start_of, train
 from service.card import EmbedderCard
 from service.domain import Embeddings
 from service.model_file import open_model
@@ -61,11 +61,11 @@ def run(name: str, places: Places, machine: Machine) -> Path:
     torch.set_num_threads(machine.threads)
     cv2.setNumThreads(1)  # the loader's threads are the ones that work side by side
     with joined(where) as world:
-        training, held_out = divided(prepared(places.data), recipe.held_out, recipe.seed)
-        if recipe.people is not None:
-            training = training.some_people(recipe.people, recipe.seed)
+        training, held_out = _faces(recipe, places.data)
         with _own(places.out, world):
-            _claim(places.out, recipe, held_out, world)
+            _require_same(recipe, places.out / CHECKPOINT, start, training, held_out)
+            if recipe.held_out and not world.rank:
+                write_atomically(places.out / HELD_OUT, "\n".join(held_out.present).encode())
 
             def ask(teacher: str, canvases: Canvases, made_of: tuple[NDArray[np.generic], ...]) -> Embeddings:
                 with world.first():
@@ -96,17 +96,23 @@ def _own(out: Path, world: World) -> Iterator[None]:
         raise TrainingError(f"Another run writes to {out}. Wait for it, or give --out another folder.") from None
     except OSError as error:
         raise TrainingError(
-            f"{error.filename or out}: {error.strerror}. Mend that and run the same command again: it goes on from the "
-            "last checkpoint."
+            f"{error.filename or out}: {error.strerror}. Mend that and run the same command again: it goes on from its "
+            "last checkpoint, where it has one."
         ) from None
 
 
-def _claim(out: Path, recipe: Recipe, held_out: FaceSet, world: World) -> None:
-    """Refuses a folder with another run's checkpoint before anything is written there or a teacher is asked."""
-    if (out / CHECKPOINT).exists():
-        checkpoints.load(out / CHECKPOINT, recipe, held_out)
-    if recipe.held_out and not world.rank:
-        write_atomically(out / HELD_OUT, "\n".join(held_out.present).encode())
+def _faces(recipe: Recipe, data: Path) -> tuple[FaceSet, FaceSet]:
+    """To train on, and of the people held out."""
+    training, held_out = divided(prepared(data), recipe.held_out, recipe.seed)
+    return (training if recipe.people is None else training.some_people(recipe.people, recipe.seed)), held_out
+
+
+def _require_same(recipe: Recipe, own: Path, start: Path | None, training: FaceSet, held_out: FaceSet) -> None:
+    """Refuses checkpoints that are not this run's, before anything is written beside them or a teacher is asked."""
+    if start is not None:
+        start_of(recipe, start, held_out)
+    if own.exists():
+        checkpoints.load(own, recipe, checkpoints.faces_of(training, held_out))
 
 
 def _start(recipe: Recipe, places: Places) -> Path | None:

@@ -17,7 +17,7 @@ from models.training.objectives.base import Canvases, Rows
 from service.domain import Crops
 
 AHEAD = 3
-"""Batches that wait: enough that a slow one is not felt."""
+"""Batches that wait, unless more threads than that make them: enough that a slow one is not felt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ class Loader:
         with ThreadPoolExecutor(threads, "loader") as pool:
             for step in range(start, steps):
                 waiting.append(pool.submit(self.batch, step))
-                if len(waiting) > AHEAD:
+                if len(waiting) > max(AHEAD, threads):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -8,7 +8,7 @@ import torch
 
 from models.evaluation.metrics import FACENET_THRESHOLD
 from models.export import card_fields, export
-from models.training.checkpoints import Trained, require_faces, trained
+from models.training.checkpoints import Trained, looked_at, require_faces, trained
 from models.training.held_out import divided, held_out, prepared
 from service.card import EmbedderCard
 
@@ -22,7 +22,7 @@ def publish(checkpoint: Path, data: Path, path: Path, fields: dict[str, Any]) ->
     run = trained(checkpoint)
     network = run.network()
     _, others = divided(prepared(data), run.recipe["held_out"], run.recipe["seed"])
-    require_faces(checkpoint, run.faces, others)
+    require_faces(checkpoint, run.faces, looked_at(others))
     alignment = network.architecture.crop_of(others.alignment)
     judge = held_out(others, alignment, np.random.default_rng(run.recipe["seed"]))
     kept_apart = "who were held out" if run.recipe["held_out"] else "whom it was trained on: too few to hold any out"

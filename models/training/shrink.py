@@ -67,5 +67,6 @@ def _judge(file: Path, data: Path, asked: Shrinking) -> Judge:
     views, rng = Views(trained_on.alignment, card.alignment, PLAIN), np.random.default_rng(SEED)
     some = views.draw(trained_on.canvases[rng.permutation(len(trained_on))[:CALIBRATION]], rng)
     apart = held_out(others, card.alignment, rng)
-    who = f"{len(apart.crops)} faces of {len(np.unique(apart.people))} people held out of training"
+    kept_apart = "whom the recipes hold out of such a set" if asked.only is None else "held out of training"
+    who = f"{len(apart.crops)} faces of {len(np.unique(apart.people))} people {kept_apart}"
     return Judge(some, HeldOut(apart.crops, apart.people, who, asked.command))

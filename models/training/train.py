@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from models.architectures import architecture, build
-from models.architectures.network import Network
 from models.augmentation import Views
 from models.errors import TrainingError
 from models.faces import FaceSet
@@ -50,6 +49,11 @@ class Job:
     world: World = ALONE
     start: Path | None = None
     loader_threads: int = 1
+
+    @property
+    def faces(self) -> checkpoints.State:
+        """What its checkpoint says of them."""
+        return checkpoints.faces_of(self.training, self.held_out)
 
     @property
     def alignment(self) -> FivePoint | BoxCrop:
@@ -87,18 +91,22 @@ def begin(job: Job) -> Run:
     network = build(job.recipe.architecture, job.recipe.dimension)
     path = job.out / CHECKPOINT
     if job.start is not None and not path.exists():
-        take_over(network, job.recipe, job.start)
+        network.load_state_dict(start_of(job.recipe, job.start, job.held_out).network().state_dict())
     run = Run(job.recipe, network, job.objective, job.device)
     if path.exists():
-        run.restore(checkpoints.load(path, job.recipe, job.held_out))
+        run.restore(checkpoints.load(path, job.recipe, job.faces))
     return run
 
 
-def take_over(network: Network, recipe: Recipe, checkpoint: Path) -> None:
-    """The averaged weights of the run that `recipe` begins with. Raises TrainingError for another, or half of it."""
+def start_of(recipe: Recipe, checkpoint: Path, held_out: FaceSet) -> checkpoints.Trained:
+    """The run that `recipe` begins with.
+
+    Raises TrainingError for another, for half of it, and for one that had other faces: it may have been trained on the
+    very people who are held out now.
+    """
     theirs = checkpoints.trained(checkpoint)
     made = theirs.recipe["name"], theirs.recipe["architecture"], theirs.recipe["dimension"]
-    wanted = recipe.begins_with, network.architecture.name, network.dimension
+    wanted = recipe.begins_with, recipe.architecture, recipe.dimension
     if made != wanted:
         raise TrainingError(
             f"{checkpoint} is of {made[0]} and holds {made[1]} in {made[2]} dimensions; {recipe.name} begins with "
@@ -109,7 +117,8 @@ def take_over(network: Network, recipe: Recipe, checkpoint: Path) -> None:
             f"{checkpoint} is of step {theirs.step:,}, before the end of {wanted[0]}. Train that one again with the "
             "same --out: it goes on."
         )
-    network.load_state_dict(theirs.network().state_dict())
+    checkpoints.require_faces(checkpoint, theirs.faces, checkpoints.looked_at(held_out))
+    return theirs
 
 
 def loader_of(job: Job) -> Loader:
@@ -135,7 +144,7 @@ def _over(job: Job, run: Run, judge: HeldOut, journal: Journal | None) -> bool:
         seen = judge.measure(run.average.network, job.device)
         run.patience.see(seen.val)
         journal.write(run.step, curves(seen))
-        checkpoints.save(job.out / CHECKPOINT, job.recipe, job.held_out, run.state())
+        checkpoints.save(job.out / CHECKPOINT, job.recipe, job.faces, run.state())
         journal.draw()
     return job.world.agree(decision=run.patience.over)
 

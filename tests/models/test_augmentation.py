@@ -79,5 +79,10 @@ def test_the_same_generator_gives_the_same_views(canvases: Crops) -> None:
 
 
 def test_a_box_is_not_cut_out_of_a_canvas_by_five_points() -> None:
-    with pytest.raises(DatasetError, match=r"prepared with --crop five_point, and a model takes box"):
+    with pytest.raises(DatasetError, match="are cut as five_point, and a model takes box"):
         Views(CANVAS, BoxCrop(margin=0.0, height=160, width=160))
+
+
+def test_a_margin_is_not_made_up_where_the_canvas_does_not_show_it() -> None:
+    with pytest.raises(DatasetError, match=r"a margin of 0, and a model takes one of 0\.15"):
+        Views(BoxCrop(margin=0.0, height=128, width=128), BoxCrop(margin=0.15, height=160, width=160))

@@ -57,7 +57,9 @@ def test_check_refuses_a_graph_that_was_changed_behind_its_card(onet: onnx.Model
     file = tmp_path / "onet.onnx"
     onnx.save(onet, file)
 
-    with pytest.raises(InvalidModel, match=r"was changed after its card was written.*Run: facenet-models pull onet$"):
+    with pytest.raises(
+        InvalidModel, match=r"was changed after its card was written.*Run: facenet-models pull onet --into "
+    ):
         check(file)
 
 
@@ -73,7 +75,7 @@ def test_check_refuses_what_is_no_model(content: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("sface", "Run: facenet-models pull sface$"),
+        ("sface", "Run: facenet-models pull sface --into "),
         (
             "mine",
             "Give the path of an .onnx file that this project made, or a name of the zoo: sface, yunet, .*compact",

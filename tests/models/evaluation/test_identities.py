@@ -59,7 +59,7 @@ def test_a_list_that_does_not_fit_is_refused(folder: Path, tmp_path: Path, names
 
 
 def test_a_list_that_is_missing_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="nowhere.txt cannot be read"):
+    with pytest.raises(DatasetError, match=r"nowhere\.txt cannot be read"):
         read_identities(folder, 10, tmp_path / "nowhere.txt")
 
 

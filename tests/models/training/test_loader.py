@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 
 from models.augmentation import USUAL, Views
 from models.faces import FaceSet
 from models.training.distributed import World
 from models.training.draws import Draw
 from models.training.loader import Loader
+from models.training.objectives.base import Rows
 from service.card import FivePoint
 
 SMALL = FivePoint(view=(0, 0, 112, 112), height=32, width=32)
@@ -39,3 +41,17 @@ def test_each_process_cuts_its_own_share_of_the_same_batch(faces: FaceSet) -> No
 def test_no_more_batches_are_made_than_asked_for(faces: FaceSet) -> None:
     assert len(list(loader(faces).batches(5, 7))) == 2
     assert not list(loader(faces).batches(7, 7))
+
+
+@pytest.mark.parametrize(("threads", "in_the_making"), [(1, 4), (9, 10)])
+def test_more_threads_keep_more_batches_in_the_making(threads: int, in_the_making: int, faces: FaceSet) -> None:
+    begun: list[int] = []
+
+    def draw(_: np.random.Generator) -> Rows:
+        begun.append(1)
+        return np.arange(8)
+
+    batches = Loader(faces.canvases, Views(faces.alignment, SMALL), draw, 0).batches(0, 100, threads)
+    next(batches)
+    del batches  # what was begun is finished
+    assert len(begun) == in_the_making

@@ -1,6 +1,7 @@
 """A run is one path: stopped and taken up again, it gives the same losses; what cannot go on says why in one line."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from models.architectures import architecture
 from models.errors import TrainingError
 from models.faces import FaceSet
 from models.training.distributed import ALONE, device
+from models.training.held_out import divided
 from models.training.objectives.build import objective
 from models.training.recipes import Optimiser, Recipe, Triplets, recipe_of
 from models.training.run import Run
 from models.training.schedule import Schedule
-from models.training.train import CHECKPOINT, Job, begin, loader_of, train
+from models.training.train import CHECKPOINT, Clock, Job, begin, loader_of, train
 from service.card import BoxCrop
 from tests.disks import disk_full_at
 
@@ -40,7 +42,7 @@ def no_teacher(*_: object) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 
 
 def job(recipe: Recipe, faces: FaceSet, out: Path) -> Job:
-    training, held_out = faces.split(recipe.held_out, recipe.seed)
+    training, held_out = divided(faces, recipe.held_out, recipe.seed)
     return Job(recipe, training, held_out, objective(recipe, training, no_teacher), out, CPU)
 
 
@@ -123,6 +125,24 @@ def test_a_run_does_not_begin_with_half_of_another(faces: FaceSet, tmp_path: Pat
     behind = replace(TINY, name="behind", begins_with=TINY.name)
     with pytest.raises(TrainingError, match="is of step 2, before the end of tiny"):
         begin(replace(job(behind, faces, tmp_path / "behind"), start=tmp_path / CHECKPOINT))
+
+
+def test_a_run_does_not_begin_with_a_network_that_knows_the_people_held_out(faces: FaceSet, tmp_path: Path) -> None:
+    run(TINY, faces, tmp_path)
+    more = replace(faces, people=faces.people + 1, names=("another", *faces.names))
+    behind = replace(TINY, name="behind", begins_with=TINY.name)
+    with pytest.raises(TrainingError, match="begun on other faces: people looked at differ"):
+        begin(replace(job(behind, more, tmp_path / "behind"), start=tmp_path / CHECKPOINT))
+
+
+def test_a_look_at_the_people_held_out_is_no_part_of_a_step_s_time() -> None:
+    clock = Clock()
+    clock.add({"loss": 1.0}, 8)
+    clock.take()
+    time.sleep(0.05)
+    clock.restart()
+    clock.add({"loss": 1.0}, 8)
+    assert clock.take()["faces_per_s"] > 8 / 0.05
 
 
 def test_a_network_is_trained_on_crops_that_are_cut_as_the_canvases_are(faces: FaceSet, tmp_path: Path) -> None:
