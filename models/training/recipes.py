@@ -213,14 +213,17 @@ DIMENSIONS = tuple(
         name=f"triplets-nns2-d{dimension}",
         schedule=Schedule(steps=800, warm_up=50, decay=0.5),
         dimension=dimension,
-        cost="",
-        result="",
+        cost="0.29 million views, 7 minutes of two cores",
+        result=result,
     )
-    for dimension in (64, 128, 256, 512)
+    for dimension, result in ((64, "LFW 82.90 %"), (128, "LFW 83.22 %"), (256, "LFW 83.23 %"), (512, "LFW 82.83 %"))
 )
 """Table 5: one network, one number changed."""
 
-AMOUNTS = tuple(replace(DIMENSIONS[1], name=f"triplets-nns2-p{people}", people=people) for people in (100, 250, 500))
+AMOUNTS = tuple(
+    replace(DIMENSIONS[1], name=f"triplets-nns2-p{people}", people=people, result=result)
+    for people, result in ((100, "LFW 76.45 %"), (250, "LFW 81.32 %"), (500, "LFW 83.15 %"))
+)
 """Table 6: likewise, by people; `triplets-nns2-d128` is the point of all of them."""
 
 HARMONIC_COMPACT = Recipe(
