@@ -158,6 +158,8 @@ DISTIL_NNS2 = replace(
     DISTIL_COMPACT,
     name="distil-nns2",
     architecture="nns2",
+    towards=Distil(blends=30_000, blended=0.6),
+    schedule=Schedule(steps=5_000, warm_up=100, decay=0.5),
     begins_with=None,
     cost="",
     result="",
