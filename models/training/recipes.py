@@ -206,7 +206,13 @@ TRIPLETS_NNS2 = replace(
     result="LFW 87.52 %",
 )
 
-CLASSIFY_NNS2 = replace(TRIPLETS_NNS2, name="classify-nns2", towards=Classify(), cost="", result="")
+CLASSIFY_NNS2 = replace(
+    TRIPLETS_NNS2,
+    name="classify-nns2",
+    towards=Classify(),
+    cost="0.86 million views, 21 minutes of two cores",
+    result="LFW 79.83 %",
+)
 """The same network over as many views, by a margin between classes: what triplets can be held against."""
 
 DIMENSIONS = tuple(
