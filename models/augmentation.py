@@ -64,7 +64,7 @@ class Views:
         if self.canvas.kind != self.target.kind:
             raise DatasetError(
                 f"The prepared faces are cut as {self.canvas.kind}, and a model takes {self.target.kind}. Prepare the "
-                f"photographs with --crop {self.target.kind}, or take another model."
+                f"photographs with --crop {self.target.kind}, or take another model; triplets ask none."
             )
         if isinstance(self.canvas, BoxCrop) and isinstance(self.target, BoxCrop):
             _require_margin(self.canvas.margin, self.target.margin)
