@@ -161,8 +161,8 @@ DISTIL_NNS2 = replace(
     towards=Distil(blends=30_000, blended=0.6),
     schedule=Schedule(steps=5_000, warm_up=100, decay=0.5),
     begins_with=None,
-    cost="",
-    result="",
+    cost="1.28 million views, 45 minutes of two cores",
+    result="LFW 92.55 %",
 )
 
 PAPER_NN1 = Recipe(
