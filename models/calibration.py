@@ -210,8 +210,9 @@ def calibrate(faces: Faces, references: int, fpir: float) -> Calibration:
 
     Raises DatasetError as `require_people` does, and where photographs stand under several names.
     """
-    threshold = identification_threshold(faces, faces, references, fpir, np.random.default_rng(SEED))
-    if rounded_down(threshold) <= 0:
+    found = identification_threshold(faces, faces, references, fpir, np.random.default_rng(SEED))
+    threshold = rounded_down(found)
+    if threshold <= 0:
         raise DatasetError(
             f"More than {fpir:g} of the searches find the very same photograph under another name. Remove duplicates."
         )
@@ -220,6 +221,6 @@ def calibrate(faces: Faces, references: int, fpir: float) -> Calibration:
         photographs=len(faces.people) + faces.left_out,
         people=len(np.unique(faces.people)),
         left_out=faces.left_out,
-        identification=Identification(threshold_sq_l2=rounded_down(threshold), fpir=fpir, references=references),
+        identification=Identification(threshold_sq_l2=threshold, fpir=fpir, references=references),
         clustering={method: clustering_threshold(clustered, partial(build, method)) for method in METHODS},
     )

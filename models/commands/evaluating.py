@@ -20,6 +20,7 @@ from models.progress import counted
 if TYPE_CHECKING:
     from models.evaluation.identities import Identities
     from models.evaluation.report import Report, Row
+    from models.evaluation.trend import Point
     from models.evaluation.verification import Verification
 
 app = typer.Typer(no_args_is_help=True, help="Measures a model on a public data set.")
@@ -143,12 +144,11 @@ def dimensions(
 ) -> None:
     """Table 5: VAL of models whose embeddings differ in size."""
     from models.evaluation.identities import read_identities
-    from models.evaluation.trend import Point, trend
+    from models.evaluation.trend import trend
     from service.pipeline import open_embedder
 
     sizes = [open_embedder(Measured(model).pipeline_options()).card.dimension for model in models]
-    vals = _verified(models, read_identities(identities, per_person, only), lambda _, one: one.val)
-    points = [Point(name, size, val) for name, size, val in zip(_labels(models), sizes, vals, strict=True)]
+    points = _points(models, sizes, read_identities(identities, per_person, only))
     finish(trend("dimension", points), out, "dimensions", *models)
 
 
@@ -163,11 +163,10 @@ def learning_curve(
 ) -> None:
     """Table 6: VAL of models trained on more and less."""
     from models.evaluation.identities import read_identities
-    from models.evaluation.trend import Point, trend
+    from models.evaluation.trend import trend
 
     amounts, names = zip(*(_amount(one) for one in models), strict=True)
-    vals = _verified(names, read_identities(identities, per_person, only), lambda _, one: one.val)
-    points = [Point(name, many, val) for name, many, val in zip(_labels(names), amounts, vals, strict=True)]
+    points = _points(names, amounts, read_identities(identities, per_person, only))
     finish(trend(amount, points, line="-"), out, "learning-curve", *models)
 
 
@@ -176,11 +175,10 @@ def tradeoff(models: Models, identities: People, only: Only = None, per_person: 
     """Figure 4: VAL against the multiply-adds of a face, which are counted in the files."""
     from models.evaluation.flops import multiply_adds
     from models.evaluation.identities import read_identities
-    from models.evaluation.trend import Point, trend
+    from models.evaluation.trend import trend
 
     costs = [multiply_adds(Measured(model).pipeline_options().embedder.path) for model in models]
-    vals = _verified(models, read_identities(identities, per_person, only), lambda _, one: one.val)
-    points = [Point(name, cost, val) for name, cost, val in zip(_labels(models), costs, vals, strict=True)]
+    points = _points(models, costs, read_identities(identities, per_person, only))
     finish(trend("multiply-adds", points), out, "tradeoff", *models)
 
 
@@ -222,6 +220,14 @@ def cluster(
     with counted(len(identities.files), "Embedding photographs") as done:
         report = one_cluster.evaluate(options, identities, clusterer, person, done)
     finish(report, out, "cluster", model)
+
+
+def _points(models: Sequence[str], numbers: Sequence[int], identities: "Identities") -> list["Point"]:
+    """VAL of each model, with its number."""
+    from models.evaluation.trend import Point
+
+    vals = _verified(models, identities, lambda label, one: (label, one.val))
+    return [Point(label, number, val) for number, (label, val) in zip(numbers, vals, strict=True)]
 
 
 def _verified(

@@ -90,8 +90,7 @@ class ByteEmbeddings:
         return metrics.cross_validate(distances, self.pairs.same, self.pairs.folds)
 
     def _val(self, distances: Distances) -> float:
-        same = self.pairs.same
-        return metrics.validation_rate(distances, same, metrics.threshold_at(distances, same, FAR))
+        return metrics.val_at(distances, self.pairs.same, FAR)
 
 
 def evaluate(options: PipelineOptions, images: Path, pairs: Pairs, done: Callable[[], object]) -> ByteEmbeddings:

@@ -26,7 +26,7 @@ from models.evaluation import lfw, metrics
 from models.evaluation.clustering import People
 from models.evaluation.metrics import FAR, CrossValidation, Distances, Folds, Mean, Same
 from models.evaluation.pairs import Pairs
-from models.evaluation.report import Row, canvas
+from models.evaluation.report import Row, canvas, roc_axes
 from service.card import EmbedderCard, Result
 from service.distances import paired_squared_l2, squared_l2
 from service.domain import Embeddings
@@ -81,7 +81,7 @@ class Meeting:
     @property
     def val(self) -> float:
         """VAL at FAR 1e-3."""
-        return metrics.validation_rate(self.distances, self.same, self.threshold_at_far)
+        return metrics.val_at(self.distances, self.same, FAR)
 
     def figures(self) -> dict[str, object]:
         """The numbers by name."""
@@ -150,13 +150,12 @@ class Compatibility:
     def draw(self) -> Figure:
         """Their three curves."""
         figure = canvas()
-        axes = figure.subplots()
+        axes = roc_axes(figure)
         for one, line in zip(self.meetings, ("-", "-", "--"), strict=True):
             curve = metrics.roc(one.distances, one.same)
             axes.step(curve.far, curve.val, where="post", linestyle=line, label=one.title)
-        axes.set(xscale="log", xlim=(3e-4, 1), xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)")
+        axes.set_xlim(lfw.LEAST_FAR, 1)
         axes.set_title(f"LFW, View 2: VAL {100 * self.across.val:.2f} % across at FMR {FAR:g}", fontsize=9)
-        axes.grid(visible=True, which="both", alpha=0.3)
         axes.legend(loc="lower right")
         return figure
 

@@ -71,9 +71,7 @@ class ImageQuality:
     @property
     def vals(self) -> list[float]:
         """VAL at FAR 1e-3 under each condition, at the threshold that holds it there."""
-        return [
-            metrics.validation_rate(one, self.same, metrics.threshold_at(one, self.same, FAR)) for one in self.distances
-        ]
+        return [metrics.val_at(one, self.same, FAR) for one in self.distances]
 
     def rows(self) -> list[Row]:
         """What the table shows; the first names the columns."""

@@ -19,7 +19,7 @@ from models.errors import DatasetError
 from models.evaluation import metrics
 from models.evaluation.metrics import FACENET_THRESHOLD, FAR, CrossValidation, Distances, Mean, Roc
 from models.evaluation.pairs import Pairs
-from models.evaluation.report import canvas, png
+from models.evaluation.report import canvas, png, roc_axes
 from models.files import write_atomically
 from service.distances import paired_squared_l2
 from service.domain import Embeddings
@@ -72,7 +72,7 @@ class Report:
             "standard_error": folds.standard_error,
             "accuracies": folds.accuracies.tolist(),
             "thresholds_sq_l2": folds.thresholds.tolist(),
-            "val_at_far_1e-3": metrics.validation_rate(self.distances, same, self.threshold_at_far),
+            "val_at_far_1e-3": metrics.val_at(self.distances, same, FAR),
             "threshold_at_far_1e-3_sq_l2": self.threshold_at_far,
             "accuracy_at_1.242": metrics.accuracy(self.distances, same, FACENET_THRESHOLD),
             "far_at_1.242": metrics.false_accept_rate(self.distances, same, FACENET_THRESHOLD),
@@ -83,7 +83,7 @@ class Report:
         """The figures in words, as a table shows them."""
         folds, same = self.cross_validation, self.pairs.same
         best = metrics.best_threshold(self.distances, same)
-        val = metrics.validation_rate(self.distances, same, self.threshold_at_far)
+        val = metrics.val_at(self.distances, same, FAR)
         at_facenet = metrics.accuracy(self.distances, same, FACENET_THRESHOLD)
         return [
             ("pairs", f"{same.size}"),
@@ -97,12 +97,10 @@ class Report:
     def draw(self) -> Figure:
         """VAL against FAR, from the lowest VAL that is shown."""
         curve, folds, figure = self.curve, self.cross_validation, canvas()
-        axes, lowest = figure.subplots(), float(curve.val[curve.far <= LEAST_FAR].max())
+        axes, lowest = roc_axes(figure), float(curve.val[curve.far <= LEAST_FAR].max())
         axes.step(curve.far, curve.val, where="post")
-        axes.set(xscale="log", xlim=(LEAST_FAR, 1), ylim=(lowest - 0.02, 1.005))
-        axes.set(xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)")
+        axes.set(xlim=(LEAST_FAR, 1), ylim=(lowest - 0.02, 1.005))
         axes.set_title(f"LFW: {Mean(folds.mean, folds.standard_error).percent}", fontsize=9)
-        axes.grid(visible=True, which="both", alpha=0.3)
         return figure
 
 

@@ -62,6 +62,11 @@ def threshold_at(distances: Distances, same: Same, far: float) -> float:
     return float(impostors[first])
 
 
+def val_at(distances: Distances, same: Same, far: float) -> float:
+    """VAL where FAR is `far`: at `threshold_at`."""
+    return validation_rate(distances, same, threshold_at(distances, same, far))
+
+
 def rounded_down(d: float) -> float:
     """A threshold to three digits, more of which were not measured; down, so that the rate it is named for is kept."""
     return math.floor(1000 * d) / 1000

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.files import write_atomically
@@ -50,3 +51,11 @@ def png(figure: Figure) -> bytes:
 def canvas(width_in: float = 6.0, height_in: float = 4.5) -> Figure:
     """A figure whose labels find their own room. Sizes are in inches."""
     return Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
+
+
+def roc_axes(figure: Figure) -> Axes:
+    """For VAL against FAR, which is logarithmic."""
+    axes = figure.subplots()
+    axes.set(xscale="log", xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    return axes

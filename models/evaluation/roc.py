@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.evaluation.metrics import FAR
-from models.evaluation.report import Row, canvas
+from models.evaluation.report import Row, canvas, roc_axes
 from models.evaluation.verification import Split
 
 PER_DECADE = 20
@@ -48,12 +48,11 @@ class Curves:
     def draw(self) -> Figure:
         """VAL against FAR, which is logarithmic."""
         figure = canvas()
-        axes = figure.subplots()
+        axes = roc_axes(figure)
         for one in self.models:
             axes.plot(one.far, one.val, label=one.model)
         lowest = min(float(one.val[0]) for one in self.models)
-        axes.set(xscale="log", xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)", ylim=(lowest - 0.02, 1.005))
-        axes.grid(visible=True, which="both", alpha=0.3)
+        axes.set_ylim(lowest - 0.02, 1.005)
         axes.legend(loc="lower right")
         return figure
 

@@ -55,7 +55,7 @@ class Split:
     @property
     def val(self) -> float:
         """VAL at FAR 1e-3."""
-        return metrics.validation_rate(self.distances, self.same, self.threshold_at_far)
+        return metrics.val_at(self.distances, self.same, FAR)
 
     def fmr(self, d: float) -> float:
         """The share of strangers' pairs that is accepted."""

@@ -22,7 +22,7 @@ from models.evaluation import metrics
 from models.evaluation.crops import chunks, cut, embed
 from models.evaluation.metrics import CrossValidation, Distances
 from models.evaluation.pairs import Pairs
-from models.evaluation.report import Row, canvas
+from models.evaluation.report import Row, canvas, roc_axes
 from service.distances import MAX_SQ_L2
 from service.embedders.base import Embedder
 from service.pipeline import PipelineOptions, Sight, open_embedder, open_sight
@@ -72,12 +72,11 @@ class YouTubeFaces:
     def draw(self) -> Figure:
         """VAL against FAR."""
         figure = canvas()
-        axes = figure.subplots()
+        axes = roc_axes(figure)
         curve, folds = metrics.roc(self.distances, self.pairs.same), self.cross_validation
         axes.step(curve.far, curve.val, where="post")
-        axes.set(xscale="log", xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)", ylim=(None, 1.001))
+        axes.set_ylim(None, 1.001)
         axes.set_title(f"YouTube Faces: {100 * folds.mean:.2f} ± {100 * folds.standard_error:.2f} %", fontsize=9)
-        axes.grid(visible=True, which="both", alpha=0.3)
         return figure
 
 

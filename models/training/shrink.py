@@ -63,10 +63,12 @@ def _judge(file: Path, data: Path, asked: Shrinking) -> Judge:
     if not isinstance(card, EmbedderCard):
         raise ExportRefused(f"{file} is of the role {card.role}; only embedders are quantised.")
     faces = prepared(data)
-    trained_on, others = divided(faces, HELD_OUT, SEED) if asked.only is None else faces.named(read_names(asked.only))
+    if asked.only is None:
+        (trained_on, others), kept_apart = divided(faces, HELD_OUT, SEED), "whom the recipes hold out of such a set"
+    else:
+        (trained_on, others), kept_apart = faces.named(read_names(asked.only)), "held out of training"
     views, rng = Views(trained_on.alignment, card.alignment, PLAIN), np.random.default_rng(SEED)
     some = views.draw(trained_on.canvases[rng.permutation(len(trained_on))[:CALIBRATION]], rng)
     apart = held_out(others, card.alignment, rng)
-    kept_apart = "whom the recipes hold out of such a set" if asked.only is None else "held out of training"
     who = f"{len(apart.crops)} faces of {len(np.unique(apart.people))} people {kept_apart}"
     return Judge(some, HeldOut(apart.crops, apart.people, who, asked.command))

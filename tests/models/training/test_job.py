@@ -12,7 +12,7 @@ from models.training.recipes import RECIPES, Recipe
 from models.training.train import CHECKPOINT
 from tests.disks import disk_full_at
 from tests.models.sets import write_set
-from tests.models.training.test_train import TINY
+from tests.models.training.tiny import TINY
 
 CPU = Machine("cpu", 1)
 

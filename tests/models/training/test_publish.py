@@ -13,7 +13,7 @@ from models.training.shrink import Shrinking, shrink
 from models.training.train import CHECKPOINT
 from service.card import BoxCrop, EmbedderCard
 from tests.models.sets import write_set
-from tests.models.training.test_train import TINY, run
+from tests.models.training.tiny import TINY, run
 
 FIELDS = {"licence": "for research only", "thresholds": {"verification": 1.1}}
 
