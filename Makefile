@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make run` sets up and serves, `make test` sets up and tests.
-# They need Python 3.11, 3.12 or 3.13 and make, nothing else.
+# You need Python 3.11, 3.12 or 3.13, and make.
 
 PYTHON ?= python3
 HOST   ?= 127.0.0.1
@@ -7,28 +7,30 @@ PORT   ?= 8000
 MODEL  ?= sface
 # Which ONNX Runtime: cpu or gpu.
 TARGET ?= cpu
+# Labelled Faces in the Wild: LFW/images/NAME/NAME_0001.jpg and LFW/pairs.txt, from http://vis-www.cs.umass.edu/lfw/
+# (lfw.tgz, pairs.txt). Without it, `make accuracy` cannot run, and the tests that need it are skipped.
 LFW    ?= ../shared/lfw
 RECIPE ?= smoke
 FACES  ?= var/photographs
 CROP   ?= five_point
-# Where PyTorch comes from: the CPU's build, or such as https://download.pytorch.org/whl/cu130 for a GPU.
+# The package index of PyTorch: the build for the CPU, or for a GPU such as https://download.pytorch.org/whl/cu130
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
-# Images: the engine, what they are built from, and settings of a package index that stay out of them, such as
+# Container images: the engine, the base image, and build secrets for a package index, which no image keeps, such as
 # --secret id=pip.conf,src=/etc/pip.conf --secret id=ca.crt,src=/etc/ssl/certs/ca-certificates.crt
 DOCKER ?= docker
 BASE   ?= python:3.11-slim-bookworm
 BUILD_SECRETS ?=
 IMAGES ?= cpu training
 
-# The two ONNX Runtimes exclude each other, so each has an environment of its own.
+# ONNX Runtime for CPU and for GPU cannot be installed together, so each has its own environment.
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench accuracy train models photographs images engine format lock clean
-.PHONY: test-containers sbom audit
+.PHONY: help run demo test test-quick coverage check bench accuracy train models photographs images engine format lock clean
+.PHONY: test-notice test-containers sbom audit
 
-help:  ## What there is to do
+help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu)
@@ -40,26 +42,41 @@ demo: $(ENV)/$(TARGET)  ## Enrol real photographs in the running service, then v
 	$(BIN)/facenet-models photographs
 	$(BIN)/facenet demo var/photographs --url http://$(HOST):$(PORT)
 
-test: models photographs  ## Set up and run the tests (ARGS="-k verify")
-	$(BIN)/python -m pytest $(ARGS)
+test: test-notice models photographs  ## Set up and run all tests, with coverage (ARGS="-k verify" runs a part)
+	rm -f var/coverage/.coverage*
+	LFW=$(LFW) $(BIN)/python -m coverage run -m pytest $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --include="service/*" --format=total $(if $(ARGS),,--fail-under=95)
+	$(BIN)/python -m coverage report --include="models/*" --format=total $(if $(ARGS),,--fail-under=90)
 
-check: .venv/dev  ## Lint, types, import directions, unused dependencies
+test-quick: models photographs  ## Run the quick tests only, in parallel: about two minutes on two cores
+	LFW=$(LFW) $(BIN)/python -m pytest -m "not slow" -n auto $(ARGS)
+
+coverage: test  ## Run all tests, then print the lines and branches that no test reached
+	$(BIN)/python -m coverage report --show-missing --skip-covered
+
+test-notice:
+	@test -e .venv/dev && test -e var/photographs || echo "The first run sets up .venv and var/. It downloads about 1 GB:" \
+		"Python packages, PyTorch for the CPU, models and photographs. That takes about 4 minutes."
+	@echo "All tests take about 15 minutes on two cores, the quick ones come first. make test-quick runs only these."
+
+check: .venv/dev  ## Check format, lint, types, import directions and unused dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry service models
 
-bench: models photographs  ## The service beside the bare pipeline, in one run
+bench: models photographs  ## Measure the service beside the models alone, in one run
 	$(BIN)/python -m benchmarks.http $(ARGS)
 	$(BIN)/python -m benchmarks.mining
 	$(BIN)/python -m benchmarks.training
 
-accuracy: models  ## The service measured on Labelled Faces in the Wild (LFW=../shared/lfw)
+accuracy: models  ## Measure the service on Labelled Faces in the Wild (LFW=DIR with images/ and pairs.txt)
 	$(BIN)/facenet-models evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out var/lfw
 	$(BIN)/python -m benchmarks.accuracy $(LFW)
 
-train: .venv/train  ## Train a network and write its file (RECIPE=distil-compact-start FACES=FOLDER)
+train: .venv/train  ## Train a network and write its model file (RECIPE=distil-compact-start FACES=FOLDER)
 	.venv/bin/facenet-models pull
 	$(if $(filter var/photographs,$(FACES)),.venv/bin/facenet-models photographs)
 	.venv/bin/facenet-models prepare $(FACES) var/faces/$(notdir $(FACES)) --crop $(CROP)
@@ -68,7 +85,7 @@ train: .venv/train  ## Train a network and write its file (RECIPE=distil-compact
 
 images: engine $(addprefix image-,$(IMAGES))  ## Build images (IMAGES="cpu gpu training training-cuda")
 
-# podman's own format has no health checks.
+# The format of podman has no health checks, so it writes the format of Docker.
 BUILD = labels=$$($(PYTHON) docker/labels.py sface yunet onet) && DOCKER_BUILDKIT=1 $(DOCKER) build $$labels \
 	$(if $(findstring podman,$(DOCKER)),--format docker) --build-arg BASE=$(BASE) $(BUILD_SECRETS)
 image-cpu image-gpu: image-%: engine
@@ -90,8 +107,8 @@ sbom: .venv/dev  ## What is in each image, as CycloneDX: var/sbom/*.json
 	$(BIN)/python docker/sbom.py locks/serve-gpu.txt sface yunet onet > var/sbom/facenet-service-gpu.json
 	$(BIN)/python docker/sbom.py locks/train.txt $(TORCH) sface yunet onet > var/sbom/facenet-training.json
 
-# The folders that an operator applies.
-AUDITED := overlays/cpu overlays/gpu jobs jobs/claims jobs/desk jobs/several-nodes
+# The folders that an operator applies to a cluster.
+AUDITED := overlays/cpu overlays/gpu jobs jobs/claims jobs/workspace jobs/several-nodes
 audit: .venv/dev .venv-audit/audit  ## Dockerfiles and manifests against the rules of checkov and hadolint
 	mkdir -p var/rendered
 	$(foreach one,$(AUDITED),$(BIN)/kubectl kustomize k8s/$(one) > var/rendered/$(subst /,-,$(one)).yaml &&) true
@@ -102,21 +119,21 @@ audit: .venv/dev .venv-audit/audit  ## Dockerfiles and manifests against the rul
 test-containers: engine models photographs  ## Run the tests of the images and of docker-compose.yml
 	DOCKER=$(DOCKER) $(BIN)/python -m pytest -m containers tests/containers $(ARGS)
 
-models: .venv/dev  ## Pull and convert every model of the zoo
+models: .venv/dev  ## Download and convert every model of the zoo
 	$(BIN)/facenet-models pull sface yunet onet facenet compact
 
-photographs: .venv/dev  ## Pull the photographs of the demo and the tests
+photographs: .venv/dev  ## Download the photographs of the demo and the tests
 	$(BIN)/facenet-models photographs
 
-format: .venv/dev  ## Format the code and mend what can be mended
+format: .venv/dev  ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## Remove what was set up; the gallery in var/data stays
+clean:  ## Remove what the targets have set up; the gallery in var/data stays
 	rm -rf .venv .venv-gpu .venv-audit var/models var/packages var/photographs
 
-# One hashed lock file a target, so that what installs today installs next year. dev holds all that cpu holds. A lock
-# names everything, so nothing is resolved (--no-deps); PyTorch alone comes from where TORCH_INDEX says.
+# Each environment has a lock file with hashes, so the same packages are installed next year. The lock dev contains the
+# lock cpu. A lock names every package, so pip resolves nothing (--no-deps). Only PyTorch comes from TORCH_INDEX.
 .venv/% .venv-gpu/%: locks/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -127,7 +144,7 @@ clean:  ## Remove what was set up; the gallery in var/data stays
 		--extra-index-url $(TORCH_INDEX) $(TORCH))
 	@touch $@
 
-# checkov pins what it needs to the digit, so it has an environment to itself.
+# checkov needs exact versions of its dependencies, so it has its own environment.
 .venv-audit/audit: locks/audit.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
@@ -135,9 +152,9 @@ clean:  ## Remove what was set up; the gallery in var/data stays
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
-# What makes models and installs the project. An image serves without it, from a lock of its own with the same versions.
+# What makes models and installs the project. The image of the service needs neither, so it has a lock without them.
 MAKES := --extra convert --extra install
-lock:  ## Solve the lock files anew
+lock:  ## Write the lock files with the newest versions
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(MAKES) --extra cpu --output-file locks/cpu.txt pyproject.toml

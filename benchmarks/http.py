@@ -1,10 +1,15 @@
-"""What HTTP costs: POST /verify of the running service beside the bare pipeline, interleaved, in one run.
+"""The cost of HTTP: POST /verify of the running service, beside the models alone, in one run.
 
     python -m benchmarks.http [--photographs DIR] [--rounds 5] [--lone 30] [--load 200]
 
-Two tables. `lone`: one client; latency, service against bare. `16 clients`: the service's CPU time a request and its
-throughput, against the bare pipeline in as many threads as there are cores. The load generator runs on the same cores;
-its CPU time is shown, and the corrected throughput is what the service would do with the cores' whole time.
+In each round the service and the models alone do the same work, one after the other. Three tables are printed:
+
+one client     the median latency of a request
+16 clients     the CPU time of a request
+16 clients     the throughput. The models alone use as many threads as there are cores
+
+The load generator runs on the same cores as the service. Its CPU time is in the table. The corrected throughput is the
+throughput that the service would have if it had the whole time of the cores.
 """
 
 import argparse
@@ -19,9 +24,9 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bare, load
-from service import allowance
-from tests.served import Served, serve
+from benchmarks import load, models_alone
+from service.observability.process_limits import cpu_count
+from tests.support.running_service import RunningService, run_service
 
 CLIENTS = 16
 ROOT = Path(__file__).parent.parent
@@ -29,103 +34,127 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Round:
-    """One measurement of the service and of the bare pipeline. service_cpu_s: the service's own process."""
+    """One measurement of the service, and one of the models alone.
 
-    service: load.Measured
+    service: as the load generator measured it; its CPU time is that of the load generator.
+    service_cpu_s: the CPU time of the process of the service.
+    """
+
+    service: load.Measurement
     service_cpu_s: float
-    bare: load.Measured
+    models_alone: load.Measurement
 
 
 def main() -> None:
-    """Prints both tables."""
-    arguments = _arguments()
-    pairs = _pairs(arguments.photographs)
+    """Measure, and print the tables."""
+    arguments = _parse_arguments()
+    pairs = _read_pairs(arguments.photographs)
     models = ROOT / "var" / "models"
-    verify = bare.open_bare(models)
-    with TemporaryDirectory() as folder, serve(Path(folder) / "data", models) as served:
-        _round(served, verify, pairs, arguments.lone, 1)  # warms both
-        lone = [_round(served, verify, pairs, arguments.lone, 1) for _ in range(arguments.rounds)]
-        loaded = [_round(served, verify, pairs, arguments.load, CLIENTS) for _ in range(arguments.rounds)]
+    verify = models_alone.open_verify(models)
+    with TemporaryDirectory() as folder, run_service(Path(folder) / "data", models) as served:
+        _measure_round(served, verify, pairs, arguments.lone, 1)  # warms both, and is not counted
+        lone = [_measure_round(served, verify, pairs, arguments.lone, 1) for _ in range(arguments.rounds)]
+        loaded = [_measure_round(served, verify, pairs, arguments.load, CLIENTS) for _ in range(arguments.rounds)]
     console = Console()
-    console.print(f"{allowance.cores()} cores, {len(pairs)} pairs of {arguments.photographs}")
-    console.print(_lone_table(lone))
-    console.print(_loaded_table(loaded))
+    console.print(f"{cpu_count()} cores, {len(pairs)} pairs of {arguments.photographs}")
+    console.print(_latency_table(lone))
+    console.print(_cpu_table(loaded))
+    console.print(_throughput_table(loaded))
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=Path, default=ROOT / "var" / "photographs", help="DIR/PERSON/FILE")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--lone", type=int, default=30, help="requests of one client a round")
-    parser.add_argument("--load", type=int, default=200, help="requests of 16 clients a round")
+    parser.add_argument("--lone", type=int, default=30, help="requests in a round with one client")
+    parser.add_argument("--load", type=int, default=200, help="requests in a round with 16 clients")
     return parser.parse_args()
 
 
-def _pairs(folder: Path) -> list[bare.Pair]:
-    """Neighbouring photographs in the order of their names."""
-    files = [file.read_bytes() for file in itertools.islice(sorted(folder.glob("*/*.*")), 60)]
-    return list(itertools.pairwise(files))
+def _read_pairs(folder: Path) -> list[models_alone.PhotographPair]:
+    """Return pairs of neighbouring photographs, in the order of their names."""
+    photographs = [file.read_bytes() for file in itertools.islice(sorted(folder.glob("*/*.*")), 60)]
+    return list(itertools.pairwise(photographs))
 
 
-def _round(served: Served, verify: bare.Verify, pairs: Sequence[bare.Pair], count: int, clients: int) -> Round:
+def _measure_round(
+    served: RunningService,
+    verify: models_alone.VerifyPair,
+    pairs: Sequence[models_alone.PhotographPair],
+    count: int,
+    clients: int,
+) -> Round:
     work = list(itertools.islice(itertools.cycle(pairs), count))
-    requests = [load.encode_verify(served.url, pair) for pair in work]
+    requests = [load.encode_verify_request(served.url, pair) for pair in work]
     start_cpu_s = _cpu_s(served)
-    by_http = load.run(served.url, requests, clients)
+    service = load.send_all(served.url, requests, clients)
     service_cpu_s = _cpu_s(served) - start_cpu_s
-    return Round(by_http, service_cpu_s, bare.run(verify, work, min(clients, allowance.cores())))
+    return Round(service, service_cpu_s, models_alone.measure(verify, work, min(clients, cpu_count())))
 
 
-def _cpu_s(served: Served) -> float:
-    """User and system time of the service's process so far (proc(5), fields 14 and 15 of stat)."""
+def _cpu_s(served: RunningService) -> float:
+    """Return the user and system time of the service's process so far (proc(5), fields 14 and 15 of stat)."""
+    # The name of the program may contain spaces. The fields after its closing bracket begin with field 3.
     fields = Path(f"/proc/{served.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _lone_table(rounds: Sequence[Round]) -> Table:
-    table = Table("round", "service ms", "bare ms", "ratio", title="A lone /verify, median latency")
+def _latency_table(rounds: Sequence[Round]) -> Table:
+    table = Table("round", "service ms", "models alone ms", "ratio", title="POST /verify, one client, median latency")
     ratios = []
-    for number, one in enumerate(rounds, 1):
-        service_s, bare_s = median(one.service.latencies_s), median(one.bare.latencies_s)
-        ratios.append(service_s / bare_s)
-        table.add_row(str(number), f"{1e3 * service_s:.1f}", f"{1e3 * bare_s:.1f}", f"{ratios[-1]:.3f}")
+    for number, measured in enumerate(rounds, 1):
+        service_s, models_alone_s = median(measured.service.latencies_s), median(measured.models_alone.latencies_s)
+        ratios.append(service_s / models_alone_s)
+        table.add_row(str(number), f"{1e3 * service_s:.1f}", f"{1e3 * models_alone_s:.1f}", f"{ratios[-1]:.3f}")
     table.add_row("median", "", "", f"{median(ratios):.3f}")
     return table
 
 
-def _loaded_table(rounds: Sequence[Round]) -> Table:
+def _cpu_table(rounds: Sequence[Round]) -> Table:
     table = Table(
         "round",
-        "service CPU ms",
-        "bare CPU ms",
-        "CPU ratio",
-        "service /s",
-        "generator CPU",
-        "corrected /s",
-        "bare /s",
-        "throughput ratio",
-        title=f"{CLIENTS} clients",
+        "service ms",
+        "models alone ms",
+        "ratio",
+        title=f"POST /verify, {CLIENTS} clients, CPU time of a request",
     )
-    cpu_ratios, throughput_ratios = [], []
-    for number, one in enumerate(rounds, 1):
-        count = len(one.service.latencies_s)
-        cpu_ratios.append(one.service_cpu_s / one.bare.cpu_s)
-        generator = one.service.cpu_s / (one.service.wall_s * allowance.cores())
-        service_rate, bare_rate = count / one.service.wall_s, count / one.bare.wall_s
-        corrected = service_rate / (1 - generator)
-        throughput_ratios.append(corrected / bare_rate)
+    ratios = []
+    for number, measured in enumerate(rounds, 1):
+        count = len(measured.service.latencies_s)
+        service_s, models_alone_s = measured.service_cpu_s / count, measured.models_alone.cpu_s / count
+        ratios.append(service_s / models_alone_s)
+        table.add_row(str(number), f"{1e3 * service_s:.1f}", f"{1e3 * models_alone_s:.1f}", f"{ratios[-1]:.3f}")
+    table.add_row("median", "", "", f"{median(ratios):.3f}")
+    return table
+
+
+def _throughput_table(rounds: Sequence[Round]) -> Table:
+    table = Table(
+        "round",
+        "service",
+        "load generator CPU",
+        "service, corrected",
+        "models alone",
+        "ratio",
+        title=f"POST /verify, {CLIENTS} clients, requests a second",
+        caption="ratio: service, corrected / models alone",
+    )
+    ratios = []
+    for number, measured in enumerate(rounds, 1):
+        count = len(measured.service.latencies_s)
+        generator_share = measured.service.cpu_s / (measured.service.wall_s * cpu_count())
+        service_per_s, models_alone_per_s = count / measured.service.wall_s, count / measured.models_alone.wall_s
+        corrected_per_s = service_per_s / (1 - generator_share)
+        ratios.append(corrected_per_s / models_alone_per_s)
         table.add_row(
             str(number),
-            f"{1e3 * one.service_cpu_s / count:.1f}",
-            f"{1e3 * one.bare.cpu_s / count:.1f}",
-            f"{cpu_ratios[-1]:.3f}",
-            f"{service_rate:.1f}",
-            f"{100 * generator:.1f} %",
-            f"{corrected:.1f}",
-            f"{bare_rate:.1f}",
-            f"{throughput_ratios[-1]:.3f}",
+            f"{service_per_s:.1f}",
+            f"{100 * generator_share:.1f} %",
+            f"{corrected_per_s:.1f}",
+            f"{models_alone_per_s:.1f}",
+            f"{ratios[-1]:.3f}",
         )
-    table.add_row("median", "", "", f"{median(cpu_ratios):.3f}", "", "", "", "", f"{median(throughput_ratios):.3f}")
+    table.add_row("median", "", "", "", "", f"{median(ratios):.3f}")
     return table
 
 

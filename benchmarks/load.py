@@ -1,4 +1,7 @@
-"""A load generator that costs little itself: requests are encoded once, answers are read and barely looked at."""
+"""A load generator that uses little CPU time itself.
+
+Requests are encoded once. Of an answer, only the status and the length are read; the body is thrown away.
+"""
 
 import asyncio
 import uuid
@@ -9,14 +12,28 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 
-def encode_verify(url: str, photographs: tuple[bytes, bytes]) -> bytes:
-    """A whole HTTP request for POST /verify, as a form with two files."""
+@dataclass(frozen=True)
+class Measurement:
+    """The times of a number of requests.
+
+    latencies_s: the latency of each request.
+    wall_s: the time of all requests together.
+    cpu_s: the CPU time of this process.
+    """
+
+    latencies_s: list[float]
+    wall_s: float
+    cpu_s: float
+
+
+def encode_verify_request(url: str, photographs: tuple[bytes, bytes]) -> bytes:
+    """Return the HTTP request of POST /verify: the head, and a form with two files."""
     boundary = uuid.uuid4().hex
     parts = b"".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="image_{side}"; filename="{side}"\r\n\r\n'.encode()
-        + data
+        + photograph
         + b"\r\n"
-        for side, data in zip("ab", photographs, strict=True)
+        for side, photograph in zip("ab", photographs, strict=True)
     )
     body = parts + f"--{boundary}--\r\n".encode()
     head = (
@@ -26,39 +43,33 @@ def encode_verify(url: str, photographs: tuple[bytes, bytes]) -> bytes:
     return head.encode() + body
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Of one run. latencies_s: one a request. cpu_s: the generator's own."""
+def send_all(url: str, requests: Sequence[bytes], clients: int) -> Measurement:
+    """Send all requests, `clients` requests at a time. Each client has one connection.
 
-    latencies_s: list[float]
-    wall_s: float
-    cpu_s: float
-
-
-def run(url: str, requests: Sequence[bytes], clients: int) -> Measured:
-    """Sends all requests, `clients` at a time, each over one connection. Raises ValueError for any answer but 200."""
-    return asyncio.run(_run(url, requests, clients))
+    Raises ValueError if the status of an answer is not 200.
+    """
+    return asyncio.run(_send_all(url, requests, clients))
 
 
-async def _run(url: str, requests: Sequence[bytes], clients: int) -> Measured:
+async def _send_all(url: str, requests: Sequence[bytes], clients: int) -> Measurement:
     waiting = iter(requests)
     latencies_s: list[float] = []
 
-    async def client() -> None:
+    async def run_client() -> None:
         reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
         for request in waiting:
             start_s = perf_counter()
             writer.write(request)
-            await _answer(reader)
+            await _read_answer(reader)
             latencies_s.append(perf_counter() - start_s)
         writer.close()
 
     start_s, start_cpu_s = perf_counter(), _cpu_s()
-    await asyncio.gather(*(client() for _ in range(clients)))
-    return Measured(latencies_s, perf_counter() - start_s, _cpu_s() - start_cpu_s)
+    await asyncio.gather(*(run_client() for _ in range(clients)))
+    return Measurement(latencies_s, perf_counter() - start_s, _cpu_s() - start_cpu_s)
 
 
-async def _answer(reader: asyncio.StreamReader) -> None:
+async def _read_answer(reader: asyncio.StreamReader) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     if not head.startswith(b"http/1.1 200"):
         raise ValueError(head.decode())

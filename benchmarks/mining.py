@@ -1,10 +1,14 @@
-"""What the choice of triplets costs beside the step that it serves: the paper's batch, NN4, one thread, bfloat16.
+"""The cost of choosing triplets, beside the training step that uses them.
 
     python -m benchmarks.mining [--faces 1800] [--chunk 120] [--rounds 5]
 
-Times are of the CPU, on which other load on the machine does not count. The miner's memory is the most that the process
-held while it worked, above what it held before (Linux alone tells that). The faces are noise: what they show does not
-change the time, and the embeddings that are mined are drawn around as many people as the paper's batch has.
+The step is that of the paper's batch: NN4, one thread, bfloat16.
+
+All times are CPU times, so other programs on the machine do not count. The memory of the miner is the peak of the
+process during the mining, minus the memory before it. Only Linux reports this.
+
+The faces are noise, because the time does not depend on what they show. The embeddings that are mined are drawn around
+as many people as the batch of the paper has.
 """
 
 import argparse
@@ -20,71 +24,75 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.architectures import build
-from models.gradient_cache import Loss, cached_step
-from models.triplets import SemiHardMiner, triplet_loss
+from models.architectures import build_network
+from models.training.objectives.triplet_loss import triplet_loss
+from models.training.objectives.triplet_mining import SemiHardMiner
+from models.training.optimisation.gradient_cache import LossFunction, cached_step
 
 DIMENSION = 128
-PER_PERSON = 40
+FACES_PER_PERSON = 40
 
 
 def main() -> None:
-    """Prints one table."""
-    arguments = _arguments()
+    """Measure, and print a table."""
+    arguments = _parse_arguments()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    people = torch.arange(arguments.faces) // PER_PERSON
-    embeddings = _embeddings(people)
+    people = torch.arange(arguments.faces) // FACES_PER_PERSON
+    embeddings = _draw_embeddings(people)
     mine = partial(SemiHardMiner().mine, embeddings, people)
-    peak_mb = _peak_mb(mine)
+    peak_mib = _peak_mib(mine)
     triplets = mine()
     mining_s = median(_cpu_s(mine) for _ in range(arguments.rounds))
     loss = partial(triplet_loss, triplets=triplets)
     loss_s = median(_cpu_s(lambda: torch.autograd.grad(loss(embeddings), embeddings)) for _ in range(arguments.rounds))
-    step = _Step(arguments.faces, arguments.chunk, loss)
-    step_s, first_s = _cpu_s(step.whole), _cpu_s(step.first_pass)
-    table = Table("", "CPU s", "of the step", title=f"{arguments.faces} faces, {len(triplets):,} triplets")
-    table.add_row(f"mining, {peak_mb:.0f} MB at most", f"{mining_s:.2f}", f"{mining_s / step_s:.1%}")
+    step = _TrainingStep(arguments.faces, arguments.chunk, loss)
+    step_s, first_pass_s = _cpu_s(step.run), _cpu_s(step.run_first_pass)
+    table = Table("", "CPU s", "share of the step", title=f"{arguments.faces} faces, {len(triplets):,} triplets")
+    table.add_row(f"mining, {peak_mib:.0f} MiB at most", f"{mining_s:.2f}", f"{mining_s / step_s:.1%}")
     table.add_row("the loss and its gradient", f"{loss_s:.2f}", f"{loss_s / step_s:.1%}")
-    table.add_row("the first pass of the gradient cache", f"{first_s:.2f}", f"{first_s / step_s:.1%}")
-    table.add_row(f"NN4's step in chunks of {arguments.chunk}", f"{step_s:.2f}", "")
+    table.add_row("the first pass of the gradient cache", f"{first_pass_s:.2f}", f"{first_pass_s / step_s:.1%}")
+    table.add_row(f"the step of NN4 in chunks of {arguments.chunk}", f"{step_s:.2f}", "")
     Console().print(table)
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=int, default=1800)
-    parser.add_argument("--chunk", type=int, default=120)
+    parser.add_argument("--faces", type=int, default=1800, help="in the batch")
+    parser.add_argument("--chunk", type=int, default=120, help="faces that are embedded at once")
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 
 
-def _embeddings(people: Tensor) -> Tensor:
-    """As early in training: most pairs have a semi-hard negative, which is when there is most to do."""
+def _draw_embeddings(people: Tensor) -> Tensor:
+    """Return embeddings as they are early in training.
+
+    Most pairs then have a semi-hard negative, so the miner has the most work.
+    """
     centres = 1.0 + torch.randn(int(people.max()) + 1, DIMENSION)
     noise = 1.4 * torch.randn(len(people), DIMENSION)
     return functional.normalize(centres[people] + noise).requires_grad_()
 
 
-class _Step:
-    """NN4 learning from faces of noise."""
+class _TrainingStep:
+    """A step of NN4 on faces of noise, without the miner and the optimiser."""
 
-    def __init__(self, faces: int, chunk: int, loss: Loss) -> None:
-        self._network: nn.Module = build("nn4", DIMENSION)
+    def __init__(self, faces: int, chunk_size: int, loss: LossFunction) -> None:
+        self._network: nn.Module = build_network("nn4", DIMENSION)
         self._crops = torch.randint(256, (faces, 96, 96, 3), dtype=torch.uint8)
-        self._chunk = chunk
+        self._chunk_size = chunk_size
         self._loss = loss
 
-    def first_pass(self) -> None:
-        """What the cache adds: all faces without activations."""
+    def run_first_pass(self) -> None:
+        """Embed all faces without activations. This is the part that the gradient cache adds to a step."""
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            for part in torch.split(self._crops, self._chunk):
-                self._network(part)
+            for chunk in torch.split(self._crops, self._chunk_size):
+                self._network(chunk)
 
-    def whole(self) -> None:
-        """Both passes, the loss and the gradients; neither miner nor optimiser."""
+    def run(self) -> None:
+        """Run the two passes, the loss and the gradients."""
         with torch.autocast("cpu", torch.bfloat16):
-            cached_step(self._network, self._crops, self._chunk, self._loss)
+            cached_step(self._network, self._crops, self._chunk_size, self._loss)
 
 
 def _cpu_s(work: Callable[[], object]) -> float:
@@ -93,15 +101,15 @@ def _cpu_s(work: Callable[[], object]) -> float:
     return process_time() - start_s
 
 
-def _peak_mb(work: Callable[[], object]) -> float:
-    """The high-water mark of the process while it works, above where it started (proc(5))."""
-    Path("/proc/self/clear_refs").write_text("5", "ascii")
-    before = _status_kb("VmRSS")
+def _peak_mib(work: Callable[[], object]) -> float:
+    """Return the peak memory of the process during `work`, minus its memory before."""
+    Path("/proc/self/clear_refs").write_text("5", "ascii")  # sets VmHWM to the memory of now (proc(5))
+    before_kib = _read_status_kib("VmRSS")
     work()
-    return (_status_kb("VmHWM") - before) / 1024
+    return (_read_status_kib("VmHWM") - before_kib) / 1024
 
 
-def _status_kb(key: str) -> int:
+def _read_status_kib(key: str) -> int:
     lines = Path("/proc/self/status").read_text("ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key))
 

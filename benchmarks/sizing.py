@@ -1,13 +1,12 @@
-"""What a node must hold: the service's memory at rest, with a gallery, and while large photographs come at once.
+"""The memory that a node needs for the service: at rest, with a gallery, and while clients send large photographs.
 
     python -m benchmarks.sizing [--faces 20000] [--megapixels 12 50]
 
-Resident memory of the service's process, in MiB; `peak` is the most since it started. The photographs come to a service
-that has just started.
+The table has the resident memory of the process of the service, in MiB. `peak` is the largest value since its start.
+The photographs are sent to a service that has just started.
 """
 
 import argparse
-import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,89 +21,98 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import load
-from service.images import decode
-from tests.served import Served, serve
+from service.pipeline.decoding import decode
+from tests.support.running_service import RunningService, run_service
 
 ROOT = Path(__file__).parent.parent
 CLIENTS = 16
-AT_ONCE = 50
+FACES_PER_SUBJECT = 50
 """Faces in one enrolment."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One row. start_s: until it was ready, with the gallery that it found."""
+class MemoryRow:
+    """A row of the table.
 
-    what: str
+    start_s: time until the service was ready, with the gallery that it had at the start.
+    """
+
+    situation: str
     start_s: float
-    now_mib: float
+    resident_mib: float
     peak_mib: float
 
 
 def main() -> None:
-    """Prints the table."""
-    arguments = _arguments()
-    lines = [*_galleries(arguments.faces), *(_photographs(one) for one in arguments.megapixels)]
+    """Measure, and print the table."""
+    arguments = _parse_arguments()
+    rows = [
+        *_measure_gallery(arguments.faces),
+        *(_measure_photographs(megapixels) for megapixels in arguments.megapixels),
+    ]
     table = Table("", "start s", "resident MiB", "peak MiB")
-    for line in lines:
-        table.add_row(line.what, f"{line.start_s:.1f}", f"{line.now_mib:.0f}", f"{line.peak_mib:.0f}")
+    for row in rows:
+        table.add_row(row.situation, f"{row.start_s:.1f}", f"{row.resident_mib:.0f}", f"{row.peak_mib:.0f}")
     Console().print(table)
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=20_000, help="in the gallery")
-    parser.add_argument("--megapixels", type=int, nargs="+", default=[12, 50])
+    parser.add_argument("--megapixels", type=int, nargs="+", default=[12, 50], help="of the photographs")
     return parser.parse_args()
 
 
-def _galleries(faces: int) -> Iterator[Line]:
-    """At rest, after the enrolment of so many faces, and as it starts with them."""
+def _measure_gallery(faces: int) -> Iterator[MemoryRow]:
+    """Measure the service at rest, after it has enrolled `faces` faces, and after a start with these faces."""
     with TemporaryDirectory() as folder:
-        with _served(Path(folder)) as (service, start_s):
-            yield _line("at rest", service, start_s)
+        with _start_service(Path(folder)) as (service, start_s):
+            yield _read_memory("at rest", service, start_s)
             _enrol(service.url, faces)
-            yield _line(f"{faces:,} faces enrolled", service, start_s)
-        with _served(Path(folder)) as (service, start_s):
-            yield _line(f"started with {faces:,} faces", service, start_s)
+            yield _read_memory(f"{faces:,} faces enrolled", service, start_s)
+        with _start_service(Path(folder)) as (service, start_s):
+            yield _read_memory(f"started with {faces:,} faces", service, start_s)
 
 
-def _photographs(megapixels: int) -> Line:
-    """Clients that send photographs of so many pixels, all at once, two in a request."""
-    side = int((megapixels * 1e6) ** 0.5)
+def _measure_photographs(megapixels: int) -> MemoryRow:
+    """Measure the service while all clients send photographs of this size, two in each request."""
+    side_px = int((megapixels * 1e6) ** 0.5)
     photograph = decode((ROOT / "var" / "photographs" / "obama" / "obama.jpg").read_bytes(), max_pixels=10**7)
-    large = cv2.imencode(".jpg", cv2.resize(photograph.pixels, (side, side)))[1].tobytes()
-    with TemporaryDirectory() as folder, _served(Path(folder)) as (service, start_s):
-        load.run(service.url, [load.encode_verify(service.url, (large, large))] * (2 * CLIENTS), CLIENTS)
-        return _line(f"{CLIENTS} clients, photographs of {megapixels} MP", service, start_s)
+    large = cv2.imencode(".jpg", cv2.resize(photograph.pixels, (side_px, side_px)))[1].tobytes()
+    with TemporaryDirectory() as folder, _start_service(Path(folder)) as (service, start_s):
+        requests = [load.encode_verify_request(service.url, (large, large))] * (2 * CLIENTS)
+        load.send_all(service.url, requests, CLIENTS)
+        return _read_memory(f"{CLIENTS} clients, photographs of {megapixels} MP", service, start_s)
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[tuple[Served, float]]:
+def _start_service(folder: Path) -> Iterator[tuple[RunningService, float]]:
+    """Start the service. Yields it, and the seconds until it was ready."""
     start_s = perf_counter()
-    with serve(folder / "data", ROOT / "var" / "models") as service:
+    with run_service(folder / "data", ROOT / "var" / "models") as service:
         yield service, perf_counter() - start_s
         service.stop()
 
 
 def _enrol(url: str, faces: int) -> None:
-    """Random unit vectors, fifty a subject."""
+    """Enrol random unit vectors."""
     rng = np.random.default_rng(0)
     with httpx.Client(base_url=url, timeout=60) as client:
         model = client.get("/model").raise_for_status().json()
-        for number in itertools.islice(itertools.count(), faces // AT_ONCE):
-            vectors = rng.normal(size=(AT_ONCE, model["dimension"]))
-            unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tolist()
+        for number in range(faces // FACES_PER_SUBJECT):
+            vectors = rng.normal(size=(FACES_PER_SUBJECT, model["dimension"]))
+            unit_vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).tolist()
             subject = f"/collections/default/subjects/{number}"
             client.put(subject, json={}).raise_for_status()
-            images = [{"embedding": vector, "model": model["id"]} for vector in unit]
+            images = [{"embedding": vector, "model": model["id"]} for vector in unit_vectors]
             client.post(f"{subject}/faces", json={"images": images}).raise_for_status()
 
 
-def _line(what: str, service: Served, start_s: float) -> Line:
-    status = Path(f"/proc/{service.process.pid}/status").read_text("ascii").splitlines()
-    kib = {name: int(value.split()[0]) for name, _, value in (one.partition(":") for one in status) if "kB" in value}
-    return Line(what, start_s, kib["VmRSS"] / 1024, kib["VmHWM"] / 1024)
+def _read_memory(situation: str, service: RunningService, start_s: float) -> MemoryRow:
+    """Read the memory of the service's process (proc(5): VmRSS is the resident memory, VmHWM its peak)."""
+    lines = Path(f"/proc/{service.process.pid}/status").read_text("ascii").splitlines()
+    kib = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines) if "kB" in value}
+    return MemoryRow(situation, start_s, kib["VmRSS"] / 1024, kib["VmHWM"] / 1024)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""A step of training beside the bare passes of the same network, round by round in one run.
+"""A training step of a recipe, beside the passes of its network alone, in one run.
 
-    .venv/bin/python -m benchmarks.training [RECIPE]
+    python -m benchmarks.training [RECIPE]
 
-The bare loop embeds random pictures, goes back through a sum and moves the weights. The step does so too, and draws,
-cuts and augments its faces, mines or asks, averages the weights and writes its journal. Faces are random pictures: what
-they show changes nothing in the cost.
+The network alone: embed random pictures, go back from the sum of the embeddings, change the weights.
+
+A training step does the same. It also draws, cuts and augments its faces, mines triplets or reads the embeddings of the
+teacher, averages the weights and writes its journal.
+
+The faces are random pictures, because the time does not depend on what they show.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,98 +23,108 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.architectures import build
-from models.faces import FaceSet
-from models.training.distributed import ALONE
+from models.architectures import build_network
+from models.training.data.canvases import Canvases
+from models.training.data.face_set import FaceSet
+from models.training.distributed import SINGLE_PROCESS
 from models.training.journal import Journal
-from models.training.objectives.base import Canvases
-from models.training.objectives.build import objective
-from models.training.recipes import Recipe, recipe_of
-from models.training.run import Run, optimiser
-from models.training.train import Clock, Job, loader_of
-from service.distances import unit
-from service.domain import Embeddings
+from models.training.loop import StepTimer, TrainingJob, create_loader
+from models.training.objectives.build import build_objective
+from models.training.optimisation.optimiser import build_optimiser
+from models.training.recipes.recipes import find_recipe
+from models.training.recipes.settings import Recipe
+from models.training.trainer import Trainer
+from service.domain.distances import unit
+from service.domain.embedding import Embeddings
 
 ROUNDS = 5
-STEPS = 4
+STEPS_PER_ROUND = 4
 PEOPLE = 300
-EACH = 30
+FACES_PER_PERSON = 30
 
 
-def main(name: str = "distil-compact-start") -> None:
-    """Prints the ratio of each round and their median."""
+def main() -> None:
+    """Measure, and print the ratio of each round and the median of the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "recipe", nargs="?", default="distil-compact-start", help="a recipe of models/training/recipes/recipes.py"
+    )
+    recipe = find_recipe(parser.parse_args().recipe)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    recipe = recipe_of(name)
     ratios = []
     with TemporaryDirectory() as folder, Journal(Path(folder), 0) as journal:
-        step, bare = _training(recipe, journal), _bare(recipe)
-        step(), bare()
+        train_step, network_step = _make_training_step(recipe, journal), _make_network_step(recipe)
+        train_step(), network_step()  # warms both, and is not counted
         for _ in range(ROUNDS):
-            ratios.append(_seconds(bare) / _seconds(step))
-            print(f"{name}: a step reaches {ratios[-1]:.3f} of the bare loop's speed")
-    print(f"{name}: median {median(ratios):.3f}")
+            ratios.append(_measure_s(network_step) / _measure_s(train_step))
+            print(f"{recipe.name}: a training step has {ratios[-1]:.3f} of the speed of the network alone")
+    print(f"{recipe.name}: median {median(ratios):.3f}")
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    for _ in range(STEPS):
-        work()
-    return time.perf_counter() - start
+def _measure_s(step: Callable[[], object]) -> float:
+    start_s = time.perf_counter()
+    for _ in range(STEPS_PER_ROUND):
+        step()
+    return time.perf_counter() - start_s
 
 
-def _training(recipe: Recipe, journal: Journal) -> Callable[[], object]:
-    """One step of the loop in `models/training/train.py`."""
-    faces = _faces()
-    job = Job(recipe, faces, faces, objective(recipe, faces, _teacher), Path(), torch.device("cpu"))
-    run = Run(recipe, build(recipe.architecture, recipe.dimension), job.objective, job.device)
-    clock = Clock()
-    batches = clock.waiting(loader_of(job).batches(0, 1_000_000))
+def _make_training_step(recipe: Recipe, journal: Journal) -> Callable[[], object]:
+    """Return a function that runs one step, as the loop in `models/training/loop.py` does."""
+    faces = _draw_faces()
+    objective = build_objective(recipe, faces, _embed_by_teacher)
+    job = TrainingJob(recipe, faces, faces, objective, Path(), torch.device("cpu"))
+    trainer = Trainer(recipe, build_network(recipe.architecture, recipe.dimension), job.objective, job.device)
+    timer = StepTimer()
+    batches = timer.time_waiting(create_loader(job).batches(0, 1_000_000))
 
-    def step() -> None:
+    def train_step() -> None:
         batch = next(batches)
-        clock.add(run.take_step(batch, ALONE), len(batch.rows))
-        journal.write(run.step, {"learning_rate": run.learning_rate, **clock.take()})
+        timer.add(trainer.train_step(batch, SINGLE_PROCESS), len(batch.rows))
+        journal.write(trainer.step, {"learning_rate": trainer.learning_rate, **timer.take()})
 
-    return step
+    return train_step
 
 
-def _bare(recipe: Recipe) -> Callable[[], object]:
-    """The same passes: in chunks first without and then with gradients, where the recipe's batch is in chunks."""
-    network = build(recipe.architecture, recipe.dimension)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs know no such call
-    moved = optimiser(recipe.optimiser, [network])
-    side = network.architecture.alignment
-    crops = torch.randint(0, 256, (recipe.batch, side.height, side.width, 3), dtype=torch.uint8)
-    chunks = torch.tensor_split(crops, -(-recipe.batch // recipe.chunk))
+def _make_network_step(recipe: Recipe) -> Callable[[], object]:
+    """Return a function that runs the passes of the network alone.
+
+    If the recipe embeds its batch in chunks, all chunks are embedded without gradients first, as in a training step.
+    """
+    network = build_network(recipe.architecture, recipe.dimension)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the stubs of torch
+    optimiser = build_optimiser(recipe.optimiser, [network])
+    alignment = network.architecture.alignment
+    crops = torch.randint(0, 256, (recipe.batch_size, alignment.height, alignment.width, 3), dtype=torch.uint8)
+    chunks = torch.tensor_split(crops, -(-recipe.batch_size // recipe.chunk_size))
 
     def embed(chunk: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            return network(chunk)  # type: ignore[no-any-return]  # a module's call is untyped
+            return network(chunk)  # type: ignore[no-any-return]  # the call of a module has no type
 
-    def step() -> None:
-        moved.zero_grad()
+    def network_step() -> None:
+        optimiser.zero_grad()
         if len(chunks) > 1:
             with torch.no_grad():
                 for chunk in chunks:
                     embed(chunk)
         for chunk in chunks:
             torch.autograd.backward(embed(chunk).sum())
-        moved.step()
+        optimiser.step()
 
-    return step
+    return network_step
 
 
-def _faces() -> FaceSet:
-    count = PEOPLE * EACH
+def _draw_faces() -> FaceSet:
+    count = PEOPLE * FACES_PER_PERSON
     canvases = np.random.default_rng(0).integers(0, 256, (count, 128, 128, 3), dtype=np.uint8)
-    people = np.repeat(np.arange(PEOPLE), EACH)
-    return FaceSet(canvases, people, people * 0, tuple(f"{one}" for one in range(PEOPLE)), ("noise",))
+    people = np.repeat(np.arange(PEOPLE), FACES_PER_PERSON)
+    return FaceSet(canvases, people, people * 0, tuple(f"{person}" for person in range(PEOPLE)), ("noise",))
 
 
-def _teacher(_: str, canvases: Canvases, __: tuple[NDArray[np.generic], ...]) -> Embeddings:
+def _embed_by_teacher(_: str, canvases: Canvases, __: tuple[NDArray[np.generic], ...]) -> Embeddings:
     return unit(np.random.default_rng(1).normal(size=(len(canvases), 128)).astype(np.float32))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

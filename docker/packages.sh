@@ -1,4 +1,4 @@
-# Installs a hashed lock into /opt/facenet, compiled, without the packages' own tests and caches.
+# Install a lock file with hashes into /opt/facenet and compile it. The tests of the packages are removed.
 set -eu
 python3 -m pip --python /opt/facenet/bin/python install --quiet --no-compile --require-hashes --no-deps --requirement "$1"
 find /opt/facenet/lib -type d -name tests -prune -exec rm -r {} +

@@ -1,4 +1,4 @@
-"""Prints what is in an image as CycloneDX: the Python packages of its lock with their hashes, and its models.
+"""Print what is in an image, as CycloneDX: its models, and the Python packages of its lock file with their hashes.
 
 python docker/sbom.py locks/serve-cpu.txt sface yunet onet
 """
@@ -18,52 +18,66 @@ from packageurl import PackageURL
 from packaging.markers import Marker
 
 ROOT = Path(__file__).parent.parent
-PINNED = re.compile(
-    r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?: ; (?P<where>[^\\]+))? \\\n(?P<hashes>(?: +--hash=sha256:\w+.*\n)+)",
+CATALOGUE = ROOT / "service" / "model_files" / "catalogue.toml"
+LOCKED_PACKAGE = re.compile(
+    r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?: ; (?P<marker>[^\\]+))? \\\n(?P<hashes>(?: +--hash=sha256:\w+.*\n)+)",
     re.MULTILINE,
 )
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
 
 
-def bom(lock: Path, others: Sequence[str]) -> Bom:
-    """others: packages outside of the lock as NAME==VERSION, and models of the zoo."""
+def make_bom(lock: Path, others: Sequence[str]) -> Bom:
+    """Return the bill of materials of an image.
+
+    lock: the lock file of its Python packages.
+    others: packages that are not in the lock file, as NAME==VERSION, and the names of models in the catalogue.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    found = Bom(components=[*packages(lock.read_text("utf-8")), *map(other, others)])
+    bom = Bom(components=[*locked_packages(lock.read_text("utf-8")), *map(package_or_model, others)])
     image = Component(
         name=project["name"],
         version=project["version"],
         type=ComponentType.CONTAINER,
         licenses=[LicenseExpression(project["license"])],
     )
-    found.metadata.component = image
-    found.register_dependency(image, found.components)
-    return found
+    bom.metadata.component = image
+    bom.register_dependency(image, bom.components)
+    return bom
 
 
-def packages(lock: str) -> Iterator[Component]:
-    """Those of a lock that Linux gets. The hashes are of the files that may be installed, one for each platform."""
-    for one in PINNED.finditer(lock):
-        if one["where"] and not Marker(one["where"]).evaluate(LINUX):
+def locked_packages(lock: str) -> Iterator[Component]:
+    """Yield the packages of a lock file that are installed on Linux.
+
+    A package has the hashes of all files that may be installed: one file for each platform.
+    """
+    for entry in LOCKED_PACKAGE.finditer(lock):
+        if entry["marker"] and not Marker(entry["marker"]).evaluate(LINUX):
             continue
-        yield package(one["name"], one["version"], re.findall(r"sha256:(\w+)", one["hashes"]))
+        yield package(entry["name"], entry["version"], re.findall(r"sha256:(\w+)", entry["hashes"]))
 
 
-def other(text: str) -> Component:
-    """A package as NAME==VERSION, or a model."""
+def package_or_model(text: str) -> Component:
+    """Return the package if `text` is NAME==VERSION. Otherwise return the model of that name."""
     name, pinned, version = text.partition("==")
     return package(name, version, []) if pinned else model(name)
 
 
-def package(name: str, version: str, sums: Sequence[str]) -> Component:
-    """sums: sha256."""
+def package(name: str, version: str, sha256_sums: Sequence[str]) -> Component:
+    """Return a Python package as a component."""
     url = PackageURL("pypi", name=name.lower(), version=version)
-    hashes = [sha256(one) for one in sums]
-    return Component(name=name, version=version, type=ComponentType.LIBRARY, purl=url, bom_ref=str(url), hashes=hashes)
+    return Component(
+        name=name,
+        version=version,
+        type=ComponentType.LIBRARY,
+        purl=url,
+        bom_ref=str(url),
+        hashes=[sha256_hash(sha256) for sha256 in sha256_sums],
+    )
 
 
 def model(name: str) -> Component:
-    """A model's file, and where its weights come from."""
-    entry = tomllib.loads((ROOT / "models" / "zoo.toml").read_text("utf-8"))["models"][name]
+    """Return a model of the catalogue as a component: its file, its licence and what it was trained on."""
+    entry = tomllib.loads(CATALOGUE.read_text("utf-8"))["models"][name]
     return Component(
         name=name,
         bom_ref=f"model:{name}",
@@ -71,14 +85,14 @@ def model(name: str) -> Component:
         type=ComponentType.MACHINE_LEARNING_MODEL,
         description=f"{entry['architecture']}; trained {entry['training']}",
         licenses=[LicenseExpression(entry["licence"])],
-        hashes=[sha256(entry["sha256"])],
+        hashes=[sha256_hash(entry["sha256"])],
     )
 
 
-def sha256(content: str) -> HashType:
-    """As CycloneDX has it."""
+def sha256_hash(content: str) -> HashType:
+    """Return a sha256 in the form of CycloneDX."""
     return HashType(alg=HashAlgorithm.SHA_256, content=content)
 
 
 if __name__ == "__main__":
-    print(JsonV1Dot6(bom(Path(sys.argv[1]), sys.argv[2:])).output_as_string(indent=2))
+    print(JsonV1Dot6(make_bom(Path(sys.argv[1]), sys.argv[2:])).output_as_string(indent=2))

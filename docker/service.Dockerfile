@@ -1,12 +1,14 @@
-# The service: docker build --file docker/service.Dockerfile --target cpu .      (or gpu; make images builds all)
+# The image of the service: docker build --file docker/service.Dockerfile --target cpu .
+# The targets are cpu and gpu; `make images` builds them.
 #
-# BASE is any image whose python3 is 3.11, 3.12 or 3.13, with venv and pip. Settings of a package index and a certificate
-# come as the build secrets pip.conf and ca.crt, so that neither is in a layer.
+# BASE is any image whose python3 is 3.11, 3.12 or 3.13, with venv and pip. The settings of a package index and a
+# certificate are the build secrets pip.conf and ca.crt, so no layer contains them.
 # checkov:skip=CKV_DOCKER_7:the tag is in BASE
 ARG BASE=python:3.11-slim-bookworm
 
 
-# What serves, without what makes models: bytecode and no tests, since nothing can be compiled on a read-only root.
+# The packages that the service needs. They are compiled here, because nothing can be compiled on a read-only root.
+# Their tests are left out.
 FROM ${BASE} AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv --without-pip /opt/facenet
@@ -26,8 +28,8 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,t
     sh docker/packages.sh locks/serve-gpu.txt
 
 
-# The default models, pulled, converted and checked; and the project as a wheel.
-FROM ${BASE} AS made
+# The default models, downloaded, converted and checked. And the project as a wheel.
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 COPY locks/cpu.txt locks/
@@ -44,27 +46,27 @@ RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --whee
 
 
 FROM packages AS project
-COPY --from=made /build/wheels wheels
+COPY --from=build /build/wheels wheels
 RUN python3 -m pip --python /opt/facenet/bin/python install --quiet --no-index --no-deps --no-compile --root /image \
         wheels/*.whl \
     && rm /image/opt/facenet/bin/facenet-models \
     && python3 -m compileall -q -s /image -p / /image
 
 
-FROM ${BASE} AS served
+FROM ${BASE} AS runtime
 LABEL org.opencontainers.image.title="FaceNet service" \
       org.opencontainers.image.description="Face verification, identification and clustering over HTTP" \
       org.opencontainers.image.licenses="Apache-2.0"
-# The models lie outside of every mount point: a volume over them would keep old ones for ever.
+# The models are outside of every mount point. A volume that is mounted over them would keep the old models after an
+# update.
 ENV PATH=/opt/facenet/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     FACE_HOST=0.0.0.0 \
     FACE_PORT=8000 \
     FACE_DATA_DIR=/data \
-    FACE_MODELS__DIR=/opt/facenet/models \
-    FACE_MODELS__ZOO=/opt/facenet/models/zoo.toml
-COPY --from=made /build/models/zoo.toml /build/var/models/ /opt/facenet/models/
-# /models is for models of one's own: FACE_MODELS__EMBEDDER=/models/NAME.onnx
+    FACE_MODELS__DIR=/opt/facenet/models
+COPY --from=build /build/var/models/ /opt/facenet/models/
+# /models is for your own models: FACE_MODELS__EMBEDDER=/models/NAME.onnx
 RUN mkdir /data /models && chown 65532:65532 /data /models
 WORKDIR /data
 EXPOSE 8000
@@ -74,9 +76,9 @@ ENTRYPOINT ["facenet"]
 CMD ["serve"]
 
 
-FROM served AS gpu
-# CUDA and cuDNN come with the packages; the node needs a driver (580 or newer) and its container toolkit. Most toolkits
-# put the driver where the loader looks; GKE mounts it under /usr/local/nvidia.
+FROM runtime AS gpu
+# CUDA and cuDNN are Python packages in the image. The node needs a driver (580 or newer) and NVIDIA's container
+# toolkit. Most toolkits put the driver where the loader finds it; GKE mounts it under /usr/local/nvidia.
 ENV FACE_INFERENCE__PROVIDER=cuda \
     PATH=$PATH:/usr/local/nvidia/bin \
     LD_LIBRARY_PATH=/usr/local/nvidia/lib64 \
@@ -86,7 +88,7 @@ COPY --from=project /image /
 USER 65532:65532
 
 
-FROM served AS cpu
+FROM runtime AS cpu
 COPY --from=packages-cpu /opt/facenet /opt/facenet
 COPY --from=project /image /
 USER 65532:65532

@@ -1,13 +1,15 @@
-# The training job: docker build --file docker/training.Dockerfile .      (make images builds all)
+# The image of the training job: docker build --file docker/training.Dockerfile .
+# `make images` builds it.
 #
-# TORCH_INDEX says which PyTorch: the CPU's, or such as https://download.pytorch.org/whl/cu130 for a GPU. Wheels in
-# docker/wheelhouse/ are looked at beside it, so that no index need be asked. BASE, pip.conf and ca.crt are as for the service.
+# TORCH_INDEX is the package index of PyTorch: the build for the CPU, or for a GPU such as
+# https://download.pytorch.org/whl/cu130. A wheel in docker/wheelhouse/ is offered beside the index. So no index is
+# needed if the wheel is there. BASE, pip.conf and ca.crt are those of service.Dockerfile.
 # checkov:skip=CKV_DOCKER_7:the tag is in BASE
-# checkov:skip=CKV_DOCKER_2:a job is not asked whether it is well, it ends
+# checkov:skip=CKV_DOCKER_2:a job needs no health check, because it ends by itself
 ARG BASE=python:3.11-slim-bookworm
 
 
-FROM ${BASE} AS made
+FROM ${BASE} AS build
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG TORCH=torch==2.13.0
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -34,14 +36,14 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="FaceNet training" \
       org.opencontainers.image.description="Trains FaceNet's networks and writes the file that the service loads" \
       org.opencontainers.image.licenses="Apache-2.0"
-# HOME: PyTorch and Matplotlib keep caches, and the root is read-only.
+# HOME is /tmp, because PyTorch and Matplotlib write caches there and the root is read-only.
 ENV PATH=/opt/facenet/bin:$PATH:/usr/local/nvidia/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/tmp \
     LD_LIBRARY_PATH=/usr/local/nvidia/lib64 \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
-COPY --from=made /opt/facenet /opt/facenet
-# Prepared faces, runs with their checkpoints, and the models that are made.
+COPY --from=build /opt/facenet /opt/facenet
+# /faces: prepared faces. /runs: runs with their checkpoints. /models: the models that the job makes.
 RUN mkdir /faces /runs /models && chown 65532:65532 /faces /runs /models
 WORKDIR /opt/facenet/src
 USER 65532:65532

@@ -1,48 +1,48 @@
-"""What the making of models refuses, by name. Messages are for whoever runs `facenet-models`, so they name files.
+"""The errors that `facenet-models` raises on purpose. A developer reads the messages, so they name files.
 
-    FaceError
+    FacenetError
     └── ModelsError
-        ├── UnknownModel          neither the zoo nor the list of networks has this name
-        ├── DownloadFailed        the package index did not give what the zoo names
-        ├── WrongChecksum         what came, or what was made of it, is not what the zoo says
-        ├── InvalidModel          a model file without a valid card, or changed behind it
-        ├── DatasetError          a list or an image of a data set is missing or not as it should be
-        ├── TrainingError         a run cannot start or go on
-        └── ExportRefused         a file that would not say what the network says, and is not written
+        ├── UnknownModel          a name that neither the zoo nor the list of networks has
+        ├── DownloadFailed        pip cannot download a package, or the package lacks the file that the zoo names
+        ├── WrongChecksum         a downloaded or converted file has another sha256 than the zoo expects
+        ├── InvalidModel          a model file without a valid card, or with a graph that was changed later
+        ├── DatasetError          a list or a picture of a data set is missing or is not as it should be
+        ├── TrainingError         a run cannot start or continue
+        └── ExportRefused         a new file would give other results than its network or its source; it is not written
 
-Each message is one line that says what was expected, what came and what to do.
+Each message is one line: what was expected, what came, and what to do next.
 """
 
-from service.errors import FaceError
+from service.domain.errors import FacenetError
 
 
-class ModelsError(FaceError):
-    """The root of what `facenet-models` refuses; its message is one line."""
+class ModelsError(FacenetError):
+    """The root of the errors of `facenet-models`. The message is one line."""
 
 
 class UnknownModel(ModelsError):
-    """Neither the zoo nor the list of networks has this name."""
+    """A name that neither the zoo nor the list of networks has."""
 
 
 class DownloadFailed(ModelsError):
-    """The package index did not give what the zoo names."""
+    """Pip cannot download a package, or the package lacks the file that the zoo names."""
 
 
 class WrongChecksum(ModelsError):
-    """What came, or what was made of it, is not what the zoo says."""
+    """A downloaded or converted file has another sha256 than the zoo expects."""
 
 
 class InvalidModel(ModelsError):
-    """A model file without a valid card, or changed after its card was written."""
+    """A model file without a valid card, or with a graph that was changed after its card was written."""
 
 
 class DatasetError(ModelsError):
-    """A list or an image of a data set is missing or not as it should be."""
+    """A list or a picture of a data set is missing or is not as it should be."""
 
 
 class TrainingError(ModelsError):
-    """A run cannot start or go on: what it asks for is not there, or its numbers are no longer finite."""
+    """A run cannot start or continue: an input is missing, or its numbers are no longer finite."""
 
 
 class ExportRefused(ModelsError):
-    """The file would not say what the network or the file says that it is made of, so it is not written."""
+    """A new file would give other results than its network or its source file, so it is not written."""

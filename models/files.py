@@ -1,4 +1,4 @@
-"""Files: written so that a reader sees the whole of one or none of it, known by their sha256."""
+"""Write files so that a reader gets either the whole file or none, and compare files by their sha256."""
 
 import hashlib
 import io
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Writes beside the path, flushes to the disk, then renames. Makes the folder if it is not there.
+    """Write a temporary file beside the path, flush it to the disk, then rename it. Missing folders are made.
 
-    Raises OSError, which names the path: a full disk's does not by itself.
+    Raises OSError with the path. The operating system's own error does not name the path if the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -22,7 +22,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            temporary.chmod(0o644)
+            temporary.chmod(0o644)  # NamedTemporaryFile lets only the owner read
             temporary.replace(path)
         except BaseException as error:
             temporary.unlink(missing_ok=True)
@@ -31,20 +31,23 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             raise
 
 
-def sweep(folder: Path, *names: str) -> None:
-    """Removes what a killed process had begun to write of these files. Only for whoever alone writes there."""
+def remove_temporary_files(folder: Path, *names: str) -> None:
+    """Remove the temporary files that a killed process left of these files.
+
+    Call it only if no other process writes to the folder.
+    """
     for name in names:
-        for begun in folder.glob(f".{name}.*"):
-            begun.unlink(missing_ok=True)
+        for temporary in folder.glob(f".{name}.*"):
+            temporary.unlink(missing_ok=True)
 
 
-def npy(array: NDArray[np.generic]) -> bytes:
-    """An array as a .npy file has it."""
+def to_npy(array: NDArray[np.generic]) -> bytes:
+    """Return an array in the format of a .npy file."""
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
 
 
-def has(path: Path, sha256: str) -> bool:
-    """Whether the file is there with this content."""
+def has_sha256(path: Path, sha256: str) -> bool:
+    """Return whether the file exists and has this sha256."""
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256

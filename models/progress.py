@@ -1,4 +1,4 @@
-"""How far long work is: one bar on standard error, which stays out of what a command prints."""
+"""A progress bar on standard error, so that standard output holds only the results of a command."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,8 +8,11 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 
 @contextmanager
-def counted(total: int, title: str) -> Iterator[Callable[[], None]]:
-    """Gives what is to be called after each of `total` steps. Where there is no terminal, the last state is printed."""
+def progress_bar(total: int, title: str) -> Iterator[Callable[[], None]]:
+    """Show a progress bar of `total` steps. Yields the function to call after each step.
+
+    Without a terminal, only the last state is printed. If `total` is 0, nothing is shown.
+    """
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not total) as progress:
         task = progress.add_task(title, total=total)

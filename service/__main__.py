@@ -1,8 +1,8 @@
-"""The command `facenet`: serves, and speaks to a running service like any other client."""
+"""The command `facenet`: run the service, or call a running service."""
 
 import os
 
-# Read when NumPy and FAISS are imported: threads of one call, where requests run side by side already.
+# NumPy and FAISS read these when they are imported. One thread for each call, because requests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,43 +20,45 @@ from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from service.client.connection import Connection
-from service.client.demo import run as run_demo
-from service.client.enrolment import Enrolment, OnSeveral, Report, people_of
-from service.errors import ClientError, StartupError
-from service.observability import logs
-from service.settings import load_settings, variables
+from service.client.demo import run_demo
+from service.client.enrolment import EnrolmentReport, FolderEnrolment, OnSeveral, read_people
+from service.domain.errors import ClientError, StartupError
+from service.observability.logs import configure_logs
+from service.settings import list_variables, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-Url = Annotated[str, typer.Option(help="where the service runs")]
+Url = Annotated[str, typer.Option(help="the address of the service")]
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")]
 LOCAL = "http://127.0.0.1:8000"
 
 
 def main() -> None:
-    """Runs the command. What stops a start is told in one line."""
+    """Run the command. An expected error is one line on standard error."""
     try:
         app()
     except (StartupError, ClientError) as error:
-        print(f"facenet: {error}", file=sys.stderr)  # noqa: T201  # logs may not be configured yet
+        print(f"facenet: {error}", file=sys.stderr)  # noqa: T201  # the log may not be set up yet
         sys.exit(1)
 
 
 @app.command()
 def serve() -> None:
-    """Serves over HTTP until SIGTERM. Settings come from the environment; `facenet settings` lists them."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the loop hears it: process 1 has no default for it
-    import uvloop  # noqa: PLC0415  # the other commands need neither loop nor models
+    """Run the service until SIGTERM. Settings come from the environment; `facenet settings` lists them."""
+    # Until the event loop handles SIGTERM. Process 1 of a container has no default handler for it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    import uvloop  # noqa: PLC0415  # the other commands need neither the event loop nor the models
 
-    from service.server import serve as run  # noqa: PLC0415
+    from service.api.server import run_server  # noqa: PLC0415
+    from service.app import open_app, server_options  # noqa: PLC0415
 
     settings = load_settings()
-    logs.configure(settings.log.level, settings.log.format)
-    uvloop.run(run(settings))
+    configure_logs(settings.log.level, settings.log.format)
+    uvloop.run(run_server(server_options(settings), partial(open_app, settings)))
 
 
 @app.command()
 def openapi() -> None:
-    """Prints the description of the HTTP API, as the service gives it at /openapi.json."""
+    """Print the OpenAPI description, as the service returns it at /openapi.json."""
     from service.app import describe_app  # noqa: PLC0415  # the other commands need no models
 
     print(json.dumps(describe_app(load_settings()).openapi(), indent=2))  # noqa: T201  # its output
@@ -63,45 +66,49 @@ def openapi() -> None:
 
 @app.command()
 def settings() -> None:
-    """Prints every setting: what is in force, and what it means."""
+    """Print every setting: its current value, and what it means."""
     table = Table("setting", "in force", "what it is")
-    for one in variables(load_settings()):
-        table.add_row(one.name, str(one.value), one.sentence)
+    for variable in list_variables(load_settings()):
+        table.add_row(variable.name, str(variable.value), variable.sentence)
     Console().print(table)
 
 
 @app.command()
 def enrol(
     folder: Folder,
-    collection: Annotated[str, typer.Option(help="where to; it is created if it is not there")] = "default",
+    collection: Annotated[str, typer.Option(help="the collection; it is created if it does not exist")] = "default",
     url: Url = LOCAL,
     on_several: Annotated[OnSeveral, typer.Option(help="what to do with a photograph of several people")] = "refuse",
-    report: Annotated[Path | None, typer.Option(help="a JSON line for every photograph that was refused")] = None,
+    report: Annotated[Path | None, typer.Option(help="a file: one JSON line for every refused photograph")] = None,
 ) -> None:
-    """Enrols a folder of identities in a running service. Run it again to go on where it stopped."""
-    people = people_of(folder)
+    """Enrol a folder of people in a running service. Run it again to continue where it stopped."""
+    people = read_people(folder)
     photographs = sum(len(person.photographs) for person in people)
     with Connection(url) as service, Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
         task = progress.add_task(f"Enrolling {len(people)} people", total=photographs)
-        found = Enrolment(service, collection, on_several, lambda: progress.advance(task)).run(people)
+        done = FolderEnrolment(service, collection, on_several, lambda: progress.advance(task)).run(people)
     if report:
-        lines = ({"file": str(one.file), "code": one.code, "detail": one.detail} for one in found.refusals)
-        report.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
-    _show(found)
+        _write_refused_photographs(done, report)
+    _print_counts(done)
 
 
 @app.command()
 def demo(folder: Folder, url: Url = LOCAL) -> None:
-    """Enrols, verifies, identifies and clusters real photographs in a running service, and shows the answers."""
+    """Enrol, verify, identify and cluster real photographs in a running service, and show the answers."""
     with Connection(url) as service:
         run_demo(service, folder, Console())
 
 
-def _show(report: Report) -> None:
-    reasons = Counter(one.code for one in report.refusals)
-    for what in ("enrolled", "known", "refused"):
-        detail = ", ".join(f"{count} {code}" for code, count in reasons.most_common()) if what == "refused" else ""
-        print(f"{what:9} {report.counts[what]:7}  {detail}".rstrip())  # noqa: T201  # its output
+def _write_refused_photographs(report: EnrolmentReport, file: Path) -> None:
+    lines = ({"file": str(refused.file), "code": refused.code, "detail": refused.detail} for refused in report.refused)
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+
+
+def _print_counts(report: EnrolmentReport) -> None:
+    codes = Counter(photograph.code for photograph in report.refused)
+    for status in ("enrolled", "known", "refused"):
+        detail = ", ".join(f"{count} {code}" for code, count in codes.most_common()) if status == "refused" else ""
+        print(f"{status:9} {report.counts[status]:7}  {detail}".rstrip())  # noqa: T201  # its output
 
 
 if __name__ == "__main__":

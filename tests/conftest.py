@@ -1,25 +1,33 @@
-"""What every test may ask for: real models, real photographs, Labelled Faces in the Wild where it is at hand."""
+"""Fixtures of all tests: real models, real photographs, and Labelled Faces in the Wild if it is available."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from service.pipeline import ModelSource, PipelineOptions
+from service.model_files.catalogue import ModelSource
+from service.pipeline.opening import PipelineOptions
 
 ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared"
-LFW = SHARED / "lfw"
-GROUPS = SHARED / "photos" / "groups"
+LFW = Path(os.environ.get("LFW", "../shared/lfw"))
+"""The folder of Labelled Faces in the Wild, relative to the project. CONTRIBUTING.md describes how to get it."""
+GROUPS = Path(os.environ.get("GROUPS", "../shared/photos/groups"))
+"""The folder of photographs of several people, relative to the project."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--contract-examples", default="20", help="how many requests schemathesis makes up an operation")
+    parser.addoption("--contract-examples", default="20", help="how many requests schemathesis makes for an operation")
     parser.addoption("--kill-rounds", default="2", help="how often the service is killed while faces are enrolled")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast tests first, so that most mistakes show within two minutes."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
-    """The converted models; `make models` pulls them."""
+    """Return the folder of the converted models. `make models` fills it."""
     folder = ROOT / "var" / "models"
     if not (folder / "sface.onnx").exists():
         pytest.fail("var/models is empty. Run: make models")
@@ -28,7 +36,7 @@ def models_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def photographs() -> Path:
-    """A folder of identities (obama/, biden/, astronaut/, ...) with real photographs; `make photographs` pulls them."""
+    """Return a folder of people (obama/, biden/, eileen_collins/) with photographs. `make photographs` fills it."""
     folder = ROOT / "var" / "photographs"
     if not folder.exists():
         pytest.fail("var/photographs is missing. Run: make photographs")
@@ -37,18 +45,20 @@ def photographs() -> Path:
 
 @pytest.fixture(scope="session")
 def lfw() -> Path:
-    """Labelled Faces in the Wild: `images/NAME/NAME_0001.jpg` and `pairs.txt`."""
-    if not LFW.exists():
-        pytest.skip("../shared/lfw is not there")
-    return LFW
+    """Return the folder of Labelled Faces in the Wild: `images/NAME/NAME_0001.jpg` and `pairs.txt`."""
+    folder = ROOT / LFW
+    if not folder.exists():
+        pytest.skip(f"{LFW} does not exist (Labelled Faces in the Wild)")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def groups() -> Path:
-    """A folder of photographs with several faces each, and one of dogs."""
-    if not GROUPS.exists():
-        pytest.skip("../shared/photos/groups is not there")
-    return GROUPS
+    """Return a folder of photographs with several faces each, and one photograph of dogs."""
+    folder = ROOT / GROUPS
+    if not folder.exists():
+        pytest.skip(f"{GROUPS} does not exist (photographs of several people)")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +68,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def options(models_dir: Path) -> PipelineOptions:
-    """The default models, as `make run` serves them."""
+    """Return the options of the default models, which `make run` also uses."""
     return PipelineOptions(
         detector=ModelSource(models_dir / "yunet.onnx"),
         landmarks=ModelSource(models_dir / "onet.onnx"),

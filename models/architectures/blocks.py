@@ -1,7 +1,7 @@
-"""What the rows of the paper's tables are made of: convolutions, the three poolings, the response norm, max-out.
+"""The rows that the tables of the networks consist of: convolutions, pooling, local response norm, max-out.
 
-A table is a tuple of rows in the paper's order, and `stack` builds the network from it, so that no size is written
-twice: what comes in is what the row before gives. Feature maps are (n, channels, h, w) float.
+A table is a tuple of rows in the order of the paper. `stack` builds the network from it. A row takes the number of its
+input channels from the row before it, so no size is written twice. Feature maps are (n, channels, h, w) float.
 """
 
 import math
@@ -14,142 +14,150 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-COLOURS = 3
+RGB_CHANNELS = 3
 
 
 class Row(Protocol):
-    """A line of a table: what it makes of `channels` channels, and how many it gives."""
+    """A row of a table: a layer of the network, or a few."""
 
     @property
     def name(self) -> str:
-        """Unique in its table; the module's name in the network."""
+        """Unique in its table. It is the name of the module in the network, so it is in the names of the weights."""
 
-    def gives(self, channels: int) -> int:
-        """How many channels come out where `channels` go in."""
+    def out_channels(self, in_channels: int) -> int:
+        """Return the number of output channels."""
 
-    def build(self, channels: int) -> nn.Module:
-        """The module."""
+    def build(self, in_channels: int) -> nn.Module:
+        """Return the module."""
 
 
 def stack(rows: Sequence[Row]) -> nn.Module:
-    """The network of a table: (n, 3, h, w) float -> what its last row gives."""
+    """Return the network of a table. It takes (n, 3, h, w) float."""
     modules: OrderedDict[str, nn.Module] = OrderedDict()
-    channels = COLOURS
+    channels = RGB_CHANNELS
     for row in rows:
         modules[row.name] = row.build(channels)
-        channels = row.gives(channels)
+        channels = row.out_channels(channels)
     return nn.Sequential(modules)
 
 
-def features(rows: Sequence[Row]) -> int:
-    """How many numbers the network of a table gives for a face."""
-    channels = COLOURS
+def count_features(rows: Sequence[Row]) -> int:
+    """Return the number of output channels of a table's last row."""
+    channels = RGB_CHANNELS
     for row in rows:
-        channels = row.gives(channels)
+        channels = row.out_channels(channels)
     return channels
 
 
 @dataclass(frozen=True, slots=True)
-class Normalised:
-    """A convolution with batch normalisation, whose shift stands for the bias, and ReLU.
+class ConvBnRelu:
+    """A convolution with batch normalisation and ReLU. The shift of the normalisation takes the place of the bias.
 
-    The paper has biases alone. Batch normalisation (Ioffe and Szegedy, 2015) is what lets a network of this depth train
-    in hours.
+    The paper has biases and no batch normalisation. With batch normalisation (Ioffe and Szegedy, 2015) a network of
+    this depth trains in hours.
     """
 
     name: str
-    channels: int
+    filters: int
     kernel: int
     stride: int = 1
 
-    def gives(self, channels: int) -> int:  # noqa: ARG002  # a row's interface
-        """Its own number of channels."""
-        return self.channels
+    def out_channels(self, in_channels: int) -> int:  # noqa: ARG002  # the interface of a row
+        """Return the number of filters."""
+        return self.filters
 
-    def build(self, channels: int) -> nn.Module:
-        """(n, channels, h, w) -> (n, self.channels, h / stride, w / stride), rounded up."""
-        return convolution(channels, self.channels, self.kernel, self.stride)
+    def build(self, in_channels: int) -> nn.Module:
+        """Return the module: (n, in_channels, h, w) -> (n, filters, h / stride, w / stride), rounded up."""
+        return conv_bn_relu(in_channels, self.filters, self.kernel, self.stride)
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """The maximum over 3 x 3, in steps of 2."""
+class MaxPool:
+    """The maximum over 3 x 3, with stride 2."""
 
     name: str
 
-    def gives(self, channels: int) -> int:
-        """As many as come in."""
-        return channels
+    def out_channels(self, in_channels: int) -> int:
+        """Return the number of input channels."""
+        return in_channels
 
-    def build(self, channels: int) -> nn.Module:  # noqa: ARG002  # a row's interface
-        """(n, c, h, w) -> (n, c, h / 2, w / 2), rounded up."""
+    def build(self, in_channels: int) -> nn.Module:  # noqa: ARG002  # the interface of a row
+        """Return the module: (n, c, h, w) -> (n, c, h / 2, w / 2), rounded up."""
         return max_pool(stride=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Average:
+class AveragePool:
     """The mean over the whole map."""
 
     name: str
 
-    def gives(self, channels: int) -> int:
-        """As many as come in."""
-        return channels
+    def out_channels(self, in_channels: int) -> int:
+        """Return the number of input channels."""
+        return in_channels
 
-    def build(self, channels: int) -> nn.Module:  # noqa: ARG002  # a row's interface
-        """(n, c, h, w) -> (n, c)."""
+    def build(self, in_channels: int) -> nn.Module:  # noqa: ARG002  # the interface of a row
+        """Return the module: (n, c, h, w) -> (n, c)."""
         return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 @dataclass(frozen=True, slots=True)
-class Flat:
+class Flatten:
     """The whole map as one vector. height, width: of the map."""
 
     name: str
     height: int
     width: int
 
-    def gives(self, channels: int) -> int:
-        """Every number of the map."""
-        return channels * self.height * self.width
+    def out_channels(self, in_channels: int) -> int:
+        """Return the length of the vector."""
+        return in_channels * self.height * self.width
 
-    def build(self, channels: int) -> nn.Module:  # noqa: ARG002  # a row's interface
-        """(n, c, height, width) -> (n, c * height * width)."""
+    def build(self, in_channels: int) -> nn.Module:  # noqa: ARG002  # the interface of a row
+        """Return the module: (n, c, height, width) -> (n, c * height * width)."""
         return nn.Flatten()
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
-    """A fully connected layer with batch normalisation, whose shift stands for the bias, and ReLU."""
+class FullyConnected:
+    """A fully connected layer with batch normalisation and ReLU.
+
+    The shift of the normalisation takes the place of the bias.
+    """
 
     name: str
-    out: int
+    features: int
 
-    def gives(self, channels: int) -> int:  # noqa: ARG002  # a row's interface
-        """Its own number of features."""
-        return self.out
+    def out_channels(self, in_channels: int) -> int:  # noqa: ARG002  # the interface of a row
+        """Return the number of features."""
+        return self.features
 
-    def build(self, channels: int) -> nn.Module:
-        """(n, channels) -> (n, self.out)."""
-        return nn.Sequential(nn.Linear(channels, self.out, bias=False), nn.BatchNorm1d(self.out), nn.ReLU(inplace=True))
+    def build(self, in_channels: int) -> nn.Module:
+        """Return the module: (n, in_channels) -> (n, features)."""
+        weights = nn.Linear(in_channels, self.features, bias=False)
+        return nn.Sequential(weights, nn.BatchNorm1d(self.features), nn.ReLU(inplace=True))
 
 
-def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """A convolution without bias, batch normalisation and ReLU; the map keeps its size but for the stride."""
-    weights = nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False)
-    return nn.Sequential(weights, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+def conv_bn_relu(in_channels: int, filters: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Return a convolution without bias, then batch normalisation and ReLU. With stride 1 the map keeps its size."""
+    weights = nn.Conv2d(in_channels, filters, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(weights, nn.BatchNorm2d(filters), nn.ReLU(inplace=True))
 
 
 def max_pool(stride: int) -> nn.MaxPool2d:
-    """The maximum over 3 x 3; with a stride of 1 the map keeps its size, with 2 it halves, rounded up."""
+    """Return the maximum over 3 x 3. With stride 1 the map keeps its size. Stride 2 halves it, rounded up."""
     return nn.MaxPool2d(3, stride, padding=1)
 
 
 class L2Pool(nn.Module):
-    """The L2 norm over 3 x 3, "L2" in Table 2; outside of the map is zero. The map's size is as after `max_pool`.
+    """The L2 norm over 3 x 3: "L2" in Table 2. Values outside of the map are 0. The output has the size of `max_pool`.
 
-    torch's LPPool2d knows no padding. Numbers are made smaller before they are squared, so that in float16 maps up to
-    1,000 do not overflow; EPSILON keeps the root's gradient finite where all nine are zero, and is 0.012 there.
+    torch's LPPool2d has no padding.
+
+    SCALE: maps are multiplied by it before they are squared. Without it, a value of 256 or more is infinite in float16
+    when it is squared (the largest float16 is 65,504). With it, values up to 1,000 do not overflow.
+    EPSILON: is added under the root. The gradient of the root of 0 is infinite, so without it nine zeros would give a
+    gradient that is not a number. With it, the pool of nine zeros is 0.012.
     """
 
     SCALE = 0.25
@@ -161,17 +169,17 @@ class L2Pool(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, c, h / stride, w / stride), float, rounded up."""
-        small = maps * self.SCALE
-        mean = functional.avg_pool2d(small * small, 3, self.stride, padding=1)
-        return torch.sqrt(mean + self.EPSILON) * (3 / self.SCALE)
+        scaled = maps * self.SCALE
+        mean_of_squares = functional.avg_pool2d(scaled * scaled, 3, self.stride, padding=1)
+        # The sum of the nine squares is 9 times their mean, so its root is 3 times the root of the mean.
+        return torch.sqrt(mean_of_squares + self.EPSILON) * (3 / self.SCALE)
 
 
 class LocalResponseNorm(nn.Module):
-    """torch's LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1), in operations that ONNX Runtime does fast.
+    """torch's LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1), in operations that ONNX Runtime computes fast.
 
-    The sum over neighbouring channels is a 1 x 1 convolution with a band of ones. Maps are scaled before they are
-    squared, which keeps both the squares of large numbers and alpha / 5 within float16. Sizes are Krizhevsky's (2012);
-    the paper gives none.
+    Each value x is divided by (1 + alpha / 5 * s) ** 0.75, s the sum of the squares of the five nearest channels.
+    SIZE and ALPHA are from Krizhevsky, 2012. The FaceNet paper gives none.
     """
 
     SIZE = 5
@@ -180,26 +188,30 @@ class LocalResponseNorm(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = math.sqrt(self.ALPHA / self.SIZE)
+        # The sum over neighbouring channels is a 1 x 1 convolution. Its weights are a band matrix of ones.
         index = torch.arange(channels)
         band = (index[:, None] - index[None, :]).abs() <= self.SIZE // 2
+        # Not persistent: the band is a constant, so it is not a weight of a checkpoint.
         self.register_buffer("band", band.float()[:, :, None, None], persistent=False)
         self.band: Tensor
 
     def forward(self, maps: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, channels, h, w), float."""
-        small = maps * self.scale
-        root = torch.sqrt(1 + functional.conv2d(small * small, self.band))
-        return maps / (root * torch.sqrt(root))
+        # The maps are multiplied by the root of alpha / 5, not their squares by alpha / 5. In float16, alpha / 5 = 2e-5
+        # has only a few bits, and the square of a value of 256 or more is infinite.
+        scaled = maps * self.scale
+        root = torch.sqrt(1 + functional.conv2d(scaled * scaled, self.band))
+        return maps / (root * torch.sqrt(root))  # x ** 0.75 = x ** 0.5 * x ** 0.25
 
 
 class Maxout(nn.Module):
-    """The larger of two linear functions for each number that it gives: max-out with p = 2 (Goodfellow, 2013)."""
+    """Max-out with p = 2 (Goodfellow, 2013): each output is the larger of two linear functions of the input."""
 
-    def __init__(self, features: int, out: int) -> None:
+    def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
-        self.pieces = nn.Linear(features, 2 * out)
+        self.pieces = nn.Linear(in_features, 2 * out_features)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """(n, features) -> (n, out), float."""
+        """(n, in_features) -> (n, out_features), float."""
         first, second = self.pieces(vectors).chunk(2, dim=1)
         return torch.maximum(first, second)

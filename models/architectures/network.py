@@ -1,4 +1,7 @@
-"""What every network is: uint8 faces in, unit vectors out, as the model file has it (`service/card.py`)."""
+"""What every network has in common: it takes uint8 crops and returns unit vectors, as a model file does.
+
+The interface of a model file is in `service/model_files/card.py`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,52 +10,69 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from service.card import BoxCrop, FivePoint
+from service.model_files.card import BoxAlignment, FivePointAlignment
 
 View = tuple[float, float, float, float]
-"""(left, top, right, bottom) in pixels of the 112-px template."""
+"""(left, top, right, bottom): the part of the 112-px template that a crop shows, in pixels of the template."""
 
-TEMPLATE: View = (0, 0, 112, 112)
+WHOLE_TEMPLATE: View = (0, 0, 112, 112)
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A network by name. trunk: builds what maps (n, 3, height, width) float to (n, features)."""
+    """The description of a network.
+
+    height, width: of its crops, in pixels.
+    features: the length of the trunk's output.
+    build_trunk: returns the module from (n, 3, height, width) float to (n, features).
+    view: the part of the template that its crops show.
+    """
 
     name: str
     height: int
     width: int
     features: int
-    trunk: Callable[[], nn.Module]
-    view: View = TEMPLATE
+    build_trunk: Callable[[], nn.Module]
+    view: View = WHOLE_TEMPLATE
 
     @property
-    def alignment(self) -> FivePoint:
-        """How five points become this network's crop."""
-        return FivePoint(view=self.view, height=self.height, width=self.width)
+    def alignment(self) -> FivePointAlignment:
+        """How five landmarks become this network's crop."""
+        return FivePointAlignment(view=self.view, height=self.height, width=self.width)
 
-    def crop_of(self, canvas: FivePoint | BoxCrop) -> FivePoint | BoxCrop:
-        """How a face becomes the crop of a network that is trained on such canvases: cut as they are."""
-        if isinstance(canvas, FivePoint):
+    def crop_alignment(self, canvas: FivePointAlignment | BoxAlignment) -> FivePointAlignment | BoxAlignment:
+        """Return how a face becomes a crop of this network, if the network is trained on canvases of this alignment.
+
+        Crops are cut by the same landmarks or boxes as the canvases.
+        """
+        if isinstance(canvas, FivePointAlignment):
             return self.alignment
         return canvas.model_copy(update={"height": self.height, "width": self.width})
 
 
 class Network(nn.Module):
-    """f(x) of FaceNet, section 3.1: a face on the unit sphere."""
+    """f(x) of FaceNet, section 3.1: it maps a face to a point of the unit sphere.
+
+    The names `trunk` and `embedding` are in the names of the weights in every checkpoint.
+    """
 
     def __init__(self, architecture: Architecture, dimension: int) -> None:
         super().__init__()
         self.architecture = architecture
         self.dimension = dimension
-        self.trunk = architecture.trunk()
+        self.trunk = architecture.build_trunk()
         self.embedding = nn.Linear(architecture.features, dimension)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """crops: (n, h, w, 3) uint8 RGB. Returns (n, dimension) float32, each row of unit length."""
-        return functional.normalize(self.embedding(self.trunk(pixels(crops))).float())
+        """Return the embeddings, (n, dimension) float32, each of unit length. crops: (n, h, w, 3) uint8 RGB."""
+        # Under autocast the last layer returns bfloat16, which has less than three digits. So the length is computed in
+        # float32.
+        return functional.normalize(self.embedding(self.trunk(normalise_pixels(crops))).float())
 
 
-def pixels(crops: Tensor) -> Tensor:
-    """(n, h, w, 3) uint8 -> (n, 3, h, w) float32 in [-1, 1], left in the order of its bytes: channels last."""
+def normalise_pixels(crops: Tensor) -> Tensor:
+    """Map (n, h, w, 3) uint8 to (n, 3, h, w) float32 in [-1, 1].
+
+    The bytes keep their order, so the memory format of the result is channels last.
+    """
     return (crops.permute(0, 3, 1, 2).to(torch.float32) - 127.5) / 128.0

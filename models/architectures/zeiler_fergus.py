@@ -1,8 +1,8 @@
-"""NN1 of FaceNet, section 3.3: the network of Zeiler and Fergus with 1 x 1 convolutions between, Table 1.
+"""NN1 of FaceNet, section 3.3: the network of Zeiler and Fergus with 1 x 1 convolutions between its layers (Table 1).
 
-As the paper has it: biases, local response normalisation ("rnorm"), max-out with p = 2 in the fully connected layers.
-No batch normalisation: fourteen layers of He's initialisation learn without it (tried on 24 faces: 30 steps of AdaGrad
-take the mean cosine to their targets from 0.02 to 0.7).
+As in the paper, it has biases, local response normalisation ("rnorm"), and max-out with p = 2 in the fully connected
+layers. It has no batch normalisation. Its fourteen layers learn from He's initialisation without it: on 24 faces, 30
+steps of AdaGrad raised the mean cosine to their targets from 0.02 to 0.7.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from functools import partial
 
 from torch import nn
 
-from models.architectures.blocks import Flat, LocalResponseNorm, Maxout, Pool, features, stack
+from models.architectures.blocks import Flatten, LocalResponseNorm, Maxout, MaxPool, count_features, stack
 from models.architectures.network import Architecture
 
 
@@ -19,17 +19,17 @@ class Convolution:
     """A convolution with biases, and ReLU."""
 
     name: str
-    channels: int
+    filters: int
     kernel: int
     stride: int = 1
 
-    def gives(self, channels: int) -> int:  # noqa: ARG002  # a row's interface
-        """Its own number of channels."""
-        return self.channels
+    def out_channels(self, in_channels: int) -> int:  # noqa: ARG002  # the interface of a row
+        """Return the number of filters."""
+        return self.filters
 
-    def build(self, channels: int) -> nn.Module:
-        """(n, channels, h, w) -> (n, self.channels, h / stride, w / stride), rounded up."""
-        weights = nn.Conv2d(channels, self.channels, self.kernel, self.stride, padding=self.kernel // 2)
+    def build(self, in_channels: int) -> nn.Module:
+        """Return the module: (n, in_channels, h, w) -> (n, filters, h / stride, w / stride), rounded up."""
+        weights = nn.Conv2d(in_channels, self.filters, self.kernel, self.stride, padding=self.kernel // 2)
         return nn.Sequential(weights, nn.ReLU(inplace=True))
 
 
@@ -39,53 +39,53 @@ class ResponseNorm:
 
     name: str
 
-    def gives(self, channels: int) -> int:
-        """As many as come in."""
-        return channels
+    def out_channels(self, in_channels: int) -> int:
+        """Return the number of input channels."""
+        return in_channels
 
-    def build(self, channels: int) -> nn.Module:
-        """(n, channels, h, w) -> the same shape."""
-        return LocalResponseNorm(channels)
+    def build(self, in_channels: int) -> nn.Module:
+        """Return the module: (n, in_channels, h, w) -> the same shape."""
+        return LocalResponseNorm(in_channels)
 
 
 @dataclass(frozen=True, slots=True)
-class FullMaxout:
+class FullyConnectedMaxout:
     """A fully connected layer with max-out, p = 2."""
 
     name: str
-    out: int
+    features: int
 
-    def gives(self, channels: int) -> int:  # noqa: ARG002  # a row's interface
-        """Its own number of features."""
-        return self.out
+    def out_channels(self, in_channels: int) -> int:  # noqa: ARG002  # the interface of a row
+        """Return the number of features."""
+        return self.features
 
-    def build(self, channels: int) -> nn.Module:
-        """(n, channels) -> (n, self.out)."""
-        return Maxout(channels, self.out)
+    def build(self, in_channels: int) -> nn.Module:
+        """Return the module: (n, in_channels) -> (n, features)."""
+        return Maxout(in_channels, self.features)
 
 
-# Table 1. Beside each row what it gives. The table's fc7128 is the network's `embedding`.
+# Table 1, with the output of each row. The row "fc7128" of the table is `Network.embedding`.
 NN1_ROWS = (
     Convolution("conv1", 64, 7, stride=2),  # 110 x 110 x 64
-    Pool("pool1"),  #                         55 x 55 x 64
+    MaxPool("pool1"),  #                      55 x 55 x 64
     ResponseNorm("rnorm1"),  #                55 x 55 x 64
     Convolution("conv2a", 64, 1),  #          55 x 55 x 64
     Convolution("conv2", 192, 3),  #          55 x 55 x 192
     ResponseNorm("rnorm2"),  #                55 x 55 x 192
-    Pool("pool2"),  #                         28 x 28 x 192
+    MaxPool("pool2"),  #                      28 x 28 x 192
     Convolution("conv3a", 192, 1),  #         28 x 28 x 192
     Convolution("conv3", 384, 3),  #          28 x 28 x 384
-    Pool("pool3"),  #                         14 x 14 x 384
+    MaxPool("pool3"),  #                      14 x 14 x 384
     Convolution("conv4a", 384, 1),  #         14 x 14 x 384
     Convolution("conv4", 256, 3),  #          14 x 14 x 256
     Convolution("conv5a", 256, 1),  #         14 x 14 x 256
     Convolution("conv5", 256, 3),  #          14 x 14 x 256
     Convolution("conv6a", 256, 1),  #         14 x 14 x 256
     Convolution("conv6", 256, 3),  #          14 x 14 x 256
-    Pool("pool4"),  #                         7 x 7 x 256
-    Flat("concat", 7, 7),  #                  7 x 7 x 256, 12,544 in a row
-    FullMaxout("fc1", 4096),  #               1 x 32 x 128
-    FullMaxout("fc2", 4096),  #               1 x 32 x 128
+    MaxPool("pool4"),  #                      7 x 7 x 256
+    Flatten("concat", 7, 7),  #               12,544
+    FullyConnectedMaxout("fc1", 4096),  #     1 x 32 x 128
+    FullyConnectedMaxout("fc2", 4096),  #     1 x 32 x 128
 )
 
-NN1 = Architecture("nn1", 220, 220, features(NN1_ROWS), partial(stack, NN1_ROWS))
+NN1 = Architecture("nn1", 220, 220, count_features(NN1_ROWS), partial(stack, NN1_ROWS))

@@ -1,7 +1,18 @@
-"""Other people's model files -> the one contract of `service/model_file.py`: uint8 in, unit vectors out, a card.
+"""Published weights become model files with fixed inputs and outputs, and a card (`service/model_files/card.py`).
 
-A converter takes the bytes of the file that the zoo names and returns a model without a card. To add one, write
-`models/conversion/<name>.py` with `convert`, and a line here.
+pull.py                                   downloads, converts, adds the card, checks
+sface.py, facenet.py, yunet.py, onet.py   one converter a model
+graph.py                                  what all converters do to a graph
+graphdef.py, torch_tensors.py             read files of TensorFlow and PyTorch without these libraries
+card.py, identity.py                      the card and the identity of a file
+
+To add a model of a package to the zoo:
+1. Write `models/conversion/NAME.py`. Its function `convert` takes the bytes of the published file and returns a model
+   without a card.
+2. Add it to `CONVERTERS` here.
+3. Add the table [models.NAME] to `service/model_files/catalogue.toml`: the fields of the card, the source, and any
+   sha256.
+4. Run `facenet-models pull NAME`. It prints the sha256 of the converted file. Write it into the table, and pull again.
 """
 
 from collections.abc import Callable
@@ -11,6 +22,7 @@ from typing import TypeAlias, cast
 from onnx import ModelProto
 
 Converter: TypeAlias = Callable[[bytes], ModelProto]
+"""Turns the bytes of a published file into a model without a card."""
 
 CONVERTERS = {
     "sface": "models.conversion.sface:convert",
@@ -18,8 +30,9 @@ CONVERTERS = {
     "onet": "models.conversion.onet:convert",
     "facenet": "models.conversion.facenet:convert",
 }
+"""The converter of each model, by the name of the model. A converter is imported when it is needed."""
 
 
-def converter(name: str) -> Converter:
-    """The converter of the zoo's model `name`."""
+def find_converter(name: str) -> Converter:
+    """Return the converter of the model with this name."""
     return cast("Converter", resolve_name(CONVERTERS[name]))

@@ -1,4 +1,4 @@
-"""The card inside a model file: written behind the conversion, checked against the graph whenever a file is touched."""
+"""The card inside a model file: written after the conversion, compared with the graph when a file is read."""
 
 from pathlib import Path
 from typing import Any
@@ -8,46 +8,50 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto
 from pydantic import ValidationError
 
-from models.conversion.identity import identity
+from models.conversion.identity import compute_identity
 from models.errors import InvalidModel
-from models.zoo import read_zoo
-from service.card import CARD, Card
+from models.zoo.catalogue import read_zoo
+from service.model_files.card import CARD_ADAPTER, Card
 
-KEY = "card"
+CARD_KEY = "card"
+"""The key of the card in the metadata of the file."""
 
 
-def with_card(model: ModelProto, fields: dict[str, Any]) -> bytes:
-    """The file's bytes, the same for the same model and fields.
+def to_bytes_with_card(model: ModelProto, fields: dict[str, Any]) -> bytes:
+    """Return the bytes of the model file. The same model and fields give the same bytes.
 
-    fields: the card without its identity, which is computed here. Raises pydantic.ValidationError.
+    fields: of the card, without the identity, which is computed here.
+    Raises pydantic.ValidationError if the fields make no valid card.
     """
-    card = CARD.validate_python({**fields, "id": identity(model)})
+    card = CARD_ADAPTER.validate_python({**fields, "id": compute_identity(model)})
     del model.metadata_props[:]
-    model.metadata_props.add(key=KEY, value=card.model_dump_json())
+    model.metadata_props.add(key=CARD_KEY, value=card.model_dump_json())
     return model.SerializeToString(deterministic=True)
 
 
-def check(path: Path) -> Card:
-    """The file's card, once its identity is found to be the graph's. Raises InvalidModel."""
+def read_checked_card(path: Path) -> Card:
+    """Return the card of a model file.
+
+    Raises InvalidModel if the file has no valid card, or if its graph was changed after the card was written.
+    """
     try:
         model = onnx.load(path)
-        (text,) = (one.value for one in model.metadata_props if one.key == KEY)
-        card = CARD.validate_json(text)
+        (text,) = (entry.value for entry in model.metadata_props if entry.key == CARD_KEY)
+        card = CARD_ADAPTER.validate_json(text)
     except FileNotFoundError:
         raise InvalidModel(f"{path} is missing. {_remedy(path)}") from None
     except (OSError, DecodeError, ValueError, ValidationError):
         raise InvalidModel(f"{path} is not an ONNX file with a valid card. {_remedy(path)}") from None
-    found = identity(model)
-    if found != card.id:
+    actual = compute_identity(model)
+    if actual != card.id:
         raise InvalidModel(
-            f"{path} was changed after its card was written: the graph's identity is {found[:16]}..., the card says "
-            f"{card.id[:16]}... {_remedy(path)}"
+            f"{path} was changed after its card was written: the identity of its graph is {actual[:16]}..., and the "
+            f"card has {card.id[:16]}... {_remedy(path)}"
         )
     return card
 
 
 def _remedy(path: Path) -> str:
-    """What to do about a file that cannot be used."""
     known = read_zoo().models
     if path.stem in known:
         return f"Run: facenet-models pull {path.stem} --into {path.parent}"

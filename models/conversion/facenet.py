@@ -1,7 +1,7 @@
-"""Inception-ResNet-v1 of davidsandberg/facenet: a frozen TensorFlow graph -> the contract of an embedder.
+"""Convert Inception-ResNet-v1 of davidsandberg/facenet, a frozen TensorFlow graph, to an embedder.
 
-TensorFlow's layout is NHWC, ONNX Runtime's NCHW. The file's convolutions hold their batch normalisation already; the
-one behind the last layer stays a node of its own.
+The memory layout of TensorFlow is NHWC, and that of ONNX Runtime is NCHW. In the published file, batch normalisation is
+already part of the weights of the convolutions. Only the batch normalisation after the last layer is a node of its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,36 +16,44 @@ from models.conversion import graph, graphdef
 DIMENSION = 512
 SIDE_PX = 160
 
-# Between these there is only reshaping to four axes and back, which batch normalisation in ONNX does not need.
-_FLAT = "InceptionResnetV1/Logits/Flatten/flatten/Reshape"
-_FEATURES = "InceptionResnetV1/Bottleneck/BatchNorm/Reshape_1"
+# The first of these nodes reshapes feature maps to rows. All other reshapes are for TensorFlow's batch normalisation,
+# to four axes and back. ONNX does not need them.
+_FLATTEN_NODE = "InceptionResnetV1/Logits/Flatten/flatten/Reshape"
+_FEATURES_NODE = "InceptionResnetV1/Bottleneck/BatchNorm/Reshape_1"
 
 
 def convert(data: bytes) -> ModelProto:
-    """data: the GraphDef. It takes (x - 127.5) / 128; what it does behind the features is `graph.unit_out`."""
-    source = graphdef.read(data)
+    """Convert the published file.
+
+    data: the bytes of the GraphDef. Its input is (x - 127.5) / 128. Its nodes after the features scale to unit length;
+    `graph.scale_to_unit_length` replaces them.
+    """
+    source = graphdef.read_nodes(data)
     constants = {node.name: node.tensor() for node in source if node.op == "Const"}
     weights: graph.Weights = {"mean": np.array(127.5, np.float32), "scale": np.array(128, np.float32)}
     nodes = [
-        *graph.pixels_in("crops", "pixels"),
+        *graph.pixels_to_float("crops", "pixels"),
         helper.make_node("Sub", ["pixels", "mean"], ["centred"]),
         helper.make_node("Div", ["centred", "scale"], ["input"]),
     ]
-    for node in _in_order(source):
-        nodes.append(_OPERATIONS[node.op](node))
+    for node in _operations_in_order(source):
+        nodes.append(_TO_ONNX[node.op](node))
         weights |= {name: _channels_first(node.op, constants[name]) for name in node.inputs if name in constants}
-    tail, axis = graph.unit_out(_FEATURES, "embeddings")
+    tail, axis = graph.scale_to_unit_length(_FEATURES_NODE, "embeddings")
     return graph.build(
         "facenet",
         [*nodes, *tail],
         weights | axis,
-        [graph.pixels_value("crops", SIDE_PX, SIDE_PX)],
-        [graph.float_value("embeddings", DIMENSION)],
+        [graph.uint8_input("crops", SIDE_PX, SIDE_PX)],
+        [graph.float_output("embeddings", DIMENSION)],
     )
 
 
-def _in_order(source: Sequence[graphdef.Node]) -> list[graphdef.Node]:
-    """The operations between input and features, each behind those that it reads; in the file they lie anyhow."""
+def _operations_in_order(source: Sequence[graphdef.Node]) -> list[graphdef.Node]:
+    """Return the operations between the input and the features, each after the operations that it reads.
+
+    In the file they are in no particular order.
+    """
     by_name = {node.name: node for node in source}
     order = TopologicalSorter({node.name: node.inputs for node in source}).static_order()
     nodes = [by_name[name] for name in order if not name.startswith("embeddings")]
@@ -53,7 +61,7 @@ def _in_order(source: Sequence[graphdef.Node]) -> list[graphdef.Node]:
 
 
 def _channels_first(op: str, weight: NDArray[np.generic]) -> NDArray[np.generic]:
-    """[h, w, in, out] -> [out, in, h, w] for convolutions, [c] -> [c, 1, 1] for biases."""
+    """Transpose [h, w, in, out] to [out, in, h, w] for convolutions, and reshape [c] to [c, 1, 1] for biases."""
     if op == "Conv2D":
         return weight.transpose(3, 2, 0, 1)
     return weight.reshape(-1, 1, 1) if op == "BiasAdd" else weight
@@ -74,19 +82,19 @@ def _mean_pool(node: graphdef.Node) -> NodeProto:
     return helper.make_node("GlobalAveragePool", node.inputs, [node.name])
 
 
-def _join(node: graphdef.Node) -> NodeProto:
+def _concatenation(node: graphdef.Node) -> NodeProto:
     return helper.make_node("Concat", node.inputs[:-1], [node.name], axis=1)
 
 
-def _normalisation(node: graphdef.Node) -> NodeProto:
-    return helper.make_node("BatchNormalization", node.inputs, [node.name], epsilon=node.real("epsilon"))
+def _batch_normalisation(node: graphdef.Node) -> NodeProto:
+    return helper.make_node("BatchNormalization", node.inputs, [node.name], epsilon=node.number("epsilon"))
 
 
 def _reshape(node: graphdef.Node) -> NodeProto:
-    return helper.make_node("Flatten" if node.name == _FLAT else "Identity", node.inputs[:1], [node.name])
+    return helper.make_node("Flatten" if node.name == _FLATTEN_NODE else "Identity", node.inputs[:1], [node.name])
 
 
-def _same(op: str) -> Callable[[graphdef.Node], NodeProto]:
+def _operation(op: str) -> Callable[[graphdef.Node], NodeProto]:
     return lambda node: helper.make_node(op, node.inputs, [node.name])
 
 
@@ -98,17 +106,17 @@ def _padding(node: graphdef.Node) -> str:
     return {"SAME": "SAME_UPPER", "VALID": "VALID"}[node.text("padding")]
 
 
-_OPERATIONS: dict[str, Callable[[graphdef.Node], NodeProto]] = {
+# The window of `AvgPool` is its whole input, 3 x 3. So it becomes GlobalAveragePool.
+_TO_ONNX: dict[str, Callable[[graphdef.Node], NodeProto]] = {
     "Conv2D": _convolution,
-    "BiasAdd": _same("Add"),
-    "Relu": _same("Relu"),
+    "BiasAdd": _operation("Add"),
+    "Relu": _operation("Relu"),
     "MaxPool": _max_pool,
     "AvgPool": _mean_pool,
-    "ConcatV2": _join,
-    "Mul": _same("Mul"),
-    "Add": _same("Add"),
-    "MatMul": _same("MatMul"),
-    "FusedBatchNorm": _normalisation,
+    "ConcatV2": _concatenation,
+    "Mul": _operation("Mul"),
+    "Add": _operation("Add"),
+    "MatMul": _operation("MatMul"),
+    "FusedBatchNorm": _batch_normalisation,
     "Reshape": _reshape,
 }
-"""`AvgPool`'s window is the whole of what comes, 3 x 3."""

@@ -1,4 +1,4 @@
-"""What every conversion does to a graph: take nodes and weights apart, put them together under the contract."""
+"""What all conversions do to a graph: read its weights, simplify it, and give it the fixed inputs and outputs."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -9,23 +9,28 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 Weights: TypeAlias = dict[str, NDArray[np.generic]]
+"""Constant tensors of a graph, by name."""
 
 OPSET = 21
 IR_VERSION = 10
 
 
-def weights_of(graph: onnx.GraphProto) -> Weights:
-    """The initializers by name."""
+def initializers(graph: onnx.GraphProto) -> Weights:
+    """Return the initializers of a graph by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
 def attribute(node: NodeProto, name: str) -> int:
-    """An integer attribute that the node must have."""
-    return next(one.i for one in node.attribute if one.name == name)
+    """Return an integer attribute that the node must have."""
+    return next(entry.i for entry in node.attribute if entry.name == name)
 
 
 def fold_dequantisation(nodes: Sequence[NodeProto], weights: Weights) -> tuple[list[NodeProto], Weights]:
-    """Computes each DequantizeLinear and Reshape of weights once, here, instead of at every start of a session."""
+    """Compute each DequantizeLinear and Reshape of weights here, once, and not at every start of a session.
+
+    Returns the other nodes, and the weights with the computed tensors.
+    Raises ValueError if another operation has only weights as inputs.
+    """
     kept, folded = [], dict(weights)
     for node in nodes:
         if not all(name in folded for name in node.input):
@@ -33,7 +38,7 @@ def fold_dequantisation(nodes: Sequence[NodeProto], weights: Weights) -> tuple[l
             continue
         inputs = [folded[name] for name in node.input]
         if node.op_type == "DequantizeLinear":
-            folded[node.output[0]] = _dequantised(inputs, attribute(node, "axis"), attribute(node, "block_size"))
+            folded[node.output[0]] = _dequantise(inputs, attribute(node, "axis"), attribute(node, "block_size"))
         elif node.op_type == "Reshape":
             folded[node.output[0]] = inputs[0].reshape(inputs[1])
         else:
@@ -41,20 +46,23 @@ def fold_dequantisation(nodes: Sequence[NodeProto], weights: Weights) -> tuple[l
     return kept, folded
 
 
-def _dequantised(inputs: Sequence[NDArray[np.generic]], axis: int, block: int) -> NDArray[np.float32]:
-    """`(q - zero) * scale`, where a scale and a zero hold for `block` neighbours along the axis (opset 21)."""
+def _dequantise(inputs: Sequence[NDArray[np.generic]], axis: int, block_size: int) -> NDArray[np.float32]:
+    """Compute `(q - zero) * scale`. Each scale and zero is for `block_size` neighbours along the axis (opset 21)."""
     quantised, scales, zeros = inputs
     size = quantised.shape[axis]
-    scale = np.repeat(scales, block, axis).take(range(size), axis)
-    zero = np.repeat(zeros, block, axis).take(range(size), axis)
+    scale = np.repeat(scales, block_size, axis).take(range(size), axis)
+    zero = np.repeat(zeros, block_size, axis).take(range(size), axis)
     return (quantised.astype(np.float32) - zero.astype(np.float32)) * scale.astype(np.float32)
 
 
 def lower_prelu(nodes: Sequence[NodeProto], weights: Weights) -> tuple[list[NodeProto], Weights]:
-    """`PRelu(x)` of feature maps as `Relu(x) + Conv1x1(-a, Relu(Conv1x1(-1, x)))`, the convolutions depthwise.
+    """Replace `PRelu(x)` of feature maps by `Relu(x) + Conv1x1(-a, Relu(Conv1x1(-1, x)))` with depthwise convolutions.
 
-    The same numbers to 2e-7, and ONNX Runtime's CPU provider stays in its blocked layout: a face of SFace takes a
-    third of the time. PRelu of dense features, whose slopes are (c,), has no layout to lose and stays.
+    The numbers are the same to 2e-7. ONNX Runtime's CPU provider then stays in its blocked memory layout, and a face of
+    SFace takes a third of the time. PRelu of dense features has slopes of shape (c,). It has no blocked layout to lose,
+    so it stays.
+
+    Returns the new nodes, and the weights with those of the convolutions.
     """
     lowered, extended = [], dict(weights)
     for node in nodes:
@@ -77,30 +85,30 @@ def lower_prelu(nodes: Sequence[NodeProto], weights: Weights) -> tuple[list[Node
     return lowered, extended
 
 
-def pixels_in(name: str, to: str) -> list[NodeProto]:
-    """uint8 [n, h, w, 3] -> float32 [n, 3, h, w], still 0..255."""
+def pixels_to_float(name: str, output: str) -> list[NodeProto]:
+    """Return the nodes that turn uint8 [n, h, w, 3] into float32 [n, 3, h, w], still 0..255."""
     return [
         helper.make_node("Transpose", [name], [f"{name}_nchw"], perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", [f"{name}_nchw"], [to], to=TensorProto.FLOAT),
+        helper.make_node("Cast", [f"{name}_nchw"], [output], to=TensorProto.FLOAT),
     ]
 
 
-def unit_out(features: str, to: str) -> tuple[list[NodeProto], Weights]:
-    """float32 [n, d] -> the same directions at length 1."""
+def scale_to_unit_length(features: str, output: str) -> tuple[list[NodeProto], Weights]:
+    """Return the nodes that scale each row of float32 [n, d] to length 1, and their weights."""
     nodes = [
         helper.make_node("ReduceL2", [features, "feature_axis"], ["feature_norms"], keepdims=1),
-        helper.make_node("Div", [features, "feature_norms"], [to]),
+        helper.make_node("Div", [features, "feature_norms"], [output]),
     ]
     return nodes, {"feature_axis": np.array([1], np.int64)}
 
 
-def pixels_value(name: str, height: int | str, width: int | str) -> ValueInfoProto:
-    """The one kind of input."""
+def uint8_input(name: str, height: int | str, width: int | str) -> ValueInfoProto:
+    """Return the declaration of an input of pixels, uint8 [n, height, width, 3]. A string stands for any size."""
     return helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", height, width, 3])
 
 
-def float_value(name: str, *shape: int | str) -> ValueInfoProto:
-    """The one kind of output."""
+def float_output(name: str, *shape: int | str) -> ValueInfoProto:
+    """Return the declaration of an output, float32 [n, *shape]. A string stands for any size."""
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
 
 
@@ -111,9 +119,9 @@ def build(
     inputs: Sequence[ValueInfoProto],
     outputs: Sequence[ValueInfoProto],
 ) -> ModelProto:
-    """A checked model whose bytes depend on its content alone. Weights that no node uses are left out."""
-    used = sorted({one for node in nodes for one in node.input} & weights.keys())
-    tensors = [numpy_helper.from_array(np.ascontiguousarray(weights[one]), one) for one in used]
+    """Return a checked model. Its bytes depend only on its content. Weights that no node reads are left out."""
+    read_names = sorted({name for node in nodes for name in node.input} & weights.keys())
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(weights[name]), name) for name in read_names]
     for number, node in enumerate(nodes):
         node.name = f"{node.op_type}_{number}"
     graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), tensors)

@@ -1,4 +1,4 @@
-"""A model's identity: what it computes, not what is written about it."""
+"""The identity of a model: a checksum of what it computes, without its card."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from onnx import ModelProto, TensorProto, numpy_helper
 
 
-def identity(model: ModelProto) -> str:
-    """sha256 over the graph's nodes and initializers, as 64 hexadecimal digits.
+def compute_identity(model: ModelProto) -> str:
+    """Return the sha256 over the nodes and initializers of the graph, as 64 hexadecimal digits.
 
-    Every node in order and every initializer's name, type, shape and bytes; no metadata, so that a new card leaves the
-    identity as it is. Each part is preceded by its length, so that no two graphs run together to the same bytes.
+    It covers every node in order, and the name, type, shape and bytes of every initializer. It leaves out the metadata,
+    so a new card does not change the identity. The length of each part is hashed before the part. Otherwise two
+    different graphs could give the same sequence of bytes.
     """
     digest = hashlib.sha256()
     for part in _parts(model):
@@ -22,7 +23,7 @@ def identity(model: ModelProto) -> str:
 def _parts(model: ModelProto) -> Iterator[bytes]:
     for node in model.graph.node:
         yield node.SerializeToString(deterministic=True)
-    for tensor in sorted(model.graph.initializer, key=lambda one: one.name):
+    for tensor in sorted(model.graph.initializer, key=lambda tensor: tensor.name):
         yield tensor.name.encode()
         yield TensorProto.DataType.Name(tensor.data_type).encode()
         yield ",".join(map(str, tensor.dims)).encode()

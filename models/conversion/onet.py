@@ -1,15 +1,15 @@
-"""MTCNN's third network (Zhang et al., 2016), for its five landmarks: weights of `facenet-pytorch` -> the contract."""
+"""Convert O-Net of `facenet-pytorch`, the third network of MTCNN (Zhang et al., 2016), to a landmark network."""
 
 import numpy as np
 from onnx import ModelProto, parser
 
 from models.conversion import graph
-from models.conversion.pickled import read_tensors
+from models.conversion.torch_tensors import read_tensors
 
 SIDE_PX = 48
 
-# The dense layer was trained on features in the order (width, height, channel); hence the transposition before it.
-# The network gives five x and then five y.
+# The dense layer was trained on features in the order (width, height, channel), so there is a transposition before it.
+# The output of the last layer is five x and then five y.
 _NETWORK = """
 <ir_version: 10, opset_import: ["" : 21]>
 onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks)
@@ -39,7 +39,7 @@ onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks)
 
 
 def convert(data: bytes) -> ModelProto:
-    """data: the .pt file. Boxes and scores of the network are left out."""
+    """Convert the published file. The boxes and scores of the network are left out. data: the bytes of the .pt file."""
     weights: graph.Weights = {name.replace(".", "_"): array for name, array in read_tensors(data).items()}
     for layer in (1, 2, 3, 4):
         weights[f"prelu{layer}_weight"] = weights[f"prelu{layer}_weight"].reshape(-1, 1, 1)
@@ -52,8 +52,8 @@ def convert(data: bytes) -> ModelProto:
     nodes, weights = graph.lower_prelu(parser.parse_model(text).graph.node, weights)
     return graph.build(
         "onet",
-        [*graph.pixels_in("crops", "pixels"), *nodes],
+        [*graph.pixels_to_float("crops", "pixels"), *nodes],
         weights,
-        [graph.pixels_value("crops", SIDE_PX, SIDE_PX)],
-        [graph.float_value("landmarks", 5, 2)],
+        [graph.uint8_input("crops", SIDE_PX, SIDE_PX)],
+        [graph.float_output("landmarks", 5, 2)],
     )

@@ -1,4 +1,7 @@
-"""SFace of the OpenCV zoo: int8 block-quantised weights, batch 1, raw features -> the contract of an embedder."""
+"""Convert SFace of the OpenCV zoo to an embedder.
+
+The published file has int8 block-quantised weights, a batch of one face, and features that are not scaled.
+"""
 
 import onnx
 from onnx import ModelProto
@@ -10,24 +13,28 @@ SIDE_PX = 112
 
 
 def convert(data: bytes) -> ModelProto:
-    """data: the ONNX file. It takes RGB in 0..255 and subtracts and scales by itself; its features are not unit."""
+    """Convert the published file.
+
+    data: the bytes of the ONNX file. Its input is RGB in 0..255. Mean and scale are inside the graph. Its features are
+    not of unit length.
+    """
     source = onnx.load_from_string(data).graph
     nodes = [node for node in source.node if node.op_type not in {"Constant", "Dropout"}]
     _skip_dropout(source, nodes)
-    nodes, weights = graph.fold_dequantisation(nodes, graph.weights_of(source))
+    nodes, weights = graph.fold_dequantisation(nodes, graph.initializers(source))
     nodes, weights = graph.lower_prelu(nodes, weights)
-    tail, axis = graph.unit_out(source.output[0].name, "embeddings")
+    tail, axis = graph.scale_to_unit_length(source.output[0].name, "embeddings")
     return graph.build(
         "sface",
-        [*graph.pixels_in("crops", source.input[0].name), *nodes, *tail],
+        [*graph.pixels_to_float("crops", source.input[0].name), *nodes, *tail],
         weights | axis,
-        [graph.pixels_value("crops", SIDE_PX, SIDE_PX)],
-        [graph.float_value("embeddings", DIMENSION)],
+        [graph.uint8_input("crops", SIDE_PX, SIDE_PX)],
+        [graph.float_output("embeddings", DIMENSION)],
     )
 
 
 def _skip_dropout(source: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
-    """Dropout does nothing outside training; its readers read its input."""
-    passed = {node.output[0]: node.input[0] for node in source.node if node.op_type == "Dropout"}
+    """Connect the nodes that read a Dropout to its input. Dropout does nothing outside training."""
+    inputs = {node.output[0]: node.input[0] for node in source.node if node.op_type == "Dropout"}
     for node in nodes:
-        node.input[:] = [passed.get(name, name) for name in node.input]
+        node.input[:] = [inputs.get(name, name) for name in node.input]

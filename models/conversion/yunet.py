@@ -1,4 +1,8 @@
-"""YuNet: raw heads at three strides -> boxes, scores and landmarks in pixels of the input, any size, any batch."""
+"""Convert YuNet of the OpenCV zoo to a detector.
+
+The outputs of the published file are raw heads at three strides, for one image of a fixed size. The converted graph
+decodes them to boxes, scores and landmarks in pixels of the input, for images of any size and batches of any size.
+"""
 
 import numpy as np
 import onnx
@@ -8,7 +12,8 @@ from models.conversion import graph
 
 STRIDES = (8, 16, 32)
 
-# As OpenCV's FaceDetectorYN decodes it: a cell's centre and size, and five points, all relative to the cell.
+# The decoding of OpenCV's FaceDetectorYN: the centre and size of a box, and five points, all relative to a cell.
+# `_nodes` replaces S by the stride.
 _DECODE = """
 <ir_version: 10, opset_import: ["" : 21]>
 decode (float[n, m, 1] cls_S, float[n, m, 1] obj_S, float[n, m, 4] bbox_S, float[n, m, 10] kps_S,
@@ -88,21 +93,24 @@ _CONSTANTS: graph.Weights = {
 
 
 def convert(data: bytes) -> ModelProto:
-    """data: the ONNX file, which takes BGR in 0..255 and is fixed to one image of 640 x 640."""
+    """Convert the published file.
+
+    data: the bytes of the ONNX file. Its input is BGR in 0..255, one image of 640 x 640.
+    """
     source = onnx.load_from_string(data).graph
-    nodes, weights = graph.fold_dequantisation(source.node, graph.weights_of(source))
-    weights = _any_batch(nodes, weights)
-    weights = _rgb_first(source.input[0].name, nodes, weights)
+    nodes, weights = graph.fold_dequantisation(source.node, graph.initializers(source))
+    weights = _allow_any_batch(nodes, weights)
+    weights = _reverse_channels_of_first_convolution(source.input[0].name, nodes, weights)
     tail = [*_nodes(_SIZES), *(node for stride in STRIDES for node in _nodes(_DECODE, stride)), *_nodes(_JOIN)]
     return graph.build(
         "yunet",
-        [*graph.pixels_in("images", source.input[0].name), *nodes, *tail],
+        [*graph.pixels_to_float("images", source.input[0].name), *nodes, *tail],
         weights | _CONSTANTS,
-        [graph.pixels_value("images", "h", "w")],
+        [graph.uint8_input("images", "h", "w")],
         [
-            graph.float_value("boxes", "m", 4),
-            graph.float_value("scores", "m"),
-            graph.float_value("landmarks", "m", 5, 2),
+            graph.float_output("boxes", "m", 4),
+            graph.float_output("scores", "m"),
+            graph.float_output("landmarks", "m", 5, 2),
         ],
     )
 
@@ -111,13 +119,13 @@ def _nodes(text: str, stride: int = 0) -> list[NodeProto]:
     return list(parser.parse_model(text.replace("_S", f"_{stride}")).graph.node)
 
 
-def _any_batch(nodes: list[NodeProto], weights: graph.Weights) -> graph.Weights:
-    """Reshapes to [1, -1, k] become [0, -1, k]: 0 keeps the batch that came."""
+def _allow_any_batch(nodes: list[NodeProto], weights: graph.Weights) -> graph.Weights:
+    """Change reshapes to [1, -1, k] into [0, -1, k]. In ONNX, 0 keeps the size of the input's axis."""
     shapes = {node.input[1] for node in nodes if node.op_type == "Reshape"}
     return weights | {name: np.concatenate([[0], weights[name][1:]]).astype(np.int64) for name in shapes}
 
 
-def _rgb_first(image: str, nodes: list[NodeProto], weights: graph.Weights) -> graph.Weights:
-    """The first convolution reads BGR; its weights are turned instead of every image."""
-    (first,) = (node.input[1] for node in nodes if image in node.input)
-    return weights | {first: weights[first][:, ::-1]}
+def _reverse_channels_of_first_convolution(image: str, nodes: list[NodeProto], weights: graph.Weights) -> graph.Weights:
+    """Reverse the input channels of the first convolution from BGR to RGB, so that no image needs to be reversed."""
+    (weight,) = (node.input[1] for node in nodes if image in node.input)
+    return weights | {weight: weights[weight][:, ::-1]}

@@ -1,4 +1,4 @@
-"""FOLDER/PERSON/PHOTOGRAPH: whose photographs are there, and which of them share a shard."""
+"""List the photographs of FOLDER/PERSON/PHOTOGRAPH, and plan which of them go into one shard."""
 
 import hashlib
 import os
@@ -9,20 +9,23 @@ from pathlib import Path
 
 from models.errors import DatasetError
 
-NUMBERED = re.compile(r"(.+)-\d+")
+NUMBERED_NAME = re.compile(r"(.+)-\d+")
+"""The name of a photograph without its suffix: SOURCE-NUMBER."""
+
 UNNAMED_SOURCE = "photographs"
 
 
 @dataclass(frozen=True, slots=True)
-class Photograph:
-    """A file of a person's folder, as it was when the folder was listed.
+class PhotographFile:
+    """A file in the folder of a person, at the time when the folder was listed.
 
-    size: in bytes. modified_ns: since 1970. Both tell whether a file is still the one that a shard was made of.
+    modified_ns: the time of the last change, in nanoseconds since 1970. If the size or this time changes, the file is
+    no longer the one that a shard was made of.
     """
 
     person: str
     name: str
-    size: int
+    size_bytes: int
     modified_ns: int
 
     @property
@@ -32,83 +35,91 @@ class Photograph:
 
     @property
     def source(self) -> str:
-        """Where it was collected: "celeba" of "celeba-017.webp"; "photographs" where the name says nothing."""
-        numbered = NUMBERED.fullmatch(Path(self.name).stem)
+        """The collection of the photograph: "celeba" for "celeba-017.webp". "photographs" if the name has none."""
+        numbered = NUMBERED_NAME.fullmatch(Path(self.name).stem)
         return numbered[1] if numbered else UNNAMED_SOURCE
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """Photographs by person, both in the order of their names. A person may have none."""
+class PeopleFolder:
+    """The photographs of each person. People and photographs are in the order of their names.
+
+    A person may have no photographs.
+    """
 
     path: Path
-    people: dict[str, tuple[Photograph, ...]]
+    people: dict[str, tuple[PhotographFile, ...]]
 
     def __len__(self) -> int:
         return sum(map(len, self.people.values()))
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What goes into one shard: all photographs of some people.
+class ShardPlan:
+    """The photographs of one shard: all photographs of some people.
 
-    made_of: sha256 over the names, sizes and times of these photographs and of all in the parts before, because
-    whether a photograph is a duplicate depends on those.
+    made_of: sha256 over the names, sizes and times of these photographs and of the photographs of all earlier shards.
+    The earlier ones count because a photograph can be a duplicate of them.
     """
 
     name: str
-    photographs: tuple[Photograph, ...]
+    photographs: tuple[PhotographFile, ...]
     made_of: str
 
 
-def read_folder(path: Path) -> Folder:
-    """Everything in the people's folders but what is hidden; whether a file is a photograph, its content tells.
+def read_folder(path: Path) -> PeopleFolder:
+    """List every file in the folders of the people, except hidden files.
 
-    Raises DatasetError where the folder cannot be read, holds no photographs, or has a name that is not UTF-8.
+    Whether a file is a photograph is decided later, by its content.
+    Raises DatasetError if the folder cannot be read, holds no photographs, or has a name that is not UTF-8.
     """
     try:
-        people = {one.name: tuple(_photographs(one)) for one in _entries(path) if one.is_dir()}
+        people = {entry.name: tuple(_photographs(entry)) for entry in _entries(path) if entry.is_dir()}
     except OSError as error:
         raise DatasetError(f"{error.filename} cannot be read ({error.strerror}). Give a readable folder.") from None
-    folder = Folder(path, people)
+    folder = PeopleFolder(path, people)
     if not len(folder):
         raise DatasetError(f"{path} holds no photographs. It should hold a folder for each person: PERSON/PHOTOGRAPH.")
     return folder
 
 
-def _photographs(person: os.DirEntry[str]) -> Iterator[Photograph]:
-    for one in _entries(Path(person.path)):
-        if not one.is_dir():
-            state = one.stat(follow_symlinks=one.is_file())  # of a link to nothing: the link's own
-            yield Photograph(person.name, one.name, state.st_size, state.st_mtime_ns)
+def _photographs(person: os.DirEntry[str]) -> Iterator[PhotographFile]:
+    for entry in _entries(Path(person.path)):
+        if not entry.is_dir():
+            # A broken link has only a state of its own. It is listed, so that the report names it.
+            state = entry.stat(follow_symlinks=entry.is_file())
+            yield PhotographFile(person.name, entry.name, state.st_size, state.st_mtime_ns)
 
 
 def _entries(path: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(path) as found:
-        entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
-    for one in entries:
-        _check_name(one)
+    with os.scandir(path) as scan:
+        entries = sorted((entry for entry in scan if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in entries:
+        _check_name(entry)
     return entries
 
 
 def _check_name(entry: os.DirEntry[str]) -> None:
-    """Names go into JSON, which is UTF-8; Linux takes any bytes."""
+    """Raise DatasetError if the name is not UTF-8. Names are written to JSON, which is UTF-8.
+
+    Linux accepts any bytes.
+    """
     try:
         entry.name.encode()
     except UnicodeEncodeError:
         raise DatasetError(f"{entry.path!a} is a name that is not UTF-8. Rename it.") from None
 
 
-def plan(people: Iterable[tuple[Photograph, ...]], per_shard: int) -> list[Part]:
-    """Whole people, in order, until a shard has `per_shard` photographs or more."""
-    shards: list[list[Photograph]] = [[]]
+def plan_shards(people: Iterable[tuple[PhotographFile, ...]], per_shard: int) -> list[ShardPlan]:
+    """Put whole people into a shard, in their order, until it has `per_shard` photographs or more."""
+    shards: list[list[PhotographFile]] = [[]]
     for photographs in filter(None, people):
         if len(shards[-1]) >= per_shard:
             shards.append([])
         shards[-1] += photographs
-    state = hashlib.sha256()
-    parts = []
+    digest = hashlib.sha256()
+    plans = []
     for number, shard in enumerate(shards):
-        state.update(repr([(one.file, one.size, one.modified_ns) for one in shard]).encode())
-        parts.append(Part(f"faces-{number:05}", tuple(shard), state.hexdigest()))
-    return parts
+        digest.update(repr([(file.file, file.size_bytes, file.modified_ns) for file in shard]).encode())
+        plans.append(ShardPlan(f"faces-{number:05}", tuple(shard), digest.hexdigest()))
+    return plans

@@ -1,16 +1,16 @@
-"""report.json: everything that was dropped or flagged, by reason, file by file."""
+"""report.json: every photograph that was dropped and every face that was flagged, by reason."""
 
 from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, get_args
 
-from models.preparation.folder import Folder
-from models.preparation.records import Dropped, Reason, Records
-from models.preparation.shards import Flag, Written
+from models.preparation.folder import PeopleFolder
+from models.preparation.shard_records import DroppedPhotograph, DropReason, ShardRecords
+from models.preparation.shards import Flag, JsonModel
 
 
-class NearDuplicate(Written):
-    """A face that shows nearly what another of the same person shows. sq_l2: how far apart they are."""
+class NearDuplicate(JsonModel):
+    """A face that is nearly the same as another face of its person. of: the other file. sq_l2: their distance."""
 
     key: str
     file: str
@@ -18,8 +18,13 @@ class NearDuplicate(Written):
     sq_l2: float
 
 
-class Mislabelled(Written):
-    """A face that is far from its own person's others (own_sq_l2) and nearer to another person (other_sq_l2)."""
+class Mislabelled(JsonModel):
+    """A face that is far from the other faces of its person and nearer to another person.
+
+    nearer_to: the other person.
+    own_sq_l2: the distance to the mean of its person's other faces.
+    other_sq_l2: the distance to the mean of the other person.
+    """
 
     key: str
     file: str
@@ -28,24 +33,26 @@ class Mislabelled(Written):
     other_sq_l2: float
 
 
-class Flagged(Written):
-    """By flag. Flagged faces are in the set; whoever loads it says whether they count."""
+class FlaggedFaces(JsonModel):
+    """The flagged faces, by flag. They are in the face set. Whoever loads it can leave them out."""
 
     near_duplicate: tuple[NearDuplicate, ...]
     mislabelled: tuple[Mislabelled, ...]
 
     def keys(self) -> dict[Flag, tuple[str, ...]]:
-        """Of the flagged faces, by flag."""
+        """Return the keys of the flagged faces, by flag."""
         return {
-            "near_duplicate": tuple(one.key for one in self.near_duplicate),
-            "mislabelled": tuple(one.key for one in self.mislabelled),
+            "near_duplicate": tuple(face.key for face in self.near_duplicate),
+            "mislabelled": tuple(face.key for face in self.mislabelled),
         }
 
 
-class Report(Written):
-    """photographs: how many were looked at. faces, people: how many are in the set.
+class PreparationReport(JsonModel):
+    """The result of a preparation.
 
-    people_without_a_face, people_with_one_face: their names. One face makes no pair, but is another's negative.
+    photographs: how many files were read.
+    faces, people: how many are in the face set.
+    people_with_one_face: their names. One face makes no genuine pair, but it is a negative for other people.
     """
 
     format: Literal[1] = 1
@@ -54,11 +61,11 @@ class Report(Written):
     people: int
     people_without_a_face: tuple[str, ...]
     people_with_one_face: tuple[str, ...]
-    dropped: dict[Reason, tuple[Dropped, ...]]
-    flagged: Flagged
+    dropped: dict[DropReason, tuple[DroppedPhotograph, ...]]
+    flagged: FlaggedFaces
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """What was counted, name by name, for a person to read."""
+        """Yield the name and the number of everything that was counted, as text."""
         yield "photographs", f"{self.photographs:,}"
         yield "faces", f"{self.faces:,}"
         yield "people", f"{self.people:,}"
@@ -70,16 +77,19 @@ class Report(Written):
         yield "mislabelled, flagged", f"{len(self.flagged.mislabelled):,}"
 
 
-def report_of(folder: Folder, records: Records, flagged: Flagged) -> Report:
-    """All of a run."""
+def make_report(folder: PeopleFolder, records: ShardRecords, flagged: FlaggedFaces) -> PreparationReport:
+    """Count what was read, dropped and flagged."""
     faces = Counter(face.origin.person for record in records for face in record.faces)
-    dropped = [one for record in records for one in record.dropped]
-    return Report(
+    dropped = [photograph for record in records for photograph in record.dropped]
+    return PreparationReport(
         photographs=len(folder),
         faces=faces.total(),
         people=len(faces),
         people_without_a_face=tuple(name for name in folder.people if name not in faces),
         people_with_one_face=tuple(name for name, count in faces.items() if count == 1),
-        dropped={reason: tuple(one for one in dropped if one.reason == reason) for reason in get_args(Reason)},
+        dropped={
+            reason: tuple(photograph for photograph in dropped if photograph.reason == reason)
+            for reason in get_args(DropReason)
+        },
         flagged=flagged,
     )

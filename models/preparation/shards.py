@@ -1,11 +1,11 @@
-"""A prepared set on the disk.
+"""The files of a face set.
 
-    set.json             what the set is: alignment, people, sources, settings, and its shards with their checksums
-    faces-00000.tar ...  WebDataset shards: KEY.webp (.png, .jpg), a canvas, and KEY.json, whose face that is
-    report.json          what was left out of the set, and what looks wrong in it
-    parts/               what preparing goes on from: a record and the embeddings of each shard that is finished
+    set.json             alignment, people, sources, settings, and the shards with their checksums
+    faces-00000.tar ...  shards in the WebDataset format: KEY.webp (or .png, .jpg) is a canvas, KEY.json its origin
+    report.json          the dropped photographs and the flagged faces
+    parts/               a record and the embeddings of each finished shard, from which a later run continues
 
-The first two are the set; the rest is not needed to train on it.
+Training needs only set.json and the shards.
 """
 
 import hashlib
@@ -23,28 +23,32 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.errors import DatasetError
 from models.files import write_atomically
-from service.card import Alignment, FivePoint
-from service.domain import Pixels
+from service.domain.image import Pixels
+from service.model_files.card import Alignment, FivePointAlignment
 
-CANVAS = FivePoint(view=(-8, -8, 120, 120), height=128, width=128)
-"""The template of 112 px with 8 px more on each side, so that a network's crop can be moved and turned inside."""
+CANVAS_ALIGNMENT = FivePointAlignment(view=(-8, -8, 120, 120), height=128, width=128)
+"""The template of 112 px with 8 px more on each side, so that the crop of a network can be moved and rotated inside."""
 
-SET = "set.json"
+SET_FILE = "set.json"
 
-SUFFIXES = {"webp": b"RIFF", "png": b"\x89PNG", "jpg": b"\xff\xd8\xff"}
-"""What a canvas may be encoded as, and how such a file begins."""
+IMAGE_FORMATS = {"webp": b"RIFF", "png": b"\x89PNG", "jpg": b"\xff\xd8\xff"}
+"""The formats of a canvas: the suffix of the file name, and the first bytes of the file."""
 
 Flag = Literal["near_duplicate", "mislabelled"]
 
 
-class Written(BaseModel):
-    """What is written as JSON: a value, without a field that is not known."""
+class JsonModel(BaseModel):
+    """A value that is written as JSON. Unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Origin(Written):
-    """KEY.json: whose face a canvas shows. file: relative to the folder of photographs; sha256: that file's."""
+class FaceOrigin(JsonModel):
+    """KEY.json: the person and the photograph of a canvas.
+
+    file: relative to the folder of photographs.
+    sha256: of that file.
+    """
 
     person: str
     source: str
@@ -52,8 +56,8 @@ class Origin(Written):
     sha256: str
 
 
-class Settings(Written):
-    """What decides how a canvas looks. models: the identities of those that took part, by role."""
+class PreparationSettings(JsonModel):
+    """All settings that change a canvas. models: the identities of the models that were used, by role."""
 
     crop: str
     alignment: Alignment
@@ -64,70 +68,74 @@ class Settings(Written):
     models: dict[str, str]
 
 
-class Shard(Written):
-    """One tar file. faces: how many it holds. flags: the keys of those that look wrong, by how."""
+class Shard(JsonModel):
+    """A shard: one tar file of faces.
+
+    faces: how many faces it holds.
+    flags: the keys of the flagged faces, by flag.
+    """
 
     name: str
     faces: int
     sha256: str
     flags: dict[Flag, tuple[str, ...]]
 
-    def left_out(self, flags: Iterable[Flag]) -> frozenset[str]:
-        """The keys with any of these flags."""
+    def flagged_keys(self, flags: Iterable[Flag]) -> frozenset[str]:
+        """Return the keys of the faces with any of these flags."""
         return frozenset(key for flag in flags for key in self.flags.get(flag, ()))
 
 
-class Description(Written):
-    """set.json. people, sources: names in ascending order; a face's number is its name's place."""
+class FaceSetDescription(JsonModel):
+    """set.json. people, sources: names in ascending order. The number of a face's person is a position in `people`."""
 
     format: Literal[1] = 1
-    settings: Settings
+    settings: PreparationSettings
     people: tuple[str, ...]
     sources: tuple[str, ...]
     shards: tuple[Shard, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """An encoded canvas and its file name's suffix."""
+class EncodedImage:
+    """An encoded canvas. suffix: of the file name, see `IMAGE_FORMATS`."""
 
     suffix: str
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ShardSample:
     """One face of a shard."""
 
     key: str
-    image: Stored
-    origin: Origin
+    image: EncodedImage
+    origin: FaceOrigin
 
 
-def read_set(folder: Path) -> Description:
-    """Raises DatasetError where the folder holds no finished set, or one of another format."""
-    file = folder / SET
+def read_set(folder: Path) -> FaceSetDescription:
+    """Read set.json. Raises DatasetError if it is missing, damaged or of another format."""
+    file = folder / SET_FILE
     try:
-        return Description.model_validate_json(file.read_bytes())
+        return FaceSetDescription.model_validate_json(file.read_bytes())
     except OSError as error:
         raise DatasetError(
             f"{file} cannot be read ({error.strerror}). facenet-models prepare writes it when the set is complete."
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        field = ".".join(map(str, first["loc"]))
         raise DatasetError(
-            f"{file} is of another format or damaged: {where}: {first['msg']}. Run facenet-models prepare again."
+            f"{file} is of another format or damaged: {field}: {first['msg']}. Run facenet-models prepare again."
         ) from None
 
 
-def write_json(path: Path, content: Written) -> None:
-    """Whole or not at all, a line for each field."""
+def write_json(path: Path, content: JsonModel) -> None:
+    """Write the value atomically, one line for each field."""
     write_atomically(path, content.model_dump_json(indent=2).encode() + b"\n")
 
 
-def pack(samples: Iterable[Sample]) -> bytes:
-    """A shard's bytes, the same for the same samples: owners and times are left at zero."""
+def pack_shard(samples: Iterable[ShardSample]) -> bytes:
+    """Return the bytes of a shard. The same samples give the same bytes, because owners and times are left at zero."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for sample in samples:
@@ -142,23 +150,25 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def read_shard(folder: Path, shard: Shard) -> Iterator[Sample]:
-    """The faces of a shard in order. Raises DatasetError where it is missing, or not as the set describes it."""
+def read_shard(folder: Path, shard: Shard) -> Iterator[ShardSample]:
+    """Yield the faces of a shard in order. Raises DatasetError if the file is missing or has another sha256."""
     file = folder / f"{shard.name}.tar"
     try:
         data = file.read_bytes()
     except OSError as error:
         raise DatasetError(f"{file} cannot be read ({error.strerror}). Run facenet-models prepare again.") from None
     if hashlib.sha256(data).hexdigest() != shard.sha256:
-        raise DatasetError(f"{file} is damaged: its sha256 is not the set's. Run facenet-models prepare again.")
+        raise DatasetError(
+            f"{file} is damaged: its sha256 differs from the one in set.json. Run facenet-models prepare again."
+        )
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         files = ((member.name, data[member.offset_data : member.offset_data + member.size]) for member in tar)
-        for (name, image), (_, origin) in zip(files, files, strict=True):
+        for (name, image), (_, origin) in zip(files, files, strict=True):  # an image and its origin alternate
             key, suffix = name.split(".")
-            yield Sample(key, Stored(suffix, image), Origin.model_validate_json(origin))
+            yield ShardSample(key, EncodedImage(suffix, image), FaceOrigin.model_validate_json(origin))
 
 
 def read_pixels(data: bytes) -> Pixels:
-    """An encoded canvas as (h, w, 3) uint8 RGB; nothing, (0, 0, 3), where OpenCV cannot read it."""
+    """Decode a canvas to (h, w, 3) uint8 RGB. Returns (0, 0, 3) if OpenCV cannot read it."""
     pixels: MatLike | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     return np.zeros((0, 0, 3), np.uint8) if pixels is None else np.asarray(pixels, np.uint8)

@@ -1,4 +1,4 @@
-"""A run's state on the disk: whole or not at all, and only for the recipe and the faces that it belongs to."""
+"""The checkpoint: the file with the state of a run. Only the same recipe on the same faces can continue from it."""
 
 import hashlib
 import io
@@ -8,117 +8,133 @@ from typing import Any
 
 import torch
 
-from models.architectures import Network, build
+from models.architectures import Network, build_network
 from models.errors import TrainingError
-from models.faces import FaceSet
 from models.files import write_atomically
-from models.training.recipes import Recipe
+from models.training.data.face_set import FaceSet
+from models.training.recipes.settings import Recipe
 
-FORMAT = 2
+FORMAT = 3
+"""The format of the file. Raise it when a name or a meaning in the file changes, such as a field of a recipe."""
+
 REMARKS = ("cost", "result")
-"""Fields of a recipe that change nothing in its run."""
+"""The fields of a recipe that change nothing in its run. A checkpoint does not hold them."""
 
 State = dict[str, Any]
-"""What a run needs to go on: tensors, numbers and text alone, so that it can be read without running code."""
-
-
-def save(path: Path, recipe: Recipe, faces: State, state: State) -> None:
-    """faces: as `faces_of` has them. Raises OSError, a full disk's among them; the file that was there then stays."""
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, "recipe": numbers(recipe), "faces": faces, "state": state}, buffer)
-    write_atomically(path, buffer.getbuffer())
-
-
-def load(path: Path, recipe: Recipe, faces: State) -> State:
-    """The state that `save` was given.
-
-    Raises TrainingError for what is no checkpoint, one of another recipe, or one that was begun on other faces.
-    """
-    content = _read(path)
-    theirs, ours = content["recipe"], numbers(recipe)
-    different = [name for name in ours if theirs.get(name) != ours[name]]
-    if different:
-        raise TrainingError(
-            f"{path} was made with another recipe: {', '.join(different)} differ. "
-            "Give --out another folder, or remove the checkpoint to start anew."
-        )
-    require_faces(path, content["faces"], faces)
-    state: State = content["state"]
-    return state
-
-
-def looked_at(held_out: FaceSet) -> State:
-    """What an export or another run must find again: how canvases were cut, and who is looked at while it trains."""
-    return {"alignment": held_out.alignment.model_dump(), "people_looked_at": held_out.present}
-
-
-def faces_of(training: FaceSet, held_out: FaceSet) -> State:
-    """What a run must find again when it goes on: with that, whom it is trained on. Not how many faces of each."""
-    names = "\n".join(training.present).encode()
-    return looked_at(held_out) | {"people_trained_on": hashlib.sha256(names).hexdigest()}
-
-
-def require_faces(path: Path, theirs: State, ours: State) -> None:
-    """theirs: what the checkpoint `path` says of its faces. ours: as much of it as must be the same.
-
-    Raises TrainingError for other ones: a set that people were added to holds out others, and those who were trained on
-    would be measured as if they had not been.
-    """
-    different = [name.replace("_", " ") for name in ours if theirs[name] != ours[name]]
-    if different:
-        raise TrainingError(
-            f"{path} was begun on other faces: {', '.join(different)} differ. Give --data the set that it was begun "
-            "with, or train anew with --out another folder."
-        )
+"""Tensors, numbers and text by name. It holds nothing else, so that reading a file runs no code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What a run has made. recipe: its numbers. faces: as `faces_of` has them. weights: the averaged network's.
+class TrainedRun:
+    """What a run has made so far.
 
-    over: whether the run is at its end, by its schedule or because nothing better was to be expected.
+    recipe: its values, as `recipe_values` returns them.
+    faces: as `faces_identity` returns them.
+    finished: whether the run ended, by its schedule or by early stopping.
+    weights: of the averaged network.
     """
 
     recipe: State
     faces: State
     step: int
-    over: bool
+    finished: bool
     weights: State
 
     def network(self) -> Network:
-        """In evaluation mode."""
-        network = build(self.recipe["architecture"], self.recipe["dimension"])
+        """Return the averaged network in evaluation mode."""
+        network = build_network(self.recipe["architecture"], self.recipe["dimension"])
         network.load_state_dict(self.weights)
         return network.eval()
 
 
-def trained(path: Path) -> Trained:
-    """Of a checkpoint of any recipe. Raises TrainingError."""
+def save_checkpoint(path: Path, recipe: Recipe, faces: State, state: State) -> None:
+    """Write a checkpoint. Raises OSError, for example if the disk is full. The file that was there then stays.
+
+    faces: as `faces_identity` returns them.
+    state: as `Trainer.state` returns it.
+    """
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, "recipe": recipe_values(recipe), "faces": faces, "state": state}, buffer)
+    write_atomically(path, buffer.getbuffer())
+
+
+def load_checkpoint(path: Path, recipe: Recipe, faces: State) -> State:
+    """Return the state that `save_checkpoint` wrote.
+
+    Raises TrainingError if the file is no checkpoint, or if it has another recipe or other faces.
+    """
+    content = _read(path)
+    stored, expected = content["recipe"], recipe_values(recipe)
+    different = [name for name in expected if stored.get(name) != expected[name]]
+    if different:
+        raise TrainingError(
+            f"{path} was made with another recipe (different: {', '.join(different)}). Give --out another folder, or "
+            "remove the checkpoint to start again."
+        )
+    require_same_faces(path, content["faces"], faces)
+    state: State = content["state"]
+    return state
+
+
+def read_trained_run(path: Path) -> TrainedRun:
+    """Read a checkpoint of any recipe. Raises TrainingError if the file is no checkpoint."""
     content = _read(path)
     state = content["state"]
-    return Trained(content["recipe"], content["faces"], state["step"], state["over"], state["average"])
+    return TrainedRun(content["recipe"], content["faces"], state["step"], state["finished"], state["weight_average"])
 
 
-def numbers(recipe: Recipe) -> State:
-    """A recipe as plain values, without its remarks. An objective carries the name of its kind."""
-    plain = asdict(recipe)
-    plain["towards"]["kind"] = type(recipe.towards).__name__
-    return {one.name: plain[one.name] for one in fields(recipe) if one.name not in REMARKS}
+def held_out_identity(held_out: FaceSet) -> State:
+    """Return what must stay the same for an export or a later run: the alignment, and the names of held-out people."""
+    return {"alignment": held_out.alignment.model_dump(), "held_out_people": held_out.names_with_faces}
+
+
+def faces_identity(training: FaceSet, held_out: FaceSet) -> State:
+    """Return what must stay the same if a run continues: `held_out_identity`, and the names of the training people.
+
+    The number of faces of each person may change.
+    """
+    names = "\n".join(training.names_with_faces).encode()
+    return held_out_identity(held_out) | {"training_people": hashlib.sha256(names).hexdigest()}
+
+
+def require_same_faces(path: Path, stored: State, expected: State) -> None:
+    """Raise TrainingError if a checkpoint was begun on other faces.
+
+    If people are added to a set, other people are held out. Then people who were trained on would be measured as if
+    they had not been.
+
+    path: of the checkpoint.
+    stored: the faces in the checkpoint.
+    expected: the values that must be equal. It may hold a part of the names in `stored`.
+    """
+    different = [name.replace("_", " ") for name in expected if stored[name] != expected[name]]
+    if different:
+        raise TrainingError(
+            f"{path} was begun on other faces (different: {', '.join(different)}). Give --data the set that it was "
+            "begun with, or train again with --out another folder."
+        )
+
+
+def recipe_values(recipe: Recipe) -> State:
+    """Return a recipe as plain values, without its remarks. `kind` is the class of the settings of its objective."""
+    values = asdict(recipe)
+    values["objective"]["kind"] = type(recipe.objective).__name__
+    return {field.name: values[field.name] for field in fields(recipe) if field.name not in REMARKS}
 
 
 def _read(path: Path) -> State:
     try:
         content: State = torch.load(path, map_location="cpu", weights_only=True)
-        found = content["format"]
+        file_format = content["format"]
     except FileNotFoundError:
         raise TrainingError(f"{path} is missing. facenet-models train writes it.") from None
-    except Exception as error:  # torch has no root of its own for what a bad file raises
+    except Exception as error:  # torch.load raises errors of many classes for a damaged file
         raise TrainingError(
-            f"{path} is not a checkpoint that can be read ({type(error).__name__}). Remove it to start anew."
+            f"{path} is not a checkpoint that can be read ({type(error).__name__}). Remove it to start again."
         ) from error
-    if found != FORMAT:
+    if file_format != FORMAT:
         raise TrainingError(
-            f"{path} is of format {found}, and this version reads {FORMAT}. Use the version that wrote it, or train "
-            "anew with --out another folder."
+            f"{path} has format {file_format}, and this version reads format {FORMAT}. Use the version that wrote it, "
+            "or train again with --out another folder."
         )
     return content

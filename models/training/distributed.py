@@ -1,9 +1,9 @@
-"""Several processes as one (torchrun): each embeds its share of a batch, and all judge the whole of it.
+"""Training on several processes (torchrun). Each process embeds its share of a batch.
 
-The embeddings are gathered and every process computes the same loss over the whole batch, so triplets are mined over
-all of it (FaceNet, section 3.2: the larger the batch, the more semi-hard negatives it holds). The others' embeddings
-come without a graph: each process goes back through its own share alone, and the sum of the processes' gradients is
-the gradient of the one loss. Batch statistics are each process's own.
+Every process gathers the embeddings of the whole batch and computes the same loss over it. So triplets are mined in the
+whole batch, and a larger batch holds more semi-hard negatives (FaceNet, section 3.2). The embeddings of other processes
+come without a graph. So the backward pass of a process covers its own share only, and the sum of the gradients of all
+processes is the gradient of the loss. Batch normalisation takes its statistics from the share of each process.
 """
 
 import os
@@ -17,28 +17,34 @@ import torch
 from torch import Tensor, distributed, nn
 
 from models.errors import TrainingError
-from models.training.objectives.base import Rows
+from models.training.data.canvases import Rows
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The processes of a run. rank: which one this is. patient: the same processes, where one is waited for long."""
+    """The processes of a run.
+
+    rank: the number of this process, from 0.
+    size: how many processes there are.
+    long_wait: the group of the same processes with the timeout LONG_WAIT. None if there is one process.
+    """
 
     rank: int = 0
     size: int = 1
-    patient: distributed.ProcessGroup | None = None
+    long_wait: distributed.ProcessGroup | None = None
 
     def share(self, rows: Rows) -> Rows:
-        """This process's part of a batch. Raises TrainingError where the batch does not divide evenly."""
+        """Return this process's part of a batch. Raises TrainingError if the batch does not divide evenly."""
         if len(rows) % self.size:
             raise TrainingError(
-                f"A batch of {len(rows)} faces does not divide among {self.size} processes; start another number."
+                f"A batch of {len(rows)} faces does not divide evenly among {self.size} processes. "
+                "Start another number of processes."
             )
         part = len(rows) // self.size
         return rows[self.rank * part : (self.rank + 1) * part]
 
     def gather(self, embeddings: Tensor) -> Tensor:
-        """The shares of all processes in the order of the batch, (n, d); this one's with its graph."""
+        """Return the embeddings of the whole batch, (n, d), in its order. Only this process's share has a graph."""
         if self.size == 1:
             return embeddings
         shares = [torch.empty_like(embeddings) for _ in range(self.size)]
@@ -46,74 +52,88 @@ class World:
         shares[self.rank] = embeddings
         return torch.cat(shares)
 
-    def add_up(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Gives every process the sum of the processes' gradients."""
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace the gradients in every process by the sum over the processes.
+
+        Call it once a step, after all chunks of the batch. A wrapper such as DistributedDataParallel communicates in
+        every backward pass, so once for each chunk, and it averages. Here the loss of every process is already the loss
+        of the whole batch, so the gradient of the batch is the sum.
+        """
         if self.size == 1:
             return
-        gradients = [one.grad for one in parameters if one.grad is not None]
-        flat = torch.cat([one.flatten() for one in gradients])
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])  # one message for all of them
         distributed.all_reduce(flat)
-        for gradient, total in zip(gradients, torch.split(flat, [one.numel() for one in gradients]), strict=True):
+        totals = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, total in zip(gradients, totals, strict=True):
             gradient.copy_(total.view_as(gradient))
 
     @contextmanager
-    def first(self) -> Iterator[None]:
-        """The first process goes ahead, and the others follow when it is through: they find what it has left."""
+    def first_process_first(self) -> Iterator[None]:
+        """Run the block in the first process, then in the others. They find the files that the first has written."""
         if self.rank > 0:
-            distributed.barrier(self.patient)
+            distributed.barrier(self.long_wait)
         yield
         if self.rank == 0 and self.size > 1:
-            distributed.barrier(self.patient)
+            distributed.barrier(self.long_wait)
 
-    def agree(self, *, decision: bool) -> bool:
-        """What the first process decided, in every process."""
+    def broadcast_decision(self, *, decision: bool) -> bool:
+        """Return the decision of the first process, in every process. All processes must call it."""
         if self.size == 1:
             return decision
-        said = [decision]
-        distributed.broadcast_object_list(said, src=0)
-        return said[0]
+        decisions = [decision]
+        distributed.broadcast_object_list(decisions, src=0)
+        return decisions[0]
 
 
-ALONE = World()
-"""One process."""
+SINGLE_PROCESS = World()
 
-PATIENCE = timedelta(hours=6)
-"""How long processes wait for the first, which asks the teacher of a large set; in a step they wait for minutes."""
+LONG_WAIT = timedelta(hours=6)
+"""How long processes wait for the first process, which embeds a large set by the teacher.
 
-LET_GO_S = 0.1
-"""Gloo's threads outlive the group where an optimiser was made, and need the interpreter to let go of what they sent
-last; a process that ends within those milliseconds is aborted (PyTorch 2.13, pull request 179291)."""
+Within a step they wait for minutes, the default of PyTorch.
+"""
+
+GLOO_SHUTDOWN_S = 0.1
+"""How long a process waits after it leaves the group.
+
+If the process made an optimiser, Gloo's threads outlive the group. They need the interpreter lock to free what they
+sent last. A process that ends within those milliseconds is aborted (PyTorch 2.13, pull request 179291).
+"""
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[World]:
-    """Joins the processes that torchrun started, or is alone where it did not."""
+def join_processes(device: torch.device) -> Iterator[World]:
+    """Join the processes that torchrun started. Without torchrun there is a single process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # NCCL moves what is said between processes by way of the current GPU
+        torch.cuda.set_device(device)  # NCCL sends Python objects between processes through the current GPU
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        patient = distributed.new_group(backend="gloo", timeout=PATIENCE)
-        yield World(distributed.get_rank(), distributed.get_world_size(), patient)
+        long_wait = distributed.new_group(backend="gloo", timeout=LONG_WAIT)
+        yield World(distributed.get_rank(), distributed.get_world_size(), long_wait)
     finally:
         distributed.destroy_process_group()
-        time.sleep(LET_GO_S)
+        time.sleep(GLOO_SHUTDOWN_S)
 
 
-def device(name: str) -> torch.device:
-    """cpu, or cuda: then the GPU that torchrun gave this process. Raises TrainingError where there is none."""
+def find_device(name: str) -> torch.device:
+    """Return the CPU, or the GPU that torchrun gave this process. Raises TrainingError if there is no such GPU.
+
+    name: cpu or cuda.
+    """
     if name == "cpu":
         return torch.device("cpu", 0)
     if not torch.cuda.is_available():
         raise TrainingError(
-            "No GPU was found, and cuda was asked for. Give --device cpu, or install torch for CUDA (TORCH_INDEX)."
+            "--device cuda was given, and no GPU was found. Give --device cpu, or install torch for CUDA (TORCH_INDEX)."
         )
-    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    if number >= there:
+    number, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= gpus:
         raise TrainingError(
-            f"Process {number} finds {there} GPUs, and each needs one of its own. Start torchrun with "
-            f"--nproc-per-node={there}."
+            f"Process {number} needs a GPU of its own, and there are {gpus} GPUs. Start torchrun with "
+            f"--nproc-per-node={gpus}."
         )
     return torch.device("cuda", number)

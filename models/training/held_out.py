@@ -1,4 +1,7 @@
-"""How good a network is on people that it was not trained on: what is looked at while it trains, and ends a run."""
+"""The held-out people: how well a network verifies people that it is not trained on.
+
+A run is evaluated on them at regular steps. Early stopping and the error rates of an exported model use them too.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,87 +12,102 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.augmentation import PLAIN, Views
 from models.errors import TrainingError
-from models.evaluation.metrics import FACENET_THRESHOLD
-from models.evaluation.verification import Split, pairs
-from models.faces import FaceSet, load
+from models.evaluation.metrics.labelled_pairs import LabelledPairs, all_pairs
 from models.preparation.shards import Flag, read_set
-from models.progress import counted
-from models.training.objectives.base import Rows
-from service.card import BoxCrop, FivePoint
-from service.domain import Crops, Embeddings
+from models.progress import progress_bar
+from models.training.data.augmentation import NO_AUGMENTATION, Augmenter
+from models.training.data.canvases import Rows
+from models.training.data.face_set import FaceSet, load_face_set
+from service.domain.distances import FACENET_THRESHOLD_SQ_L2
+from service.domain.embedding import Embeddings
+from service.domain.face import Crops
+from service.model_files.card import BoxAlignment, FivePointAlignment
 
-LEFT_OUT: tuple[Flag, ...] = ("mislabelled", "near_duplicate")
-"""Flags of `prepare`: wrong labels mislead triplets, and photographs that are there twice teach nothing."""
+EXCLUDED_FLAGS: tuple[Flag, ...] = ("mislabelled", "near_duplicate")
+"""Flags of `prepare` whose faces are not used. Wrong labels make wrong triplets, and a duplicate teaches nothing."""
 
-CHUNK = 64
-PER_PERSON = 20
-"""Faces of one person that are compared: enough, and the person with a thousand does not outvote the others."""
+FACES_PER_CALL = 64
+"""How many crops the network embeds at once."""
+
+MAX_FACES_PER_PERSON = 20
+"""How many faces of one person are compared. A person with a thousand faces must not outweigh the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """crops: (n, h, w, 3) uint8, not augmented. people: (n,) int64."""
+class HeldOutFaces:
+    """The faces that a network is evaluated on.
+
+    crops: (n, h, w, 3) uint8, not augmented.
+    people: (n,) int64.
+    """
 
     crops: Crops
     people: NDArray[np.int64]
 
-    def measure(self, network: nn.Module, device: torch.device) -> Split:
-        """Every pair of the faces, once. network: in evaluation mode."""
-        return pairs(embed(network, self.crops, device), self.people)
+    def measure(self, network: nn.Module, device: torch.device) -> LabelledPairs:
+        """Embed the faces, and return every pair of them once. network: in evaluation mode."""
+        return all_pairs(_embed(network, self.crops, device), self.people)
 
 
-def curves(seen: Split) -> dict[str, float]:
-    """What is worth a curve over the steps of a run, by name."""
+def journal_values(pairs: LabelledPairs) -> dict[str, float]:
+    """Return the values of an evaluation that the journal records, by name."""
     return {
-        "val_at_fmr_1e-3": seen.val,
-        "threshold_at_fmr_1e-3_sq_l2": seen.threshold_at_far,
-        "fmr_at_1.242": seen.fmr(FACENET_THRESHOLD),
-        "fnmr_at_1.242": seen.fnmr(FACENET_THRESHOLD),
+        "val_at_fmr_1e-3": pairs.val_at_far(),
+        "threshold_at_fmr_1e-3_sq_l2": pairs.threshold_at_far(),
+        "fmr_at_1.242": pairs.false_accept_rate(FACENET_THRESHOLD_SQ_L2),
+        "fnmr_at_1.242": 1.0 - pairs.validation_rate(FACENET_THRESHOLD_SQ_L2),
     }
 
 
-def prepared(data: Path) -> FaceSet:
-    """The faces that `prepare` wrote to `data` and found nothing wrong with. Raises DatasetError."""
-    with counted(len(read_set(data).shards), "Loading faces") as done:
-        return load(data, done, LEFT_OUT)
+def load_prepared_faces(data: Path) -> FaceSet:
+    """Return the faces that `prepare` wrote, without those of EXCLUDED_FLAGS. Raises DatasetError.
 
-
-def divided(faces: FaceSet, share: float, seed: int) -> tuple[FaceSet, FaceSet]:
-    """Faces to train on, and those of a `share` of the people, held out.
-
-    Where the share is 0, as with a handful of people, both are all. Raises DatasetError.
+    data: the folder that `prepare` wrote to.
     """
-    return faces.split(share, seed) if share else (faces, faces)
+    with progress_bar(len(read_set(data).shards), "Loading faces") as done:
+        return load_face_set(data, done, EXCLUDED_FLAGS)
 
 
-def held_out(faces: FaceSet, alignment: FivePoint | BoxCrop, rng: np.random.Generator) -> HeldOut:
-    """At most 20 faces of each person, as they were aligned. alignment: of the crops.
+def split_held_out(faces: FaceSet, share: float, seed: int) -> tuple[FaceSet, FaceSet]:
+    """Return the faces to train on, and the faces of the held-out people. Raises DatasetError.
 
-    Raises TrainingError where there are no two people, or nobody has two faces: then nothing can be measured.
+    share: of the people. With 0, for a handful of people, each of the two sets is all faces.
+    """
+    return faces.split_people(share, seed) if share else (faces, faces)
+
+
+def make_held_out_faces(
+    faces: FaceSet, alignment: FivePointAlignment | BoxAlignment, rng: np.random.Generator
+) -> HeldOutFaces:
+    """Return the crops of at most MAX_FACES_PER_PERSON faces of each person.
+
+    alignment: of the crops.
+    rng: draws the faces of people who have more.
+    Raises TrainingError if there are fewer than two people, or if nobody has two faces.
     """
     counts = np.bincount(faces.people)
     if np.count_nonzero(counts) < 2 or counts.max() < 2:
         raise TrainingError(
-            f"{len(faces)} faces of {np.count_nonzero(counts)} people are held out, where two people and two faces of "
-            "one of them are needed. Prepare more people, or photographs of the same ones."
+            f"{len(faces)} faces of {np.count_nonzero(counts)} people are held out, and an evaluation needs two people "
+            "and two faces of one of them. Prepare more people, or more photographs of the same people."
         )
-    rows = np.concatenate([_some(np.flatnonzero(faces.people == one), rng) for one in np.unique(faces.people)])
-    views = Views(faces.alignment, alignment, PLAIN)
-    return HeldOut(views.draw(faces.canvases[rows], rng), faces.people[rows])
+    rows = np.concatenate([_draw_faces(faces.people, person, rng) for person in np.unique(faces.people)])
+    augmenter = Augmenter(faces.alignment, alignment, NO_AUGMENTATION)
+    return HeldOutFaces(augmenter.augment(faces.canvases[rows], rng), faces.people[rows])
 
 
-def _some(rows: Rows, rng: np.random.Generator) -> Rows:
-    return rng.permutation(rows)[:PER_PERSON]
+def _draw_faces(people: Rows, person: int, rng: np.random.Generator) -> Rows:
+    return rng.permutation(np.flatnonzero(people == person))[:MAX_FACES_PER_PERSON]
 
 
 @torch.no_grad()
-def embed(network: nn.Module, crops: Crops, device: torch.device) -> Embeddings:
-    """Returns (n, d) float32."""
+def _embed(network: nn.Module, crops: Crops, device: torch.device) -> Embeddings:
+    """Return the embeddings of the crops, (n, d) float32. network: in evaluation mode."""
 
-    def chunks() -> Iterator[Embeddings]:
-        for start in range(0, len(crops), CHUNK):
-            yield network(torch.from_numpy(crops[start : start + CHUNK]).to(device)).cpu().numpy()
+    def embed_chunks() -> Iterator[Embeddings]:
+        for start in range(0, len(crops), FACES_PER_CALL):
+            chunk = torch.from_numpy(crops[start : start + FACES_PER_CALL])
+            yield network(chunk.to(device)).cpu().numpy()
 
-    return np.concatenate(list(chunks()))
+    return np.concatenate(list(embed_chunks()))

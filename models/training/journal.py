@@ -1,4 +1,4 @@
-"""What a run says of itself: TensorBoard's scalars, a line of JSON for each entry, and a picture of its curves."""
+"""The journal of a run: a line of JSON for each entry, the scalars of TensorBoard, and a picture of the curves."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,27 +12,33 @@ from torch.utils.tensorboard import SummaryWriter
 
 from models.files import write_atomically
 
-Figures: TypeAlias = dict[str, float]
+JournalValues: TypeAlias = dict[str, float]
+"""Numbers by name, such as `loss`."""
+
 Entry: TypeAlias = dict[str, float]
-"""Figures by name, with their `step`."""
+"""Journal values, and the `step` that they belong to."""
 
 JOURNAL = "journal.jsonl"
 PICTURE = "curves.png"
 
 PANELS = (
-    ("loss", "loss", ("loss",)),
-    ("people not trained on", "VAL at FMR 0.001", ("val_at_fmr_1e-3",)),
-    ("people not trained on", "threshold at FMR 0.001 (squared L2)", ("threshold_at_fmr_1e-3_sq_l2",)),
+    ("loss", "loss", "loss"),
+    ("people not trained on", "VAL at FMR 0.001", "val_at_fmr_1e-3"),
+    ("people not trained on", "threshold at FMR 0.001 (squared L2)", "threshold_at_fmr_1e-3_sq_l2"),
 )
+"""The panels of the picture: title, label of the y axis, name of the value."""
 
 
 class Journal:
-    """Appends to FOLDER/journal.jsonl; what a resumed run does again is struck out first. A context manager."""
+    """Writes the journal of a run: FOLDER/journal.jsonl, FOLDER/tensorboard and FOLDER/curves.png. A context manager.
+
+    start: the step that the run continues from. The entries of later steps are removed, because the run repeats them.
+    """
 
     def __init__(self, folder: Path, start: int) -> None:
         self._path = folder / JOURNAL
         self._picture = folder / PICTURE
-        self._entries = [entry for entry in read(self._path) if entry["step"] <= start]
+        self._entries = [entry for entry in read_journal(self._path) if entry["step"] <= start]
         lines = "".join(json.dumps(entry) + "\n" for entry in self._entries)
         write_atomically(self._path, lines.encode())
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
@@ -47,33 +53,33 @@ class Journal:
         self._file.close()
         self._board.close()
 
-    def write(self, step: int, figures: Figures) -> None:
-        """step: how many are done."""
-        self._entries.append({"step": step, **figures})
+    def write(self, step: int, values: JournalValues) -> None:
+        """Append an entry. step: how many steps are done."""
+        self._entries.append({"step": step, **values})
         self._file.write(json.dumps(self._entries[-1]) + "\n")
         self._file.flush()
-        for name, value in figures.items():
+        for name, value in values.items():
             self._board.add_scalar(name, value, step)
 
-    def draw(self) -> None:
-        """FOLDER/curves.png anew."""
-        write_atomically(self._picture, drawn(self._entries))
+    def draw_curves(self) -> None:
+        """Write the picture of the curves."""
+        write_atomically(self._picture, draw_curves(self._entries))
 
 
-def read(path: Path) -> list[Entry]:
-    """The entries of a journal, none where there is no file."""
+def read_journal(path: Path) -> list[Entry]:
+    """Return the entries of a journal. There is none if there is no file."""
     if not path.exists():
         return []
+    # A killed process may leave half a line at the end.
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
 
 
-def drawn(entries: list[Entry]) -> bytes:
-    """A PNG: loss, VAL and threshold over the steps."""
+def draw_curves(entries: list[Entry]) -> bytes:
+    """Return a PNG of loss, VAL and threshold over the steps."""
     figure = Figure(figsize=(12, 3.5), layout="constrained")
-    for axes, (title, label, names) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-        for name in names:
-            points = [(entry["step"], entry[name]) for entry in entries if name in entry]
-            axes.plot(*zip(*points, strict=True) if points else ([], []), linewidth=1)
+    for axes, (title, label, name) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
+        points = [(entry["step"], entry[name]) for entry in entries if name in entry]
+        axes.plot(*zip(*points, strict=True) if points else ([], []), linewidth=1)
         axes.set(xlabel="step", ylabel=label, title=title)
         axes.grid(visible=True, alpha=0.3)
     buffer = BytesIO()
@@ -82,20 +88,20 @@ def drawn(entries: list[Entry]) -> bytes:
 
 
 @dataclass(slots=True)
-class Means:
-    """Figures of single steps, averaged between two entries."""
+class RunningMeans:
+    """The means of journal values over the steps between two entries."""
 
-    sums: Figures = field(default_factory=dict)
+    sums: JournalValues = field(default_factory=dict)
     count: int = 0
 
-    def add(self, figures: Figures) -> None:
-        """Those of one step."""
+    def add(self, values: JournalValues) -> None:
+        """Add the values of one step."""
         self.count += 1
-        for name, value in figures.items():
+        for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
-    def take(self) -> Figures:
-        """The means since the last time."""
-        means = {name: value / self.count for name, value in self.sums.items()}
+    def take(self) -> JournalValues:
+        """Return the means of all steps since the last call, and start again."""
+        means = {name: total / self.count for name, total in self.sums.items()}
         self.sums, self.count = {}, 0
         return means

@@ -1,1 +1,11 @@
-"""HTTP: what comes in and goes out as JSON. The rules are in `decisions`; this only speaks for them."""
+"""HTTP: requests in, JSON out. The rules are in `decisions`.
+
+server.py         Uvicorn around the application
+middleware/       around every request: limits, the log line, the timings
+routes/           one file for each verb or resource
+schemas/          what comes in and goes out, one file for each route
+bodies.py         a body is JSON or a form
+admission.py      how many images are in flight
+problems.py       every error as application/problem+json
+openapi.py        what FastAPI cannot describe by itself
+"""

@@ -1,7 +1,7 @@
-"""One body, two media types: JSON, or a form with files under the same field names.
+"""Read a body: JSON, or a form with files under the same field names.
 
-A body is one pydantic model. From a form its fields come as uploads, from JSON as objects; either way the model
-validates them, so a rule is written once. The form is parsed in memory: no photograph is spooled to a disk.
+A body is one pydantic model. JSON gives its fields as objects, a form gives them as files. The same model validates
+both, so each rule is written once. A form is parsed in memory: no photograph is written to a disk.
 """
 
 import math
@@ -15,55 +15,55 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from service.api.refusals import BodyTooLarge, InvalidForm, UnsupportedMediaType
-from service.api.requests import MAX_IMAGES
-from service.decisions.inputs import Upload
+from service.api.problems import BodyTooLarge, InvalidForm, UnsupportedMediaType
+from service.api.schemas.images import MAX_IMAGES
+from service.decisions.inputs import PhotographInput
 
 B = TypeVar("B", bound=BaseModel)
 JSON = "application/json"
 FORM = "multipart/form-data"
 MAX_PARTS = MAX_IMAGES
 
-# A value takes two bytes of JSON and, once it is parsed, forty of memory; what is wrong with it takes a thousand. So
-# values are counted before they are parsed: numbers enough for 20,000 embeddings of the usual dimension, and members
-# enough for the images of one request, each an object of two whose data URI holds a colon too.
+# A JSON value of two bytes takes forty bytes of memory when it is parsed, and a thousand in an error report. So values
+# are counted before they are parsed. The first limit allows the numbers of 20,000 embeddings of the usual dimension.
+# The second allows the images of one request: an image is an object with two members, and a data URI has a colon too.
 MAX_JSON_VALUES = 2**22
 MAX_JSON_MEMBERS = 4 * MAX_IMAGES
-RESOURCE_BYTES = 2**16
+MAX_RESOURCE_BYTES = 2**16
 
 
 class _InMemoryParser(MultiPartParser):
-    spool_max_size = 2**31  # the body's limit binds long before
+    spool_max_size = 2**31  # never reached: the limit of the body is smaller
 
 
 def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
-    """A FastAPI dependency that reads the request's body, in either form, as `model`."""
+    """Return a FastAPI dependency that reads the body as `model`, from JSON or from a form."""
     lists = {name for name, field in model.model_json_schema()["properties"].items() if field.get("type") == "array"}
 
     async def read(request: Request) -> B:
         if _media_type(request) == FORM:
-            files = await _files(request, lists)
-            return _validated(lambda: model.model_validate(files))
+            files = await _read_form(request, lists)
+            return _validate(lambda: model.model_validate(files))
         return await _read_json(request, model)
 
     return read
 
 
 def optional_body_of(model: type[B]) -> Callable[[Request], Awaitable[B | None]]:
-    """The same, or None where the request has no body."""
+    """Return such a dependency for a request that may have no body. It then gives None."""
     read = body_of(model)
 
-    async def read_if_there(request: Request) -> B | None:
+    async def read_if_present(request: Request) -> B | None:
         return await read(request) if _has_body(request) else None
 
-    return read_if_there
+    return read_if_present
 
 
 def json_body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
-    """The same for resources that are plain JSON: a form is refused, and so is more than a resource can hold."""
+    """Return such a dependency for JSON only, of at most MAX_RESOURCE_BYTES."""
 
     async def read(request: Request) -> B:
-        return await _read_json(request, model, RESOURCE_BYTES)
+        return await _read_json(request, model, MAX_RESOURCE_BYTES)
 
     return read
 
@@ -84,33 +84,36 @@ async def _read_json(request: Request, model: type[B], max_bytes: float = math.i
         data += part
         if len(data) > max_bytes:
             raise BodyTooLarge
-    _check_extent(data)
-    return _validated(lambda: model.model_validate_json(data))
+    _check_value_count(data)
+    return _validate(lambda: model.model_validate_json(data))
 
 
-def _check_extent(data: bytearray) -> None:
+def _check_value_count(data: bytearray) -> None:
     if data.count(b",") + data.count(b"[") > MAX_JSON_VALUES or data.count(b":") > MAX_JSON_MEMBERS:
         raise BodyTooLarge
 
 
-def _validated(validate: Callable[[], B]) -> B:
-    """Faults are told by where they are in the body, and without what was sent."""
+def _validate(validate: Callable[[], B]) -> B:
+    """Raise RequestValidationError with the place of each error in the body, and without the input."""
     try:
         return validate()
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+        errors = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None
 
 
-async def _files(request: Request, lists: Collection[str]) -> dict[str, Any]:
-    """The form's parts by field: a list where the model takes one, else the part itself. Text stays text."""
+async def _read_form(request: Request, lists: Collection[str]) -> dict[str, Any]:
+    """Return the parts of the form by field. Files become inputs, text stays text.
+
+    lists: the fields that are a list even if they have one part only.
+    """
     parser = _InMemoryParser(request.headers, request.stream(), max_files=MAX_PARTS, max_fields=MAX_PARTS)
     try:
         form = await parser.parse()
-    except (MultiPartException, UnicodeError):  # the latter from a charset that decodes nothing
+    except (MultiPartException, UnicodeError):  # UnicodeError: the form names a charset that cannot decode it
         raise InvalidForm from None
-    fields: defaultdict[str, list[Upload | str]] = defaultdict(list)
+    fields: defaultdict[str, list[PhotographInput | str]] = defaultdict(list)
     for name, part in form.multi_items():
-        fields[name].append(Upload(part.file.read()) if isinstance(part, UploadFile) else part)
+        fields[name].append(PhotographInput(part.file.read()) if isinstance(part, UploadFile) else part)
     await form.close()
     return {name: parts[0] if len(parts) == 1 and name not in lists else parts for name, parts in fields.items()}

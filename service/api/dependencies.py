@@ -1,52 +1,40 @@
-"""What routes ask for, by type."""
+"""What routes receive from FastAPI, by type."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar, TypeVarTuple
+from typing import Annotated, Any
 
 import anyio
-from anyio import to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 
-from service.api.door import Door
-from service.decisions.inputs import Inputs
-from service.galleries.gallery import Gallery
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+from service.api.admission import Admission
+from service.api.schemas.fields import NoOptions
+from service.decisions.probes import ProbeReader
+from service.gallery.gallery import Gallery
+from service.model_files.card import EmbedderCard
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What `app.py` built: the objects behind the routes.
+    """The objects behind the routes. `app.py` builds them.
 
-    cluster_threads: clusterings side by side, each of which may take hundreds of megabytes. ending: set once the
-    service was told to end; it answers on, and is not ready.
+    cluster_threads: limits how many clusterings run side by side. Each can take hundreds of megabytes.
+    shutting_down: set when the service was told to stop. It still answers requests, but is not ready.
     """
 
-    inputs: Inputs
-    door: Door
+    probes: ProbeReader
+    gallery: Gallery
+    admission: Admission
     cluster_threads: anyio.CapacityLimiter
     embeddings_per_request: int
-    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    shutting_down: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def gallery(self) -> Gallery:
-        """The gallery whose verbs `in_gallery` runs."""
-        return self.inputs.gallery
-
-    async def in_gallery(self, verb: Callable[[*Ts], T], *arguments: *Ts) -> T:
-        """Runs one of the gallery's verbs in a thread of its pool. Raises what the verb raises."""
-        return await to_thread.run_sync(verb, *arguments, limiter=self.inputs.gallery_threads)
-
-    async def rest(self) -> None:
-        """Returns once no thread is at the gallery, and none comes any more: a late request's work may still go on."""
-        limiter = self.inputs.gallery_threads
-        for _ in range(int(limiter.total_tokens)):
-            await limiter.acquire_on_behalf_of(object())
+    def card(self) -> EmbedderCard:
+        """The card of the loaded model."""
+        return self.probes.card
 
 
 def _services(request: Request) -> Services:
@@ -56,11 +44,14 @@ def _services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 
+NoQuery = Annotated[NoOptions, Query()]
+"""For a route without options: any option is refused."""
 
-def each_once(request: Request) -> None:
-    """A name that comes twice in a query is a slip, and nobody can say which of the two was meant."""
-    times = Counter(name for name, _ in request.query_params.multi_items())
-    repeated = [name for name, count in times.items() if count > 1]
+
+def refuse_repeated_options(request: Request) -> None:
+    """Refuse an option that occurs twice in the query. It is unclear which of the two values is meant."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
         raise RequestValidationError([_repeated(name) for name in repeated])
 

@@ -1,27 +1,29 @@
-"""Refusals as `application/problem+json` (RFC 9457): one table from names to status codes, and no other way out.
+"""Every error as `application/problem+json` (RFC 9457). STATUS gives each error its status code.
 
-No answer holds a traceback, a path, a vector or what the client sent.
+No answer holds a traceback, a path, a vector, or what the client sent.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
-from service import errors
-from service.api.faults import Fault, faults
-from service.api.gallery_answers import EnrolmentResult
-from service.api.refusals import HttpRefusal, InvalidJson
+from service.api.field_errors import Fault, describe_errors
+from service.api.schemas.faces import EnrolmentResult
+from service.domain import errors
 from service.observability.metrics import REFUSALS
 
 MEDIA_TYPE = "application/problem+json"
 STORAGE_RETRY_S = 10
+METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
-STATUS: dict[type[errors.FaceError], HTTPStatus] = {
+STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.UnreadableImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ImageTooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoFace: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -34,53 +36,133 @@ STATUS: dict[type[errors.FaceError], HTTPStatus] = {
     errors.FaceNotFound: HTTPStatus.NOT_FOUND,
     errors.SubjectWithoutFaces: HTTPStatus.CONFLICT,
     errors.SubjectExists: HTTPStatus.CONFLICT,
-    errors.KnownElsewhere: HTTPStatus.CONFLICT,
+    errors.EnrolledElsewhere: HTTPStatus.CONFLICT,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.Ending: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TimedOut: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
+class HttpError(Exception):
+    """The root of the errors that only exist in HTTP: media types, sizes, syntax."""
+
+    status: ClassVar[HTTPStatus]
+    code: ClassVar[str]
+    detail: ClassVar[str]
+    results: Sequence[EnrolmentResult] = ()
+
+
+class UnsupportedMediaType(HttpError):
+    """The body is neither JSON nor a form."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_media_type"
+    detail = "Send the body as application/json, or images as files of a multipart/form-data form."
+
+
+class InvalidJson(HttpError):
+    """The body is not valid JSON."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid_json"
+    detail = "The body is not valid JSON (RFC 8259) in UTF-8."
+
+
+class InvalidForm(HttpError):
+    """The body is not a valid form."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid_form"
+    detail = "The body is not a valid multipart/form-data form (RFC 7578), or has too many parts."
+
+
+class BodyTooLarge(HttpError):
+    """The body has more bytes than the limit, or more values than any request needs."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "body_too_large"
+    detail = "The body is larger than this service takes. Send fewer or smaller images a request."
+
+
+class NothingEnrolled(HttpError):
+    """An enrolment stored nothing, and refused at least one image."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "nothing_enrolled"
+    detail = "None of the images was enrolled; `results` says of each why."
+
+    def __init__(self, results: Sequence[EnrolmentResult]) -> None:
+        super().__init__(self.detail)
+        self.results = results
+
+
 class Problem(BaseModel):
-    """Why a request was refused. `code` is stable; `detail` says what to do."""
+    """Why a request was refused. `code` is stable. `detail` says what to do."""
 
     type: str = "about:blank"
     title: str
     status: int
     code: str
     detail: str
-    image: str | None = Field(None, description="which of the images it is about, where it is about one")
-    errors: list[Fault] = Field(default=[], description="all that is wrong, where several things may be")
-    results: list[EnrolmentResult] = Field(default=[], description="of an enrolment: what became of each image")
+    image: str | None = Field(None, description="the image that the problem is about, if it is about one")
+    errors: list[Fault] = Field(default=[], description="all errors, if there can be several")
+    results: list[EnrolmentResult] = Field(default=[], description="of an enrolment: the outcome for each image")
 
 
-def answer(content: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The problem as a response, counted."""
-    REFUSALS.labels(content.code).inc()
+def response_to(error: errors.FacenetError) -> JSONResponse:
+    """Return the response to an error. An error that has no status is a bug, and is raised again."""
+    status = STATUS.get(type(error))
+    if status is None:
+        raise error
+    return _response(_problem(status, error.code, str(error), image=error.input_name), _retry_after(error))
+
+
+def response_to_http_error(error: HttpError) -> JSONResponse:
+    """Return the response to an error that only exists in HTTP."""
+    return _response(_problem(error.status, error.code, error.detail, results=list(error.results)))
+
+
+def internal_error() -> JSONResponse:
+    """Return the response to a bug. It reveals nothing about the cause."""
+    detail = "The service failed. The operator finds the reason in the log under this answer's X-Request-ID."
+    return _response(_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem."""
+    handlers: dict[type[Exception], Callable[[Any], JSONResponse]] = {
+        errors.FacenetError: response_to,
+        HttpError: response_to_http_error,
+        RequestValidationError: _response_to_invalid_request,
+    }
+    for kind, to_response in handlers.items():
+        app.add_exception_handler(kind, _handler(to_response))
+    app.add_exception_handler(HTTPException, _refuse_path)  # type: ignore[arg-type]  # called with this exception only
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of the problems that a route can answer with."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def _problem(status: HTTPStatus, code: str, detail: str, **fields: Any) -> Problem:  # noqa: ANN401  # of Problem
+    return Problem(title=status.phrase, status=status, code=code, detail=detail, **fields)
+
+
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Count the problem, and return it as a response."""
+    REFUSALS.labels(problem.code).inc()
     return JSONResponse(
-        content.model_dump(mode="json", exclude_defaults=True) | {"type": content.type},
-        content.status,
+        problem.model_dump(mode="json", exclude_defaults=True) | {"type": problem.type},
+        problem.status,
         headers=dict(headers or {}),
         media_type=MEDIA_TYPE,
     )
 
 
-def problem(status: HTTPStatus, code: str, detail: str) -> Problem:
-    """What every refusal has."""
-    return Problem(title=status.phrase, status=status, code=code, detail=detail)
-
-
-def of_face_error(error: errors.FaceError) -> JSONResponse:
-    """Found by the error's class; one that has no place in an answer goes on as the mistake that it is."""
-    status = STATUS.get(type(error))
-    if status is None:
-        raise error
-    content = problem(status, error.code, str(error)).model_copy(update={"image": error.where})
-    return answer(content, _retry_after(error))
-
-
-def _retry_after(error: errors.FaceError) -> dict[str, str]:
+def _retry_after(error: errors.FacenetError) -> dict[str, str]:
     match error:
         case errors.Unavailable():
             return {"Retry-After": str(error.retry_after_s)}
@@ -89,45 +171,32 @@ def _retry_after(error: errors.FaceError) -> dict[str, str]:
     return {}
 
 
-def of_refusal(error: HttpRefusal) -> JSONResponse:
-    """As its class says."""
-    content = problem(error.status, error.code, error.detail)
-    return answer(content.model_copy(update={"results": list(error.results)}))
-
-
-def internal_error() -> JSONResponse:
-    """A mistake of ours: told as such, and nothing else of it."""
-    return answer(
-        problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-            "internal_error",
-            "The service failed. The operator finds the reason in the log under this answer's X-Request-ID.",
-        )
-    )
-
-
-def of_validation_error(error: RequestValidationError) -> JSONResponse:
-    """All that is wrong, by field; never the input itself, which may be a face or not even JSON (NaN)."""
+def _response_to_invalid_request(error: RequestValidationError) -> JSONResponse:
+    """Name every error by its field. The input is left out: it can hold a face, or NaN, which is not JSON."""
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
-        return of_refusal(InvalidJson())
-    content = problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "invalid_request",
-        "The request has errors; each is named in `errors`. /docs shows what is expected.",
-    )
-    return answer(content.model_copy(update={"errors": faults(found)}))
+        return response_to_http_error(InvalidJson())
+    detail = "The request has errors; each is named in `errors`. /docs shows what is expected."
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return _response(_problem(status, "invalid_request", detail, errors=describe_errors(found)))
 
 
-def install(app: FastAPI) -> None:
-    """Answers every error of the application as a problem."""
-    handlers: dict[type[Exception], Callable[[Any], JSONResponse]] = {
-        errors.FaceError: of_face_error,
-        HttpRefusal: of_refusal,
-        RequestValidationError: of_validation_error,
-    }
-    for kind, to_response in handlers.items():
-        app.add_exception_handler(kind, _handler(to_response))
+async def _refuse_path(request: Request, error: HTTPException) -> JSONResponse:
+    """Refuse a path that does not exist, or a method that the path does not accept."""
+    status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        methods = ", ".join(_methods(request)) or "GET, HEAD"  # a folder of files has no route with methods
+        detail = f"This path does not take this method. It takes {methods}."
+        return _response(_problem(status, "method_not_allowed", detail), {"Allow": methods})
+    return _response(_problem(status, "not_found", "There is nothing at this path; /docs lists what is."))
+
+
+def _methods(request: Request) -> Iterator[str]:
+    """List all methods of the path. Starlette lists only those of the first route with this path."""
+    for method in METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield from ("GET", "HEAD") if method == "GET" else (method,)
 
 
 def _handler(to_response: Callable[[Any], JSONResponse]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
@@ -135,9 +204,3 @@ def _handler(to_response: Callable[[Any], JSONResponse]) -> Callable[[Request, E
         return to_response(error)
 
     return handle
-
-
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI description of the refusals that a route may give."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}

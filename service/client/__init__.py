@@ -1,1 +1,1 @@
-"""What speaks to a running service over HTTP, like any other client: one process owns the gallery."""
+"""Commands that call a running service over HTTP. They are plain clients, since one process owns the gallery."""

@@ -1,4 +1,4 @@
-"""A connection to a running service: waits where it is told to, and turns refusals into errors."""
+"""A connection to a running service. It waits when the service is busy, and turns problem documents into errors."""
 
 import time
 from types import TracebackType
@@ -6,20 +6,20 @@ from typing import Any, Self
 
 import httpx
 
-from service.errors import Refused, Unreachable
+from service.domain.errors import RequestRefused, Unreachable
 
 TIMEOUT_S = 120.0
-TRIES = 60
-"""How often a request is sent that the service has no room for; it says itself how long to wait."""
+MAX_TRIES = 60
+"""How often a request is sent while the service is busy. The service says how long to wait between two tries."""
 
-COMES_BACK = frozenset({"overloaded", "storage_unavailable"})
-"""Refusals of a request that is fine. One that took too long would take too long again."""
+RETRIED_CODES = frozenset({"overloaded", "storage_unavailable"})
+"""Problems that can pass. A request that timed out is not repeated: it would take too long again."""
 
 JsonObject = dict[str, Any]
 
 
 class Connection:
-    """Sends requests. Safe to use from several threads at once; use as a context manager."""
+    """Sends requests. Safe to use from several threads at once. Use it as a context manager."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -33,17 +33,20 @@ class Connection:
     ) -> None:
         self._client.close()
 
-    def call(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # what httpx takes
-        """Sends a request and returns the answer's JSON. Raises Refused, or Unreachable if nobody answers."""
+    def call(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
+        """Send a request and return the JSON of the answer.
+
+        Raises RequestRefused, or Unreachable if no service answers.
+        """
         response = self._send(method, path, **parts)
-        content = _content(response)
+        content = _json_object(response)
         if response.is_error:
-            raise Refused(content)
+            raise RequestRefused(content)
         return content
 
-    def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:  # noqa: ANN401  # what httpx takes
-        """A request may be sent again: the service knows a photograph that it has stored already."""
-        for _ in range(TRIES):
+    def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:  # noqa: ANN401  # the arguments of httpx
+        """Send a request, again while the service is busy. This is safe: the service recognises a stored photograph."""
+        for _ in range(MAX_TRIES):
             try:
                 response = self._client.request(method, path, **parts)
             except httpx.TransportError as error:
@@ -51,14 +54,14 @@ class Connection:
                     f"No service answers at {self._url} ({type(error).__name__}). Start it with make run, "
                     "or name it with --url."
                 ) from None
-            if _content(response).get("code") not in COMES_BACK:
+            if _json_object(response).get("code") not in RETRIED_CODES:
                 break
             time.sleep(float(response.headers.get("Retry-After", "1")))
         return response
 
 
-def _content(response: httpx.Response) -> JsonObject:
-    """The answer's JSON object; empty where it has none, such as that of a proxy."""
+def _json_object(response: httpx.Response) -> JsonObject:
+    """Return the JSON object of a response. Empty if there is none: a proxy may have answered."""
     try:
         content = response.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""A tour of a running service with real photographs: enrol, verify, identify, cluster, and what it answered."""
+"""Show a running service at work on real photographs: enrol, verify, identify and cluster."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,24 +7,24 @@ from rich.console import Console
 from rich.table import Table
 
 from service.client.connection import Connection, JsonObject
-from service.client.enrolment import Enrolment, Person, people_of
+from service.client.enrolment import FolderEnrolment, Person, read_people
 
 COLLECTION = "demo"
 
 
-def run(service: Connection, folder: Path, console: Console) -> None:
-    """Shows the four verbs on a folder of identities, whose first person has two photographs or more."""
-    people = sorted(people_of(folder), key=lambda person: -len(person.photographs))
+def run_demo(service: Connection, folder: Path, console: Console) -> None:
+    """Show the four verbs on a folder of people. The person with the most photographs needs at least two."""
+    people = sorted(read_people(folder), key=lambda person: -len(person.photographs))
     references = [Person(person.name, person.photographs[:1]) for person in people]
-    report = Enrolment(service, COLLECTION, "main", lambda: None).run(references)
+    report = FolderEnrolment(service, COLLECTION, "main", lambda: None).run(references)
     console.print(f"[bold]Enrolled[/] {dict(report.counts)} as subjects of the collection {COLLECTION!r}")
-    console.print(_verified(service, people))
-    console.print(_identified(service, [file for person in people for file in person.photographs[1:]]))
-    console.print(_clustered(service, [file for person in people for file in person.photographs]))
+    console.print(_verify(service, people))
+    console.print(_identify(service, [file for person in people for file in person.photographs[1:]]))
+    console.print(_cluster(service, [file for person in people for file in person.photographs]))
 
 
-def _verified(service: Connection, people: Sequence[Person]) -> Table:
-    """The first photograph of the first person beside their second, and beside everybody else's first."""
+def _verify(service: Connection, people: Sequence[Person]) -> Table:
+    """Compare the first photograph of the first person with their second, and with the first of every other person."""
     first, *others = people
     table = Table("image_a", "image_b", "distance", "verified", title="POST /verify", title_justify="left")
     for other in (first.photographs[1], *(person.photographs[0] for person in others)):
@@ -34,8 +34,8 @@ def _verified(service: Connection, people: Sequence[Person]) -> Table:
     return table
 
 
-def _identified(service: Connection, probes: Sequence[Path]) -> Table:
-    """Photographs that are not enrolled."""
+def _identify(service: Connection, probes: Sequence[Path]) -> Table:
+    """Identify the photographs that are not enrolled."""
     table = Table("image", "decision", "subject", "nearest", title="POST /identify", title_justify="left")
     for probe in probes:
         answer = service.call(
@@ -47,11 +47,11 @@ def _identified(service: Connection, probes: Sequence[Path]) -> Table:
 
 
 def _nearest(face: JsonObject) -> str:
-    return ", ".join(f"{one['subject']} {one['distance']:.3f}" for one in face["candidates"][:2])
+    return ", ".join(f"{item['subject']} {item['distance']:.3f}" for item in face["candidates"][:2])
 
 
-def _clustered(service: Connection, photographs: Sequence[Path]) -> Table:
-    """All of them, without a word of who they are."""
+def _cluster(service: Connection, photographs: Sequence[Path]) -> Table:
+    """Cluster all photographs, without their names."""
     answer = service.call(
         "POST", "/cluster", files=[("images", (file.name, file.read_bytes())) for file in photographs]
     )

@@ -1,7 +1,7 @@
-"""A folder of identities -> references of a collection: FOLDER/PERSON/PHOTOGRAPH. Run it again to go on.
+"""Enrol a folder of people, FOLDER/PERSON/PHOTOGRAPH, in a collection.
 
-A person is a subject of the folder's name. Photographs that the service has already are known by their sha256 and are
-not sent again, so a run that was broken off goes on where it stopped.
+Each person becomes a subject with the name of the folder. The service knows its photographs by their sha256, and a
+known photograph is not sent again. So a run that was interrupted continues where it stopped.
 """
 
 import hashlib
@@ -16,22 +16,26 @@ from pathlib import Path
 from typing import Literal
 
 from service.client.connection import Connection, JsonObject
-from service.errors import EmptyFolder, Refused
+from service.domain.errors import EmptyFolder, RequestRefused
+from service.domain.identifiers import ID_PATTERN
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"})
 PHOTOGRAPHS_AT_ONCE = 8
 PEOPLE_AT_ONCE = 4
-TOO_MUCH = frozenset({"body_too_large", "invalid_option", "timed_out"})
-"""Refusals that a smaller request may escape."""
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+SPLIT_CODES = frozenset({"body_too_large", "invalid_option", "timed_out"})
+"""Problems that a smaller request may not have."""
 
 OnSeveral = Literal["refuse", "main"]
 """What to do with a photograph of several people."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A photograph that was not enrolled. code: the service's, or `unreadable_file`. detail: a sentence."""
+class RefusedPhotograph:
+    """A photograph that was not enrolled.
+
+    code: of the service's problem, or `unreadable_file`.
+    detail: a sentence.
+    """
 
     file: Path
     code: str
@@ -39,51 +43,54 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Report:
-    """What became of the photographs. counts: by `enrolled`, `known` and `refused`."""
+class EnrolmentReport:
+    """The outcome of an enrolment. counts: photographs by `enrolled`, `known` and `refused`."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    refusals: list[Refusal] = field(default_factory=list)
+    refused: list[RefusedPhotograph] = field(default_factory=list)
 
-    def add(self, other: "Report") -> None:
-        """Another report's photographs beside these."""
+    def merge(self, other: "EnrolmentReport") -> None:
+        """Add the photographs of another report."""
         self.counts += other.counts
-        self.refusals += other.refusals
+        self.refused += other.refused
 
-    def note(self, file: Path, result: JsonObject) -> None:
-        """The service's word on one photograph."""
+    def add(self, file: Path, result: JsonObject) -> None:
+        """Add the result of one photograph."""
         self.counts[result["status"]] += 1
         if result["status"] == "refused":
-            self.refusals.append(Refusal(file, result["code"], result["detail"]))
+            self.refused.append(RefusedPhotograph(file, result["code"], result["detail"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A subject to be and their photographs."""
+    """A person in the folder, and the photographs of that person. name: of the folder."""
 
     name: str
     photographs: tuple[Path, ...]
 
     @property
     def printable_name(self) -> str:
-        """As the service takes names: Unicode without control characters."""
+        """The name as the service accepts it: Unicode without control characters."""
         text = self.name.encode("utf-8", "replace").decode()
         return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
 
     @property
     def id(self) -> str:
-        """The folder's name where that is a valid id; else what is left of it, and a digest to tell it from others."""
-        if ID.fullmatch(self.name):
+        """The name, if it is a valid id. Otherwise its valid characters and a digest, which makes the id unique."""
+        if re.fullmatch(ID_PATTERN, self.name):
             return self.name
         digest = hashlib.sha256(self.name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
         letters = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("._-")[:100]
         return f"{letters}-{digest}" if letters else digest
 
 
-def people_of(folder: Path) -> list[Person]:
-    """Sorted by name; people without a photograph are left out. Raises EmptyFolder if none is left."""
-    folders = sorted(one for one in folder.iterdir() if one.is_dir())
-    people = [Person(one.name, tuple(_photographs(one))) for one in folders]
+def read_people(folder: Path) -> list[Person]:
+    """List the people of a folder, by name. A person without a photograph is left out.
+
+    Raises EmptyFolder if nobody has a photograph.
+    """
+    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
+    people = [Person(path.name, tuple(_photographs(path))) for path in subfolders]
     people = [person for person in people if person.photographs]
     if not people:
         raise EmptyFolder(f"{folder} holds no photographs. It is expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
@@ -91,51 +98,58 @@ def people_of(folder: Path) -> list[Person]:
 
 
 def _photographs(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
-    """Runs against one collection, which is created if it is not there. `done` is called after each photograph."""
+class FolderEnrolment:
+    """Enrols people in one collection.
+
+    collection: is created if it does not exist.
+    done: is called after each photograph.
+    """
 
     service: Connection
     collection: str
     on_several: OnSeveral
     done: Callable[[], object]
 
-    def run(self, people: Sequence[Person]) -> Report:
-        """Several people side by side. Raises Refused or Unreachable where no photograph is to blame."""
+    def run(self, people: Sequence[Person]) -> EnrolmentReport:
+        """Enrol all people, several side by side.
+
+        Raises RequestRefused or Unreachable if the problem is not about a photograph.
+        """
         self.service.call("PUT", f"/collections/{self.collection}")
-        report = Report()
+        report = EnrolmentReport()
         threads = ThreadPoolExecutor(PEOPLE_AT_ONCE)
         try:
             for part in threads.map(self._enrol, people):
-                report.add(part)
+                report.merge(part)
         finally:
             threads.shutdown(cancel_futures=True)
         return report
 
-    def _enrol(self, person: Person) -> Report:
-        report = Report()
-        unsent = self._unsent(person, self._known(person), report)
-        while part := dict(islice(unsent, PHOTOGRAPHS_AT_ONCE)):
+    def _enrol(self, person: Person) -> EnrolmentReport:
+        report = EnrolmentReport()
+        to_send = self._photographs_to_send(person, self._enrolled_sha256(person), report)
+        while part := dict(islice(to_send, PHOTOGRAPHS_AT_ONCE)):
             for file, result in zip(part, self._send(person, part), strict=True):
-                report.note(file, result)
+                report.add(file, result)
                 self.done()
         return report
 
-    def _known(self, person: Person) -> set[str]:
-        """The sha256 of the photographs that the service has of this person, who is created if they are new."""
+    def _enrolled_sha256(self, person: Person) -> set[str]:
+        """Create the subject if it is new. Return the sha256 of its enrolled photographs."""
         path = f"/collections/{self.collection}/subjects"
         try:
             self.service.call("POST", path, json={"id": person.id, "name": person.printable_name})
-        except Refused as refusal:
-            if refusal.reason != "subject_exists":
+        except RequestRefused as error:
+            if error.problem_code != "subject_exists":
                 raise
-            return set(self._digests(f"{path}/{person.id}/faces"))
+            return set(self._list_sha256(f"{path}/{person.id}/faces"))
         return set()
 
-    def _digests(self, path: str) -> Iterator[str]:
+    def _list_sha256(self, path: str) -> Iterator[str]:
         cursor: JsonObject = {}
         while True:
             page = self.service.call("GET", path, params={"limit": 1000, **cursor})
@@ -144,32 +158,34 @@ class Enrolment:
                 return
             cursor = {"cursor": page["next_cursor"]}
 
-    def _unsent(self, person: Person, known: set[str], report: Report) -> Iterator[tuple[Path, bytes]]:
+    def _photographs_to_send(
+        self, person: Person, known: set[str], report: EnrolmentReport
+    ) -> Iterator[tuple[Path, bytes]]:
         for file in person.photographs:
             try:
                 data = file.read_bytes()
             except OSError as error:
                 detail = f"The file cannot be read: {error.strerror}."
-                report.note(file, {"status": "refused", "code": "unreadable_file", "detail": detail})
+                report.add(file, {"status": "refused", "code": "unreadable_file", "detail": detail})
                 self.done()
                 continue
             if hashlib.sha256(data).hexdigest() in known:
-                report.note(file, {"status": "known"})
+                report.add(file, {"status": "known"})
                 self.done()
             else:
                 yield file, data
 
     def _send(self, person: Person, part: dict[Path, bytes]) -> list[JsonObject]:
-        """One result a photograph. What is too much for one request is sent one by one."""
+        """Return one result for each photograph. If they are too much for one request, send them one by one."""
         try:
             answer = self._post(person, part)
-        except Refused as refusal:
-            if refusal.reason == "nothing_enrolled":
-                answer = refusal.content
-            elif refusal.reason not in TOO_MUCH:
+        except RequestRefused as error:
+            if error.problem_code == "nothing_enrolled":
+                answer = error.problem
+            elif error.problem_code not in SPLIT_CODES:
                 raise
             elif len(part) == 1:
-                return [{"status": "refused", "code": refusal.reason, "detail": str(refusal)}]
+                return [{"status": "refused", "code": error.problem_code, "detail": str(error)}]
             else:
                 return [result for file, data in part.items() for result in self._send(person, {file: data})]
         results: list[JsonObject] = answer["results"]

@@ -1,8 +1,8 @@
-"""Clusterers by name: "module:Class", resolved on demand, so that scikit-learn loads only where it is used."""
+"""The clustering methods, by name: "module:Class", imported on demand. So scikit-learn loads only if it is used."""
 
 from pkgutil import resolve_name
 
-from service.clusterers.base import Clusterer, Grouping
+from service.clusterers.base import Clusterer, ClusteringLimits
 
 CLUSTERERS = {
     "agglomerative": "service.clusterers.agglomerative:Agglomerative",
@@ -12,7 +12,10 @@ CLUSTERERS = {
 }
 
 
-def build(method: str, grouping: Grouping) -> Clusterer:
-    """method: a name of the table. Raises InvalidOption for an option that the method lacks or cannot use."""
-    clusterer: Clusterer = resolve_name(CLUSTERERS[method])(grouping)
+def create_clusterer(method: str, limits: ClusteringLimits) -> Clusterer:
+    """Create a clusterer. method: a name in CLUSTERERS.
+
+    Raises InvalidOption if a limit is missing that the method needs, or given and not used.
+    """
+    clusterer: Clusterer = resolve_name(CLUSTERERS[method])(limits)
     return clusterer

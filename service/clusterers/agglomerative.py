@@ -1,7 +1,7 @@
-"""Agglomerative clustering with average linkage: FaceNet's own method (section 5.8), and the reference here.
+"""Agglomerative clustering with average linkage. FaceNet uses it (section 5.8), and it is the default here.
 
-Each face starts alone, and the two nearest clusters become one until the nearest are too far apart. How far apart two
-clusters are is the mean squared L2 distance over all pairs of their faces.
+Each face starts as a cluster. The two nearest clusters are joined, again and again, until they are too far apart. The
+distance of two clusters is the mean squared L2 distance over all pairs of their faces.
 """
 
 import numpy as np
@@ -9,44 +9,44 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
-from service.clusterers.base import Grouping, Labels, Photographs, check_number, numbered
-from service.distances import MAX_SQ_L2
-from service.domain import Embeddings
-from service.errors import InvalidOption
+from service.clusterers.base import ClusteringLimits, Labels, Photographs, check_n_clusters, renumber
+from service.domain.distances import MAX_SQ_L2
+from service.domain.embedding import Embeddings
+from service.domain.errors import InvalidOption
 
-FORBIDDEN = 2 * MAX_SQ_L2
+NEVER_JOINED_SQ_L2 = 2 * MAX_SQ_L2
 """Clusters further apart than this hold faces of one photograph."""
 
 
 class Agglomerative:
-    """By a threshold or by the number of clusters.
+    """Needs a threshold or the number of clusters.
 
-    Takes 16 bytes for each pair of faces (200 MB for 5,000). SciPy's `linkage` holds the GIL: for a third of a second
-    at 5,000 faces.
+    Takes 16 bytes of memory for each pair of faces: 200 MB for 5,000 faces. SciPy's `linkage` holds the GIL, for a
+    third of a second at 5,000 faces.
     """
 
-    def __init__(self, grouping: Grouping) -> None:
-        if (grouping.threshold_sq_l2 is None) == (grouping.n_clusters is None):
+    def __init__(self, limits: ClusteringLimits) -> None:
+        if (limits.threshold_sq_l2 is None) == (limits.n_clusters is None):
             raise InvalidOption(
                 "The method agglomerative takes either a threshold, which is a squared L2 distance in [0, 4], "
                 "or n_clusters. Pass one of them."
             )
-        self._threshold_sq_l2 = FORBIDDEN if grouping.threshold_sq_l2 is None else grouping.threshold_sq_l2
-        self._n_clusters = grouping.n_clusters
+        self._threshold_sq_l2 = NEVER_JOINED_SQ_L2 if limits.threshold_sq_l2 is None else limits.threshold_sq_l2
+        self._n_clusters = limits.n_clusters
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
-        """Joins while the mean distance is below the threshold, or until there are `n_clusters`."""
+        """Join clusters while their distance is below the threshold, or until `n_clusters` are left."""
         if self._n_clusters is not None:
-            check_number(self._n_clusters, photographs)
+            check_n_clusters(self._n_clusters, photographs)
         if len(embeddings) < 2:
             return np.zeros(len(embeddings), np.int64)
         tree = linkage(_distances(embeddings, photographs), "average")
         joins = self._joins(tree[:, 2])
-        return numbered(fcluster(tree, joins - 1, "monocrit", monocrit=np.arange(len(tree), dtype=np.float64)))
+        return renumber(fcluster(tree, joins - 1, "monocrit", monocrit=np.arange(len(tree), dtype=np.float64)))
 
     def _joins(self, heights: NDArray[np.float64]) -> int:
-        """How many of the joins are made. heights: (n - 1,), ascending, how far apart the two clusters of each are."""
-        allowed = int(np.searchsorted(heights, min(self._threshold_sq_l2, FORBIDDEN)))
+        """Return how many joins are made. heights: (n - 1,), the distance at each join, ascending."""
+        allowed = int(np.searchsorted(heights, min(self._threshold_sq_l2, NEVER_JOINED_SQ_L2)))
         if self._n_clusters is None:
             return allowed
         fewest = len(heights) + 1 - allowed
@@ -59,10 +59,10 @@ class Agglomerative:
 
 
 def _distances(embeddings: Embeddings, photographs: Photographs) -> NDArray[np.float64]:
-    """Squared L2 of every pair, n (n - 1) / 2 in SciPy's order; faces of one photograph are put 4 n^2 apart.
+    """Return the squared L2 distance of every pair, n (n - 1) / 2 in SciPy's order.
 
-    Two clusters have at most n^2 / 4 pairs, so the mean over any that include a forbidden one is at least 16: what is
-    forbidden is never joined, however near the other pairs are. All other means stay as exact as they were.
+    The distance of two faces of one photograph is set to 4 n^2. Two clusters have at most n^2 / 4 pairs. So the mean
+    over pairs that include such a pair is at least 16, and these clusters are never joined. Other means do not change.
     """
     distances: NDArray[np.float64] = pdist(embeddings, "sqeuclidean")
     start, n = 0, len(embeddings)

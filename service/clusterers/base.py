@@ -1,4 +1,4 @@
-"""The seam: what a clusterer is to the decision, and the rules that all of them keep."""
+"""The interface of a clusterer, and the rules that all clusterers follow."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -6,14 +6,17 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain import Embeddings
-from service.errors import InvalidOption
+from service.domain.embedding import Embeddings
+from service.domain.errors import InvalidOption
 
 Labels = NDArray[np.int64]
-"""(n,) int64: 0, 1, ... for clusters, in the order of their first faces; -1 for noise, a face that is like no other."""
+"""(n,) int64: 0, 1, ... for clusters, in the order of their first faces.
+
+-1 is noise: a face that is similar to no other.
+"""
 
 Photographs = NDArray[np.int64]
-"""(n,) int64: which photograph each face is from. Faces that share no photograph have numbers of their own."""
+"""(n,) int64: the number of the photograph that each face is from."""
 
 NOISE = -1
 
@@ -21,11 +24,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Grouping:
-    """What is asked of a clusterer.
+class ClusteringLimits:
+    """Where clustering stops. Each method needs one of the two, and raises InvalidOption for one that it does not use.
 
-    threshold_sq_l2: how near faces of one person are. n_clusters: how many people there are, where that is known.
-    A method takes the one that it needs and raises InvalidOption for one that it has no use for.
+    threshold_sq_l2: the distance below which faces belong to one person.
+    n_clusters: the number of people, if it is known.
     """
 
     threshold_sq_l2: float | None = None
@@ -33,19 +36,19 @@ class Grouping:
 
 
 class Clusterer(Protocol):
-    """Groups faces by person. The same faces always give the same groups."""
+    """Groups faces by person. The same faces always give the same clusters."""
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
-        """embeddings: (n, d) float32, unit length; n may be 0.
+        """Cluster the faces. Two faces of one photograph never get the same label.
 
-        Two faces of one photograph never get the same label. Raises InvalidOption where the faces cannot be grouped
-        into the number of clusters that was asked for.
+        embeddings: (n, d) float32, unit length. n may be 0.
+        Raises InvalidOption if the faces cannot form the requested number of clusters.
         """
         ...
 
 
-def needed(value: T | None, option: str, method: str) -> T:
-    """The option's value. Raises InvalidOption where there is none."""
+def require_option(value: T | None, option: str, method: str) -> T:
+    """Return the value. Raises InvalidOption if it is None."""
     if value is None:
         raise InvalidOption(
             f"The method {method} needs {option}, and no value of it is known for this model. Pass one."
@@ -53,14 +56,14 @@ def needed(value: T | None, option: str, method: str) -> T:
     return value
 
 
-def unused(value: object, option: str, method: str) -> None:
-    """Raises InvalidOption where a value was given."""
+def refuse_option(value: object, option: str, method: str) -> None:
+    """Raise InvalidOption if the value is not None."""
     if value is not None:
         raise InvalidOption(f"The method {method} has no use for {option}. Leave it out, or choose another method.")
 
 
-def check_number(n_clusters: int, photographs: Photographs) -> None:
-    """Raises InvalidOption where so many faces of so many photographs cannot be so many people."""
+def check_n_clusters(n_clusters: int, photographs: Photographs) -> None:
+    """Raise InvalidOption if these faces cannot be that many people."""
     if n_clusters > len(photographs):
         raise InvalidOption(
             f"There are {len(photographs)} faces and {n_clusters} clusters were asked for. Ask for fewer."
@@ -73,24 +76,24 @@ def check_number(n_clusters: int, photographs: Photographs) -> None:
         )
 
 
-def numbered(labels: Labels) -> Labels:
-    """The same groups, numbered in the order of their first faces."""
+def renumber(labels: Labels) -> Labels:
+    """Return labels in which the clusters are numbered in the order of their first faces."""
     numbers: dict[int, int] = {NOISE: NOISE}
     return np.array([numbers.setdefault(label, len(numbers) - 1) for label in labels.tolist()], np.int64)
 
 
-def kept_apart(embeddings: Embeddings, photographs: Photographs, labels: Labels) -> Labels:
-    """For methods that know no pairs to keep apart: a cluster keeps one face of each photograph.
+def separate_photographs(embeddings: Embeddings, photographs: Photographs, labels: Labels) -> Labels:
+    """Keep one face of each photograph in a cluster, for methods that cannot keep pairs of faces apart.
 
-    It is the one nearest to the mean of the cluster; the others become noise, and so does a face that is left alone.
+    The face nearest to the mean of the cluster stays. The others become noise, and so does a face that is left alone.
     """
-    apart = np.full_like(labels, NOISE)
+    separated = np.full_like(labels, NOISE)
     for label in range(labels.max(initial=NOISE) + 1):
         members = np.flatnonzero(labels == label)
-        # Of unit vectors, those with the greatest dot product are the nearest.
-        likeness = embeddings[members] @ embeddings[members].mean(axis=0)
-        nearest_first = members[np.argsort(-likeness, kind="stable")]
+        # For unit vectors the greatest dot product is the least distance.
+        similarity = embeddings[members] @ embeddings[members].mean(axis=0)
+        nearest_first = members[np.argsort(-similarity, kind="stable")]
         _, first = np.unique(photographs[nearest_first], return_index=True)
         if len(first) > 1:
-            apart[nearest_first[first]] = label
-    return apart
+            separated[nearest_first[first]] = label
+    return separated

@@ -1,27 +1,35 @@
-"""DBSCAN (Ester, Kriegel, Sander, Xu, 1996): whoever is near a face of a cluster is in it."""
+"""DBSCAN (Ester, Kriegel, Sander, Xu, 1996): a face that is near any face of a cluster joins the cluster."""
 
 import numpy as np
 from sklearn.cluster import DBSCAN
 
-from service.clusterers.base import Grouping, Labels, Photographs, kept_apart, needed, numbered, unused
-from service.distances import plain_l2
-from service.domain import Embeddings
+from service.clusterers.base import (
+    ClusteringLimits,
+    Labels,
+    Photographs,
+    refuse_option,
+    renumber,
+    require_option,
+    separate_photographs,
+)
+from service.domain.distances import plain_l2
+from service.domain.embedding import Embeddings
 
 MIN_FACES = 2
-"""Two near faces are a cluster: few people are in a collection of photographs more than a few times."""
+"""Two near faces are a cluster, since many people occur only a few times in a collection of photographs."""
 
 
 class Dbscan:
-    """By a threshold. Chains of near faces are followed, so it is stricter than the one of an average."""
+    """Needs a threshold. It follows chains of near faces, so its threshold is stricter than that of average linkage."""
 
-    def __init__(self, grouping: Grouping) -> None:
-        unused(grouping.n_clusters, "n_clusters", "dbscan")
-        self._threshold_sq_l2 = needed(grouping.threshold_sq_l2, "threshold", "dbscan")
+    def __init__(self, limits: ClusteringLimits) -> None:
+        refuse_option(limits.n_clusters, "n_clusters", "dbscan")
+        self._threshold_sq_l2 = require_option(limits.threshold_sq_l2, "threshold", "dbscan")
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
-        """A face without another nearer than the threshold is noise; faces of one photograph by `kept_apart`."""
+        """Cluster the faces. A face that has no other within the threshold is noise."""
         if not len(embeddings):
             return np.empty(0, np.int64)
-        radius = max(plain_l2(self._threshold_sq_l2), np.finfo(np.float64).tiny)  # scikit-learn refuses a radius of 0
+        radius = max(plain_l2(self._threshold_sq_l2), np.finfo(np.float64).tiny)  # scikit-learn refuses 0
         labels = DBSCAN(eps=radius, min_samples=MIN_FACES).fit_predict(embeddings)
-        return numbered(kept_apart(embeddings, photographs, labels))
+        return renumber(separate_photographs(embeddings, photographs, labels))

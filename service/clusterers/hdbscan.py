@@ -1,29 +1,39 @@
-"""HDBSCAN (Campello, Moulavi, Sander, 2013): DBSCAN at all thresholds at once, keeping the clusters that last."""
+"""HDBSCAN (Campello, Moulavi, Sander, 2013): DBSCAN at all thresholds. It keeps the most stable clusters."""
 
 import numpy as np
 from sklearn.cluster import HDBSCAN
 
-from service.clusterers.base import NOISE, Grouping, Labels, Photographs, kept_apart, numbered, unused
-from service.domain import Embeddings
+from service.clusterers.base import (
+    NOISE,
+    ClusteringLimits,
+    Labels,
+    Photographs,
+    refuse_option,
+    renumber,
+    separate_photographs,
+)
+from service.domain.embedding import Embeddings
 
 MIN_FACES = 2
 
 
 class Hdbscan:
-    """By nothing but the faces themselves.
+    """Needs neither a threshold nor the number of clusters.
 
-    It looks for differences in density, so it never finds that all faces are one person's. Takes 32 bytes for each
-    pair of faces (400 MB for 5,000); scikit-learn's trees take less, and hold the GIL for more than a second.
+    It looks for differences in density, so it never puts all faces into one cluster. It takes 32 bytes of memory for
+    each
+    pair of faces: 400 MB for 5,000 faces. The tree algorithms of scikit-learn take less, but hold the GIL for more than
+    a second.
     """
 
-    def __init__(self, grouping: Grouping) -> None:
-        unused(grouping.n_clusters, "n_clusters", "hdbscan")
-        # It could take one, as cluster_selection_epsilon, which fails with NumPy 2.4 (scikit-learn issue 33219).
-        unused(grouping.threshold_sq_l2, "threshold", "hdbscan")
+    def __init__(self, limits: ClusteringLimits) -> None:
+        refuse_option(limits.n_clusters, "n_clusters", "hdbscan")
+        # scikit-learn has cluster_selection_epsilon for this, but it fails with NumPy 2.4 (scikit-learn issue 33219).
+        refuse_option(limits.threshold_sq_l2, "threshold", "hdbscan")
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
-        """A face that is in no lasting cluster is noise; faces of one photograph by `kept_apart`."""
+        """Cluster the faces. A face in no stable cluster is noise."""
         if len(embeddings) < MIN_FACES:
             return np.full(len(embeddings), NOISE)
         found = HDBSCAN(min_cluster_size=MIN_FACES, algorithm="brute", copy=False).fit_predict(embeddings)
-        return numbered(kept_apart(embeddings, photographs, found))
+        return renumber(separate_photographs(embeddings, photographs, found))

@@ -1,39 +1,51 @@
-"""k-means (Lloyd, 1982) with the start of k-means++: for a known number of people."""
+"""k-means (Lloyd, 1982), started by k-means++, for a known number of people."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans as SklearnKMeans
 
-from service.clusterers.base import NOISE, Grouping, Labels, Photographs, check_number, needed, numbered, unused
-from service.distances import squared_l2
-from service.domain import Embeddings
+from service.clusterers.base import (
+    NOISE,
+    ClusteringLimits,
+    Labels,
+    Photographs,
+    check_n_clusters,
+    refuse_option,
+    renumber,
+    require_option,
+)
+from service.domain.distances import squared_l2
+from service.domain.embedding import Embeddings
 
 SEED = 0
 
 
 class KMeans:
-    """By the number of clusters, and into no more than that: a centre may be left without a face in the end."""
+    """Needs the number of clusters. There can be fewer in the end: a centre can be left without a face."""
 
-    def __init__(self, grouping: Grouping) -> None:
-        unused(grouping.threshold_sq_l2, "threshold", "kmeans")
-        self._n_clusters = needed(grouping.n_clusters, "n_clusters", "kmeans")
+    def __init__(self, limits: ClusteringLimits) -> None:
+        refuse_option(limits.threshold_sq_l2, "threshold", "kmeans")
+        self._n_clusters = require_option(limits.n_clusters, "n_clusters", "kmeans")
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
-        """Every face goes to its nearest centre; the faces of one photograph go to different ones.
+        """Give every face to its nearest centre. Faces of one photograph go to different centres.
 
-        They are dealt out so that the sum of their squared distances is least.
+        They are assigned so that the sum of their squared distances is least.
         """
-        check_number(self._n_clusters, photographs)
+        check_n_clusters(self._n_clusters, photographs)
         distances = squared_l2(embeddings, self._centres(embeddings))
         labels = np.full(len(embeddings), NOISE)
         for photograph in np.unique(photographs):
             faces = np.flatnonzero(photographs == photograph)
             rows, columns = linear_sum_assignment(distances[faces])
             labels[faces[rows]] = columns
-        return numbered(labels)
+        return renumber(labels)
 
     def _centres(self, embeddings: Embeddings) -> Embeddings:
-        """(k, d), k at most `n_clusters`. From the sorted embeddings, so that their order does not matter."""
+        """Return the centres, (k, d), k at most `n_clusters`.
+
+        The embeddings are sorted, so their order does not matter.
+        """
         distinct, counts = np.unique(embeddings, axis=0, return_counts=True)
         means = SklearnKMeans(min(self._n_clusters, len(distinct)), random_state=SEED)
         means.fit(distinct, sample_weight=counts)

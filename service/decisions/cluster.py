@@ -1,4 +1,4 @@
-"""Which of these faces are the same person's? (FaceNet, section 5.8: agglomerative clustering.)"""
+"""Which of these faces belong to the same person? (FaceNet, section 5.8: agglomerative clustering.)"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,31 +8,35 @@ import numpy as np
 from anyio import to_thread
 from numpy.typing import NDArray
 
-from service.clusterers import build
-from service.clusterers.base import NOISE, Grouping, Labels
-from service.decisions.inputs import Input, Inputs, Probe
-from service.domain import Embeddings, check_embeddings
-from service.errors import InvalidOption
-from service.galleries.base import EnrolledFace
+from service.clusterers import create_clusterer
+from service.clusterers.base import NOISE, ClusteringLimits, Labels
+from service.decisions.inputs import Input
+from service.decisions.probes import Probe, ProbeReader
+from service.domain.embedding import Embeddings, check_embeddings
+from service.domain.errors import InvalidOption
+from service.gallery.base import EnrolledFace
 from service.observability.metrics import DECISIONS
 from service.observability.stages import stage
-from service.pipeline import every_face
+from service.pipeline.selection import all_faces
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """How to group. threshold_sq_l2: None takes the model's own for this method."""
+class ClusteringOptions:
+    """How to cluster.
 
-    name: str
+    threshold_sq_l2: None takes the threshold of the card for this method.
+    together: whether two faces of one photograph may be the same person (a collage, a mirror).
+    """
+
+    method: str
     threshold_sq_l2: float | None
     n_clusters: int | None
     together: bool
-    """Whether two faces of one photograph may be one person's (a collage, a mirror)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Faces:
-    """What is to be grouped: (n, d) embeddings and, row by row, the photograph that each is from."""
+class FacesToCluster:
+    """The embeddings, (n, d) float32, and row by row the number of the photograph that each is from."""
 
     embeddings: Embeddings
     photographs: NDArray[np.int64]
@@ -40,7 +44,7 @@ class Faces:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """members: rows of the faces. representative: the row whose mean squared distance to the others is least."""
+    """members: rows of the faces. representative: the member with the least mean squared distance to the others."""
 
     label: int
     representative: int
@@ -49,7 +53,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clustering:
-    """labels: one a face, -1 for a face that is like no other."""
+    """labels: one for each face. -1 marks a face that is similar to no other."""
 
     labels: Labels
     clusters: tuple[Cluster, ...]
@@ -57,77 +61,84 @@ class Clustering:
     threshold_sq_l2: float | None
 
 
-async def cluster(inputs: Inputs, faces: Faces, method: Method, threads: anyio.CapacityLimiter) -> Clustering:
-    """Groups the faces. Raises InvalidOption for an option that the method cannot use."""
-    threshold = _threshold(inputs, method)
+async def cluster(
+    probes: ProbeReader, faces: FacesToCluster, options: ClusteringOptions, threads: anyio.CapacityLimiter
+) -> Clustering:
+    """Cluster the faces. Raises InvalidOption if the method cannot use an option."""
+    threshold = _threshold(probes, options)
     with stage("cluster"):
-        labels = await to_thread.run_sync(_group, faces, method, threshold, limiter=threads)
+        labels = await to_thread.run_sync(_label, faces, options, threshold, limiter=threads)
         clusters = await to_thread.run_sync(_describe, faces.embeddings, labels, limiter=threads)
-    DECISIONS.labels("cluster", method.name).inc()
-    return Clustering(labels, clusters, method.name, threshold)
+    DECISIONS.labels("cluster", options.method).inc()
+    return Clustering(labels, clusters, options.method, threshold)
 
 
-async def faces_of(inputs: Inputs, images: Sequence[Input], limit: int) -> tuple[Faces, list[Probe]]:
-    """Every face of every image, and what was seen in each.
+async def faces_of_images(
+    probes: ProbeReader, images: Sequence[Input], max_faces: int
+) -> tuple[FacesToCluster, list[Probe]]:
+    """Return every face of every image, and the probe of each image.
 
-    limit: of faces. Raises InvalidOption where there are more, and what Inputs.probes does.
+    Raises InvalidOption if there are more than `max_faces`. Raises what `ProbeReader.read_all` raises.
     """
-    probes = await inputs.probes(images, every_face)
-    found = [len(probe.embeddings) for probe in probes]
-    _check_number(sum(found), limit)
-    nobody = np.empty((0, inputs.model.dimension), np.float32)
-    embeddings = np.concatenate([nobody, *(probe.embeddings for probe in probes)])
-    return Faces(embeddings, np.repeat(np.arange(len(probes)), found)), probes
+    read = await probes.read_all(images, all_faces)
+    counts = [len(probe.embeddings) for probe in read]
+    _check_count(sum(counts), max_faces)
+    no_embeddings = np.empty((0, probes.loaded_model.dimension), np.float32)
+    embeddings = np.concatenate([no_embeddings, *(probe.embeddings for probe in read)])
+    return FacesToCluster(embeddings, np.repeat(np.arange(len(read)), counts)), read
 
 
-def faces_given(inputs: Inputs, embeddings: Sequence[Sequence[float]], model: str, limit: int) -> Faces:
-    """Embeddings that the client holds, no two of one photograph.
+def faces_of_embeddings(
+    probes: ProbeReader, embeddings: Sequence[Sequence[float]], model_id: str, max_faces: int
+) -> FacesToCluster:
+    """Return embeddings that the client holds. No two of them are of one photograph.
 
-    model: the identity of the model that made them; the loaded one alone will do, as its thresholds are for its own.
-    limit: of faces. Raises InvalidOption where there are more, EmbeddingError for one that cannot be compared.
+    model_id: must be the loaded model, because the thresholds for clustering are for its own embeddings only.
+    Raises InvalidOption if there are more than `max_faces`. Raises EmbeddingError if one cannot be compared.
     """
-    _check_number(len(embeddings), limit)
-    inputs.check_own(model)
-    return _each_alone(check_embeddings(embeddings, inputs.model.dimension))
+    _check_count(len(embeddings), max_faces)
+    probes.require_loaded_model(model_id)
+    return _of_different_photographs(check_embeddings(embeddings, probes.loaded_model.dimension))
 
 
-async def faces_enrolled(inputs: Inputs, collection: str, limit: int) -> tuple[Faces, list[EnrolledFace]]:
-    """Every face of a collection, in the order of enrolment; each was enrolled from a photograph of its own.
+async def faces_of_collection(
+    probes: ProbeReader, collection: str, max_faces: int
+) -> tuple[FacesToCluster, list[EnrolledFace]]:
+    """Return every face of a collection, in the order of enrolment. Each was enrolled from a photograph of its own.
 
-    limit: of faces. Raises InvalidOption where there are more, GalleryError or ModelMismatch.
+    Raises InvalidOption if there are more than `max_faces`. Raises GalleryError or ModelMismatch.
     """
-    gallery, threads = inputs.gallery, inputs.gallery_threads
     with stage("gallery"):
-        _check_number(await to_thread.run_sync(gallery.faces_of, collection, limiter=threads), limit)
-        enrolled, embeddings = await to_thread.run_sync(gallery.references, collection, inputs.model, limiter=threads)
-    return _each_alone(embeddings), enrolled
+        _check_count(await probes.gallery.count_faces(collection), max_faces)
+        enrolled, embeddings = await probes.gallery.references(collection, probes.loaded_model)
+    return _of_different_photographs(embeddings), enrolled
 
 
-def _each_alone(embeddings: Embeddings) -> Faces:
-    return Faces(embeddings, np.arange(len(embeddings)))
+def _of_different_photographs(embeddings: Embeddings) -> FacesToCluster:
+    return FacesToCluster(embeddings, np.arange(len(embeddings)))
 
 
-def _check_number(faces: int, limit: int) -> None:
-    """Before they are compared with each other, which takes memory for each pair."""
-    if faces > limit:
-        raise InvalidOption(f"{faces} faces are to be grouped, and the limit is {limit}. Send fewer.")
+def _check_count(faces: int, max_faces: int) -> None:
+    """Check the number of faces before the clusterer needs memory for each pair."""
+    if faces > max_faces:
+        raise InvalidOption(f"{faces} faces are to be grouped, and the limit is {max_faces}. Send fewer.")
 
 
-def _threshold(inputs: Inputs, method: Method) -> float | None:
-    """The caller's; where neither it nor a number of clusters was given, the model's own for this method."""
-    if method.threshold_sq_l2 is None and method.n_clusters is None:
-        return inputs.card.thresholds.clustering.get(method.name)
-    return method.threshold_sq_l2
+def _threshold(probes: ProbeReader, options: ClusteringOptions) -> float | None:
+    """Return the caller's threshold. If neither it nor `n_clusters` is given, return the card's for this method."""
+    if options.threshold_sq_l2 is None and options.n_clusters is None:
+        return probes.card.thresholds.clustering.get(options.method)
+    return options.threshold_sq_l2
 
 
-def _group(faces: Faces, method: Method, threshold_sq_l2: float | None) -> Labels:
-    clusterer = build(method.name, Grouping(threshold_sq_l2, method.n_clusters))
-    photographs = np.arange(len(faces.embeddings)) if method.together else faces.photographs
+def _label(faces: FacesToCluster, options: ClusteringOptions, threshold_sq_l2: float | None) -> Labels:
+    clusterer = create_clusterer(options.method, ClusteringLimits(threshold_sq_l2, options.n_clusters))
+    photographs = np.arange(len(faces.embeddings)) if options.together else faces.photographs
     return clusterer.cluster(faces.embeddings, photographs)
 
 
 def _describe(embeddings: Embeddings, labels: Labels) -> tuple[Cluster, ...]:
-    """The clusters in the order of their labels; noise is none."""
+    """Return the clusters in the order of their labels. Noise is not a cluster."""
     rows = (np.flatnonzero(labels == label) for label in range(labels.max(initial=NOISE) + 1))
     return tuple(
         Cluster(label, _representative(embeddings, members), tuple(members.tolist()))
@@ -136,9 +147,10 @@ def _describe(embeddings: Embeddings, labels: Labels) -> tuple[Cluster, ...]:
 
 
 def _representative(embeddings: Embeddings, members: Labels) -> int:
-    """As squared L2 of unit vectors is 2 - 2 cos, the least mean distance is the greatest product with their sum.
+    """Return the member with the least mean squared distance to the others.
 
-    The first of equals, such as of two: the sixth digit is chance.
+    Squared L2 of unit vectors is 2 - 2 cos, so it is the member with the greatest product with the sum of all members.
+    Products are rounded: beyond the fifth digit they differ by chance. Of equal members the first is taken.
     """
     vectors = embeddings[members]
     return int(members[np.argmax(np.round(vectors @ vectors.sum(axis=0), 5))])

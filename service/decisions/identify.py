@@ -1,23 +1,23 @@
-"""Who is this? Nearest neighbours in a collection, one line a subject, and a threshold for strangers."""
+"""Who is this? The nearest subjects of a collection, and a threshold against strangers."""
 
 from dataclasses import dataclass
 
-from anyio import to_thread
-
-from service.card import Compatible
-from service.decisions.comparison import Comparison, compare
-from service.decisions.inputs import Input, Inputs, Probe, at
-from service.domain import Face, Notice
-from service.errors import InvalidOption
-from service.galleries.base import Candidate
+from service.decisions.inputs import Input
+from service.decisions.model_comparison import ModelComparison, compare_models
+from service.decisions.probes import ProbeReader, name_input
+from service.domain.errors import InvalidOption
+from service.domain.face import Face
+from service.domain.image import Notice
+from service.gallery.base import Candidate
+from service.model_files.card import CompatibleModel
 from service.observability.metrics import DECISIONS
 from service.observability.stages import stage
-from service.pipeline import every_face
+from service.pipeline.selection import all_faces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Identified:
-    """One face of the probe: its candidates, nearest first, and the one that it is taken for (None: unknown)."""
+class FaceIdentification:
+    """The candidates of one face, nearest first. match: the candidate that is accepted. None means unknown."""
 
     face: Face | None
     candidates: tuple[Candidate, ...]
@@ -26,60 +26,45 @@ class Identified:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identification:
-    """Every face of the probe, in the detector's order; gallery_size counts the enrolled faces that were searched.
+    """All faces of the probe, in the order of the detector.
 
-    other: the compatible model that made one side, mostly the gallery; None where the loaded model made both.
+    gallery_size: how many enrolled faces were searched.
+    compatible_model: the model of one side, mostly of the gallery. None if the loaded model made both sides.
     """
 
-    faces: tuple[Identified, ...]
+    faces: tuple[FaceIdentification, ...]
     threshold_sq_l2: float
     gallery_size: int
     notices: tuple[Notice, ...]
-    other: Compatible | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    """candidates: one list a face of the probe."""
-
-    candidates: list[list[Candidate]]
-    gallery_size: int
-    comparison: Comparison
+    compatible_model: CompatibleModel | None
 
 
 async def identify(
-    inputs: Inputs, image: Input, collection: str, k: int, threshold_sq_l2: float | None
+    probes: ProbeReader, image: Input, collection: str, k: int, threshold_sq_l2: float | None
 ) -> Identification:
-    """Searches every face of the image. k: subjects a face, at most.
+    """Search every face of the image in the collection. k: how many subjects to return for a face at most.
 
-    threshold_sq_l2: None takes the card's for identification, which is stricter than the one of verification: a
-    stranger is compared with the whole gallery. Raises PhotographError, EmbeddingError, GalleryError or InvalidOption.
+    threshold_sq_l2: None takes the card's threshold for identification. It is stricter than the threshold for
+    verification, because a stranger is compared with the whole gallery.
+    Raises PhotographError, EmbeddingError, GalleryError or InvalidOption.
     """
-    probe = await at("image", inputs.probe(image, every_face))
+    probe = await name_input("image", probes.read(image, all_faces))
     with stage("search"):
-        found = await to_thread.run_sync(_search, inputs, probe, collection, k, limiter=inputs.gallery_threads)
-    threshold = _default_threshold(found.comparison) if threshold_sq_l2 is None else threshold_sq_l2
-    faces = tuple(
-        _decide(face, tuple(candidates), threshold)
-        for face, candidates in zip(probe.faces, found.candidates, strict=True)
-    )
-    return Identification(faces, threshold, found.gallery_size, probe.notices, found.comparison.other)
+        model = await probes.references_model(collection)
+        comparison = compare_models(probes.card, probe.model, model)
+        candidates, gallery_size = await probes.gallery.search(collection, probe.embeddings, k, model)
+    threshold = _default_threshold(comparison) if threshold_sq_l2 is None else threshold_sq_l2
+    faces = tuple(_decide(face, tuple(row), threshold) for face, row in zip(probe.faces, candidates, strict=True))
+    return Identification(faces, threshold, gallery_size, probe.notices, comparison.compatible_model)
 
 
-def _search(inputs: Inputs, probe: Probe, collection: str, k: int) -> _Found:
-    references = inputs.references(collection)
-    comparison = compare(inputs.card, probe.model, references)
-    candidates, gallery_size = inputs.gallery.search(collection, probe.embeddings, k, references)
-    return _Found(candidates, gallery_size, comparison)
-
-
-def _decide(face: Face | None, candidates: tuple[Candidate, ...], threshold_sq_l2: float) -> Identified:
+def _decide(face: Face | None, candidates: tuple[Candidate, ...], threshold_sq_l2: float) -> FaceIdentification:
     match = candidates[0] if candidates and candidates[0].distance < threshold_sq_l2 else None
     DECISIONS.labels("identify", "match" if match else "unknown").inc()
-    return Identified(face, candidates, match)
+    return FaceIdentification(face, candidates, match)
 
 
-def _default_threshold(comparison: Comparison) -> float:
+def _default_threshold(comparison: ModelComparison) -> float:
     measured = comparison.thresholds.identification
     if measured is None:
         raise InvalidOption(

@@ -1,21 +1,23 @@
-"""Are these two the same person? One comparison, one threshold (FaceNet, section 4)."""
+"""Do two images show the same person? One comparison and one threshold (FaceNet, section 4)."""
 
 from dataclasses import dataclass
 
-from service.card import Compatible
-from service.decisions.comparison import compare
-from service.decisions.inputs import Input, Inputs, Probe, at, in_order
-from service.distances import squared_l2
-from service.errors import NoFace
+from service.decisions.inputs import Input
+from service.decisions.model_comparison import compare_models
+from service.decisions.probes import Probe, ProbeReader, gather_in_order, name_input
+from service.domain.distances import squared_l2
+from service.domain.errors import NoFace
+from service.model_files.card import CompatibleModel
 from service.observability.metrics import DECISIONS
-from service.pipeline import main_face
+from service.pipeline.selection import main_face
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """distance: squared L2, in [0, 4]; verified when it is below the threshold.
+    """verified: whether the distance is below the threshold.
 
-    other: the compatible model that made one side; None where the loaded model made both.
+    distance: squared L2, in [0, 4].
+    compatible_model: the model of one side. None if the loaded model made both sides.
     """
 
     verified: bool
@@ -23,27 +25,32 @@ class Verification:
     threshold_sq_l2: float
     image_a: Probe
     image_b: Probe
-    other: Compatible | None
+    compatible_model: CompatibleModel | None
 
 
-async def verify(inputs: Inputs, image_a: Input, image_b: Input, threshold_sq_l2: float | None) -> Verification:
-    """Compares the main faces of two photographs, or what else was given.
+async def verify(probes: ProbeReader, image_a: Input, image_b: Input, threshold_sq_l2: float | None) -> Verification:
+    """Compare the main faces of two photographs, or of other inputs.
 
-    threshold_sq_l2: None takes the card's for the models that made the two sides. Where a side holds several vectors
-    (a claimed subject), the nearest counts. Raises PhotographError, EmbeddingError or GalleryError, each naming
-    `image_a` or `image_b` where it is about one.
+    An input with several embeddings (a subject) counts by the nearest one.
+    threshold_sq_l2: None takes the threshold of the card for the models of the two sides.
+    Raises PhotographError, EmbeddingError or GalleryError. The error names `image_a` or `image_b` if it is about one.
     """
-    a, b = await in_order([at("image_a", _one_face(inputs, image_a)), at("image_b", _one_face(inputs, image_b))])
-    comparison = compare(inputs.card, a.model, b.model)
+    a, b = await gather_in_order(
+        [
+            name_input("image_a", _read_main_face(probes, image_a)),
+            name_input("image_b", _read_main_face(probes, image_b)),
+        ]
+    )
+    comparison = compare_models(probes.card, a.model, b.model)
     threshold = comparison.thresholds.verification if threshold_sq_l2 is None else threshold_sq_l2
     distance = float(squared_l2(a.embeddings, b.embeddings).min())
     verified = distance < threshold
     DECISIONS.labels("verify", "match" if verified else "no_match").inc()
-    return Verification(verified, distance, threshold, a, b, comparison.other)
+    return Verification(verified, distance, threshold, a, b, comparison.compatible_model)
 
 
-async def _one_face(inputs: Inputs, item: Input) -> Probe:
-    probe = await inputs.probe(item, main_face)
+async def _read_main_face(probes: ProbeReader, item: Input) -> Probe:
+    probe = await probes.read(item, main_face)
     if not len(probe.embeddings):
         raise NoFace
     return probe

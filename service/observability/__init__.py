@@ -1,1 +1,1 @@
-"""What the service tells of itself: logs, metrics, timings. No image, vector or name is in any of them."""
+"""Logs, metrics and timings. None of them holds an image, a vector or a name."""

@@ -1,4 +1,4 @@
-"""Structured logs on standard error: one line an event, each with its request's id."""
+"""Structured logs on standard error: one line for each event, with the id of the request."""
 
 import logging
 import sys
@@ -6,10 +6,11 @@ import sys
 import structlog
 
 
-def configure(level: str, style: str) -> None:
-    """Sends our own events, and the libraries' warnings, to standard error. style: `json` or `console`.
+def configure_logs(level: str, style: str) -> None:
+    """Send the events of the service, and warnings of libraries, to standard error.
 
-    Below a warning, libraries tell paths and what they were given.
+    Messages of libraries below a warning are dropped: they can hold paths and input.
+    style: `json` or `console`.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

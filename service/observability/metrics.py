@@ -1,4 +1,4 @@
-"""The service's figures, as Prometheus reads them. Labels are bounded: never an id, a name or a client's text."""
+"""The metrics of the service, for Prometheus. Labels are bounded: no label holds an id, a name or text of a client."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""Where a request's time goes: each stage is timed once, for `/metrics` and for the answer's `Server-Timing` header."""
+"""The time that each stage of a request takes, for `/metrics` and for the `Server-Timing` header."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,33 +8,33 @@ from time import perf_counter
 
 from service.observability.metrics import STAGE_SECONDS
 
-_request_s: ContextVar[defaultdict[str, float] | None] = ContextVar("request_s", default=None)
+_request_stages_s: ContextVar[defaultdict[str, float] | None] = ContextVar("request_stages_s", default=None)
 
 
 @contextmanager
 def request_stages() -> Iterator[defaultdict[str, float]]:
-    """Collects the seconds of each stage of one request, also of those that run in threads on its behalf."""
+    """Collect the seconds of each stage of one request, also of stages that run in threads."""
     seconds: defaultdict[str, float] = defaultdict(float)
-    token = _request_s.set(seconds)
+    token = _request_stages_s.set(seconds)
     try:
         yield seconds
     finally:
-        _request_s.reset(token)
+        _request_stages_s.reset(token)
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Times the block as the stage `name`."""
+    """Time the block as the stage `name`."""
     start_s = perf_counter()
     try:
         yield
     finally:
-        record(name, perf_counter() - start_s)
+        record_stage(name, perf_counter() - start_s)
 
 
-def record(name: str, seconds: float) -> None:
-    """Adds a stage that was timed elsewhere."""
+def record_stage(name: str, seconds: float) -> None:
+    """Add the time of a stage that was measured elsewhere."""
     STAGE_SECONDS.labels(name).observe(seconds)
-    request = _request_s.get()
-    if request is not None:
-        request[name] += seconds
+    stages_s = _request_stages_s.get()
+    if stages_s is not None:
+        stages_s[name] += seconds

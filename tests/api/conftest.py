@@ -1,4 +1,4 @@
-"""The application as it is served, around real models and a real gallery, without a socket."""
+"""The application with real models and a real gallery, without a socket."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -10,8 +10,8 @@ from fastapi import FastAPI
 
 from service.app import open_app
 from service.settings import Limits, Models, Settings
-from tests.clients import connect
-from tests.pictures import side_by_side
+from tests.support.asgi_client import connect_to_app
+from tests.support.sample_images import place_side_by_side
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +27,13 @@ async def app(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 @pytest.fixture(scope="session")
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with connect(app) as client:
+    async with connect_to_app(app) as client:
         yield client
 
 
 @pytest.fixture
 async def collection(client: httpx.AsyncClient) -> AsyncIterator[str]:
-    """The path of a new collection."""
+    """Create a collection, and yield its path."""
     path = f"/collections/{uuid.uuid4().hex}"
     assert (await client.put(path)).status_code == 201
     yield path
@@ -52,12 +52,12 @@ async def obama_embedding(client: httpx.AsyncClient, obama: bytes) -> list[float
 
 
 @pytest.fixture(scope="session")
-def pair(obama: bytes, biden: bytes) -> bytes:
-    """One photograph of two people, side by side."""
-    return side_by_side(obama, biden)
+def two_people(obama: bytes, biden: bytes) -> bytes:
+    """Return one photograph of two people."""
+    return place_side_by_side(obama, biden)
 
 
 @pytest.fixture(scope="session")
-def twins(obama: bytes) -> bytes:
-    """One photograph that shows the same person twice."""
-    return side_by_side(obama, obama)
+def same_person_twice(obama: bytes) -> bytes:
+    """Return one photograph that shows the same person twice."""
+    return place_side_by_side(obama, obama)

@@ -1,17 +1,17 @@
-"""The body carries images, as files of a form or as JSON, and nothing else."""
+"""A body contains images, as files of a form or as JSON, and nothing else."""
 
 import base64
 
 import httpx
 import pytest
 
-from tests.pictures import as_json
+from tests.support.sample_images import base64_image
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_option_in_the_body_is_told_where_it_belongs(client: httpx.AsyncClient, obama: bytes) -> None:
-    body = {"image_a": as_json(obama), "image_b": as_json(obama), "threshold": 1.0}
+async def test_the_error_of_an_option_in_the_body_names_the_query(client: httpx.AsyncClient, obama: bytes) -> None:
+    body = {"image_a": base64_image(obama), "image_b": base64_image(obama), "threshold": 1.0}
     answer = await client.post("/verify", json=body)
     assert answer.status_code == 422
     assert answer.json()["errors"] == [
@@ -22,7 +22,7 @@ async def test_an_option_in_the_body_is_told_where_it_belongs(client: httpx.Asyn
     ]
 
 
-async def test_a_text_part_of_a_form_is_told_where_it_belongs(client: httpx.AsyncClient, obama: bytes) -> None:
+async def test_the_error_of_a_text_part_of_a_form_names_the_query(client: httpx.AsyncClient, obama: bytes) -> None:
     answer = await client.post("/identify", files={"image": obama}, data={"collection": "default"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["where"] == "body.collection"
@@ -71,12 +71,12 @@ async def test_a_broken_form_is_400(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_form")
 
 
-async def test_two_files_where_one_is_expected_are_refused(client: httpx.AsyncClient, obama: bytes) -> None:
+async def test_two_files_instead_of_one_are_refused(client: httpx.AsyncClient, obama: bytes) -> None:
     answer = await client.post("/identify", files=[("image", obama), ("image", obama)])
     assert answer.status_code == 422
 
 
-async def test_more_images_than_a_request_may_hold_are_refused(client: httpx.AsyncClient) -> None:
+async def test_more_images_than_the_limit_are_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/embed", files=[("images", b"x")] * 17)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_option")
     assert "16" in answer.json()["detail"]
@@ -87,8 +87,8 @@ async def test_a_body_larger_than_the_limit_is_413(client: httpx.AsyncClient) ->
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-async def test_half_a_surrogate_pair_is_no_text(client: httpx.AsyncClient, collection: str) -> None:
-    """RFC 8259, section 8.2: what software makes of one is unpredictable."""
+async def test_a_lone_surrogate_is_invalid_json(client: httpx.AsyncClient, collection: str) -> None:
+    """RFC 8259, section 8.2: software that receives a lone surrogate behaves unpredictably."""
     body = rb'{"name": "\ud800", "metadata": {"\udfff": 1}}'
     headers = {"content-type": "application/json"}
     answer = await client.put(f"{collection}/subjects/ada", content=body, headers=headers)
@@ -98,7 +98,7 @@ async def test_half_a_surrogate_pair_is_no_text(client: httpx.AsyncClient, colle
 @pytest.mark.parametrize(
     "metadata", [b'{"a": 1e999}', b'{"a": -1e999}', b'{"a": NaN}', b'{"a": ' + b"9" * 5000 + b"}", b"[" * 300]
 )
-async def test_numbers_and_depths_that_nothing_can_hold_are_refused(
+async def test_numbers_that_are_too_large_and_nesting_that_is_too_deep_are_refused(
     client: httpx.AsyncClient, collection: str, metadata: bytes
 ) -> None:
     body, headers = b'{"metadata": ' + metadata + b"}", {"content-type": "application/json"}
@@ -109,7 +109,7 @@ async def test_numbers_and_depths_that_nothing_can_hold_are_refused(
 @pytest.mark.parametrize(
     "metadata", [{"a": 10**4000}, {"a": 2**63}, {"": {"": [None, True, 1e308, -0.0]}}, {"a": "\x00\u202e\U0001f600"}]
 )
-async def test_metadata_comes_back_as_it_was(
+async def test_metadata_is_returned_unchanged(
     client: httpx.AsyncClient, collection: str, metadata: dict[str, object]
 ) -> None:
     await client.put(f"{collection}/subjects/ada", json={"metadata": metadata})
@@ -129,7 +129,9 @@ async def test_metadata_comes_back_as_it_was(
         (b"content-disposition: form-data; name=\xff; filename=a\r\n\r\n", 422, "invalid_request"),
     ],
 )
-async def test_odd_parts_of_a_form_are_refused(client: httpx.AsyncClient, part: bytes, status: int, code: str) -> None:
+async def test_invalid_parts_of_a_form_are_refused(
+    client: httpx.AsyncClient, part: bytes, status: int, code: str
+) -> None:
     headers = {"content-type": "multipart/form-data; boundary=x"}
     answer = await client.post("/identify", content=b"--x\r\n" + part + b"\r\n--x--\r\n", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -143,8 +145,8 @@ async def test_the_charset_of_a_form_does_not_matter(client: httpx.AsyncClient, 
     assert answer.status_code in {400, 422}
 
 
-async def test_base64_in_lines_is_told(client: httpx.AsyncClient, obama: bytes) -> None:
-    lines = {"base64": base64.encodebytes(obama).decode()}
-    answer = await client.post("/identify", json={"image": lines})
+async def test_base64_in_several_lines_is_refused(client: httpx.AsyncClient, obama: bytes) -> None:
+    image = {"base64": base64.encodebytes(obama).decode()}
+    answer = await client.post("/identify", json={"image": image})
     assert answer.status_code == 422
     assert "in one line" in answer.json()["errors"][0]["message"]

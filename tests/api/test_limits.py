@@ -1,4 +1,4 @@
-"""What is too large, too much or too slow is refused, and the others go on."""
+"""Requests that are too large, too many or too slow are refused. Other requests are still answered."""
 
 import asyncio
 import threading
@@ -16,33 +16,33 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from service.api.admission import Admission
 from service.api.dependencies import Services
-from service.api.door import Door
-from service.api.limited import Limited
+from service.api.middleware.limits import RequestLimits
 from service.app import build_app
-from service.errors import InvalidOption, Overloaded
+from service.domain.errors import InvalidOption, Overloaded
 from service.settings import Limits, Settings
-from tests.clients import connect
+from tests.support.asgi_client import connect_to_app
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def services(app: FastAPI) -> Services:
-    """The application's own, with a door of four images, three of one request."""
+    """Return the services of the application, with limits of four images in flight and three in one request."""
     services: Services = app.state.services
-    return replace(services, door=Door(images_in_flight=4, images_per_request=3))
+    return replace(services, admission=Admission(max_in_flight=4, max_per_request=3))
 
 
-def settings(tmp_path: Path, limits: Limits) -> Settings:
+def make_settings(tmp_path: Path, limits: Limits) -> Settings:
     return Settings(data_dir=tmp_path, limits=limits)
 
 
-async def test_a_full_door_is_503_and_lets_the_others_go_on(
+async def test_too_many_images_in_flight_are_503_and_other_requests_are_answered(
     services: Services, tmp_path: Path, obama: bytes, obama2: bytes
 ) -> None:
-    async with connect(build_app(settings(tmp_path, Limits()), services)) as client:
-        with services.door.admit(3):
+    async with connect_to_app(build_app(make_settings(tmp_path, Limits()), services)) as client:
+        with services.admission.admit(3):
             refused = await client.post("/verify", files={"image_a": obama, "image_b": obama2})
             assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
             assert refused.headers["retry-after"] == "1"
@@ -51,60 +51,60 @@ async def test_a_full_door_is_503_and_lets_the_others_go_on(
         assert (await client.post("/verify", files={"image_a": obama, "image_b": obama2})).status_code == 200
 
 
-def test_the_door_says_at_once_what_will_never_fit() -> None:
-    with pytest.raises(InvalidOption), Door(images_in_flight=2, images_per_request=8).admit(3):
+def test_more_images_than_the_limit_are_refused_at_once() -> None:
+    with pytest.raises(InvalidOption), Admission(max_in_flight=2, max_per_request=8).admit(3):
         pass
 
 
-def test_the_door_is_free_again_after_a_failure() -> None:
-    door = Door(images_in_flight=2, images_per_request=2)
-    with pytest.raises(ZeroDivisionError), door.admit(2):
+def test_the_images_of_a_failed_request_no_longer_count() -> None:
+    admission = Admission(max_in_flight=2, max_per_request=2)
+    with pytest.raises(ZeroDivisionError), admission.admit(2):
         raise ZeroDivisionError
-    with door.admit(2), pytest.raises(Overloaded), door.admit(1):
+    with admission.admit(2), pytest.raises(Overloaded), admission.admit(1):
         pass
 
 
 async def test_a_request_that_takes_too_long_is_503(services: Services, tmp_path: Path, obama: bytes) -> None:
-    async with connect(build_app(settings(tmp_path, Limits(request_timeout_s=0.001)), services)) as client:
+    async with connect_to_app(build_app(make_settings(tmp_path, Limits(request_timeout_s=0.001)), services)) as client:
         answer = await client.post("/embed", files={"images": obama})
     assert (answer.status_code, answer.json()["code"]) == (503, "timed_out")
     assert answer.headers["retry-after"] == "5"
 
 
-class Threaded:
-    """An application that answers from a thread of its pool, once its gate is open."""
+class ThreadedApp:
+    """An application that waits in a thread until `may_answer` is set, and then answers."""
 
     def __init__(self) -> None:
-        self.gate = threading.Event()
+        self.may_answer = threading.Event()
         self.threads = anyio.CapacityLimiter(1)
         self.ended = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await to_thread.run_sync(self.gate.wait, limiter=self.threads)
+        await to_thread.run_sync(self.may_answer.wait, limiter=self.threads)
         await PlainTextResponse("done")(scope, receive, send)
         self.ended.set()
 
 
 @pytest.fixture
-def threaded() -> Iterator[Threaded]:
-    app = Threaded()
+def threaded_app() -> Iterator[ThreadedApp]:
+    app = ThreadedApp()
     yield app
-    app.gate.set()
+    app.may_answer.set()
 
 
-async def test_work_that_nobody_waits_for_is_still_counted(threaded: Threaded) -> None:
-    limited = Limited(threaded, body_bytes=10, body_bytes_in_flight=15, timeout_s=0.01)
-    async with connect(limited) as client:
+async def test_the_bytes_of_a_timed_out_request_count_until_its_work_ends(threaded_app: ThreadedApp) -> None:
+    limited = RequestLimits(threaded_app, body_bytes=10, body_bytes_in_flight=15, timeout_s=0.01)
+    async with connect_to_app(limited) as client:
         assert (await client.post("/", content=b"0123456789")).json()["code"] == "timed_out"
-        assert threaded.threads.borrowed_tokens == 1
+        assert threaded_app.threads.borrowed_tokens == 1
         assert (await client.post("/", content=b"0123456789")).json()["code"] == "overloaded"
-        threaded.gate.set()
-        await threaded.ended.wait()
-        await lowlevel.checkpoint()  # for its share of the bytes
+        threaded_app.may_answer.set()
+        await threaded_app.ended.wait()
+        await lowlevel.checkpoint()  # so that its bytes no longer count
         assert (await client.post("/", content=b"0123456789")).text == "done"
 
 
-async def test_an_upload_that_stands_still_is_ended() -> None:
+async def test_a_stalled_upload_times_out() -> None:
     ended = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, _send: Send) -> None:
@@ -118,16 +118,16 @@ async def test_an_upload_that_stands_still_is_ended() -> None:
         await ended.wait()
         yield b"456789"
 
-    limited = Limited(app, body_bytes=10, body_bytes_in_flight=10, timeout_s=0.01)
-    async with connect(limited) as client:
+    limited = RequestLimits(app, body_bytes=10, body_bytes_in_flight=10, timeout_s=0.01)
+    async with connect_to_app(limited) as client:
         answer = await client.post("/", content=upload())
     assert answer.json()["code"] == "timed_out"
 
 
 async def test_a_body_of_many_numbers_is_413_before_it_is_parsed(services: Services, tmp_path: Path) -> None:
-    """Parsed, they would take forty times the memory."""
+    """Parsed numbers take forty times the memory of the body."""
     body = b'{"embeddings": [[' + b"0," * 2**22 + b"0]]}"
-    async with connect(build_app(settings(tmp_path, Limits()), services)) as client:
+    async with connect_to_app(build_app(make_settings(tmp_path, Limits()), services)) as client:
         answer = await client.post("/cluster", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
@@ -141,22 +141,22 @@ async def test_a_body_of_many_fields_is_413_before_it_is_parsed(client: httpx.As
 @pytest.mark.parametrize(
     "images", [b"0," * 3000, b'{"base64": ""},' * 3000, b'{"face": "-", "collection": "-"},' * 3000]
 )
-async def test_the_first_of_many_bad_images_is_told(client: httpx.AsyncClient, images: bytes) -> None:
+async def test_only_the_first_of_many_bad_images_is_reported(client: httpx.AsyncClient, images: bytes) -> None:
     body = b'{"images": [' + images.rstrip(b",") + b"]}"
     answer = await client.post("/embed", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert {error["where"].split(".")[2] for error in answer.json()["errors"]} == {"0"}
 
 
-async def test_a_resource_is_no_larger_than_it_can_be(client: httpx.AsyncClient, collection: str) -> None:
+async def test_a_subject_larger_than_the_limit_is_413(client: httpx.AsyncClient, collection: str) -> None:
     answer = await client.put(f"{collection}/subjects/ada", json={"metadata": {"x": "y" * 2**17}})
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
-async def test_as_many_embeddings_as_are_allowed_fit_into_a_body(client: httpx.AsyncClient, model_id: str) -> None:
+async def test_the_maximum_number_of_embeddings_fits_into_a_body(client: httpx.AsyncClient, model_id: str) -> None:
     vectors = np.random.default_rng(0).normal(size=(200, 128))
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    body = {"embeddings": unit.tolist(), "model": model_id}
+    embeddings = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    body = {"embeddings": embeddings.tolist(), "model": model_id}
     assert (await client.post("/cluster?threshold=1", json=body)).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""The path names the resource, and a path has one spelling and its methods."""
+"""Each path has one spelling and a list of allowed methods."""
 
 import httpx
 import pytest
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
         ("PATCH", "/collections/default", 405, "method_not_allowed"),
     ],
 )
-async def test_unknown_paths_and_methods_are_problems_too(
+async def test_unknown_paths_and_methods_are_answered_with_a_problem(
     client: httpx.AsyncClient, method: str, path: str, status: int, code: str
 ) -> None:
     answer = await client.request(method, path)
@@ -24,7 +24,7 @@ async def test_unknown_paths_and_methods_are_problems_too(
 
 @pytest.mark.parametrize("path", ["/livez/", "/collections/", "/collections/default/", "//livez", "/verify/"])
 async def test_a_path_has_one_spelling(client: httpx.AsyncClient, path: str) -> None:
-    """Not a 307 to an address that is made of the Host header."""
+    """There is no redirect (307): its address would contain the Host header."""
     answer = await client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
@@ -40,12 +40,14 @@ async def test_a_path_has_one_spelling(client: httpx.AsyncClient, path: str) -> 
         ("/static-offline-docs/swagger-ui.css", "GET, HEAD"),
     ],
 )
-async def test_a_wrong_method_is_told_which_are_right(client: httpx.AsyncClient, path: str, methods: str) -> None:
+async def test_the_answer_to_a_wrong_method_lists_the_allowed_methods(
+    client: httpx.AsyncClient, path: str, methods: str
+) -> None:
     answer = await client.request("OPTIONS", path)
     assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
-async def test_head_is_answered_as_get_is(client: httpx.AsyncClient) -> None:
+async def test_head_is_answered_like_get(client: httpx.AsyncClient) -> None:
     for path in ("/livez", "/collections/default", "/docs", "/openapi.json"):
         assert (await client.head(path)).status_code == 200
     assert (await client.head("/collections/nowhere")).status_code == 404

@@ -1,4 +1,4 @@
-"""What cameras, editors and attackers make of a file: each is answered, with a warning or a clear refusal."""
+"""Unusual and damaged image files. Each is used, with a warning if it was changed, or refused with a clear error."""
 
 import io
 import struct
@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pictures import meadow
+from tests.support.sample_images import png_without_face
 
 pytestmark = pytest.mark.anyio
 
 ORIENTATION = 0x0112
-TURNED_LEFT = 6
+ROTATED_LEFT = 6
 
 
 @pytest.fixture(scope="session")
-def small(obama: bytes) -> Image.Image:
+def small_photograph(obama: bytes) -> Image.Image:
     photograph = Image.open(io.BytesIO(obama)).convert("RGB")
     photograph.thumbnail((400, 400))
     return photograph
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+def save_image(image: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -39,91 +39,100 @@ async def embed(client: httpx.AsyncClient, file: bytes) -> dict[str, Any]:
     return dict(answer.json()["images"][0])
 
 
-def vector(image: dict[str, Any]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def embedding(image: dict[str, Any]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     (face,) = image["faces"]
     return np.array(face["embedding"])
 
 
-def codes(image: dict[str, Any]) -> list[str]:
+def warning_codes(image: dict[str, Any]) -> list[str]:
     return [warning["code"] for warning in image["warnings"]]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP"])
-async def test_a_face_is_the_same_in_every_format_of_the_same_pixels(
-    client: httpx.AsyncClient, small: Image.Image, kind: str
+async def test_an_embedding_is_the_same_in_every_lossless_format(
+    client: httpx.AsyncClient, small_photograph: Image.Image, kind: str
 ) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
-    as_png = await embed(client, saved(small, "PNG"))
-    other = await embed(client, saved(small, kind, **options))
-    assert vector(other) == pytest.approx(vector(as_png), abs=1e-5)
-    assert codes(other) == []
+    png_image = await embed(client, save_image(small_photograph, "PNG"))
+    other_image = await embed(client, save_image(small_photograph, kind, **options))
+    assert embedding(other_image) == pytest.approx(embedding(png_image), abs=1e-5)
+    assert warning_codes(other_image) == []
 
 
 @pytest.mark.parametrize(("kind", "mode"), [("JPEG", "CMYK"), ("PNG", "P"), ("PNG", "RGBA"), ("PNG", "LA")])
-async def test_other_colours_are_converted_and_told(
-    client: httpx.AsyncClient, small: Image.Image, kind: str, mode: str
+async def test_other_colour_modes_are_converted_with_a_warning(
+    client: httpx.AsyncClient, small_photograph: Image.Image, kind: str, mode: str
 ) -> None:
-    image = await embed(client, saved(small.convert(mode), kind))
+    image = await embed(client, save_image(small_photograph.convert(mode), kind))
     assert len(image["faces"]) == 1
-    assert codes(image) == ["converted_colours"]
+    assert warning_codes(image) == ["converted_colours"]
     assert image["warnings"][0]["detail"]
 
 
-async def test_sixteen_bits_are_converted_and_told(client: httpx.AsyncClient, small: Image.Image) -> None:
-    deep = np.asarray(small).astype(np.uint16)[:, :, ::-1] * 257
-    image = await embed(client, cv2.imencode(".png", deep)[1].tobytes())
+async def test_16_bit_colours_are_converted_with_a_warning(
+    client: httpx.AsyncClient, small_photograph: Image.Image
+) -> None:
+    pixels_16_bit = np.asarray(small_photograph).astype(np.uint16)[:, :, ::-1] * 257
+    image = await embed(client, cv2.imencode(".png", pixels_16_bit)[1].tobytes())
     assert len(image["faces"]) == 1
-    assert codes(image) == ["converted_colours"]
+    assert warning_codes(image) == ["converted_colours"]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
-async def test_the_first_picture_of_an_animation_is_used_and_told(
-    client: httpx.AsyncClient, small: Image.Image, kind: str
+async def test_the_first_frame_of_an_animation_is_used_with_a_warning(
+    client: httpx.AsyncClient, small_photograph: Image.Image, kind: str
 ) -> None:
-    others = [Image.new("RGB", small.size, colour) for colour in ("red", "green")]
-    image = await embed(client, saved(small, kind, save_all=True, append_images=others))
+    other_frames = [Image.new("RGB", small_photograph.size, colour) for colour in ("red", "green")]
+    image = await embed(client, save_image(small_photograph, kind, save_all=True, append_images=other_frames))
     assert len(image["faces"]) == 1
-    assert "first_frame_only" in codes(image)
+    assert "first_frame_only" in warning_codes(image)
 
 
-async def test_a_portrait_that_a_camera_stored_turned_is_upright(client: httpx.AsyncClient, small: Image.Image) -> None:
+async def test_a_photograph_with_an_exif_orientation_is_rotated_upright(
+    client: httpx.AsyncClient, small_photograph: Image.Image
+) -> None:
     tags = Image.Exif()
-    tags[ORIENTATION] = TURNED_LEFT
-    turned = small.transpose(Image.Transpose.ROTATE_90)
-    upright, stored = [
-        await embed(client, file) for file in (saved(small, "PNG"), saved(turned, "PNG", exif=tags.tobytes()))
+    tags[ORIENTATION] = ROTATED_LEFT
+    rotated = small_photograph.transpose(Image.Transpose.ROTATE_90)
+    upright, with_orientation = [
+        await embed(client, file)
+        for file in (save_image(small_photograph, "PNG"), save_image(rotated, "PNG", exif=tags.tobytes()))
     ]
-    assert stored["faces"][0]["box"] == upright["faces"][0]["box"]
+    assert with_orientation["faces"][0]["box"] == upright["faces"][0]["box"]
 
 
-async def test_one_pixel_shows_nobody(client: httpx.AsyncClient) -> None:
-    assert (await embed(client, meadow(1, 2)))["faces"] == []
+async def test_an_image_of_two_pixels_has_no_face(client: httpx.AsyncClient) -> None:
+    assert (await embed(client, png_without_face(1, 2)))["faces"] == []
 
 
-async def test_twelve_faces_are_twelve_and_the_main_one_is_used(client: httpx.AsyncClient, small: Image.Image) -> None:
-    width, height = small.size
-    crowd = Image.new("RGB", (4 * width, 3 * height))
-    for place in range(12):
-        crowd.paste(small, (place % 4 * width, place // 4 * height))
-    file = saved(crowd, "PNG")
+async def test_twelve_faces_are_found_and_verify_uses_the_main_face(
+    client: httpx.AsyncClient, small_photograph: Image.Image
+) -> None:
+    width, height = small_photograph.size
+    collage = Image.new("RGB", (4 * width, 3 * height))
+    for position in range(12):
+        collage.paste(small_photograph, (position % 4 * width, position // 4 * height))
+    file = save_image(collage, "PNG")
     assert len((await embed(client, file))["faces"]) == 12
-    answer = (await client.post("/verify", files={"image_a": file, "image_b": saved(small, "PNG")})).json()
+    answer = (
+        await client.post("/verify", files={"image_a": file, "image_b": save_image(small_photograph, "PNG")})
+    ).json()
     assert (answer["verified"], answer["image_a"]["faces_found"]) == (True, 12)
-    assert codes(answer["image_a"]) == ["several_faces"]
+    assert warning_codes(answer["image_a"]) == ["several_faces"]
 
 
-def png_of_zeros(side: int) -> bytes:
-    """A picture of side x side pixels that is a thousand times smaller as a file."""
+def png_of_zeros(side_px: int) -> bytes:
+    """Return a PNG of side_px x side_px pixels. The file is a thousand times smaller than the pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    pixels = zlib.compress(bytes((side // 8 + 1) * side), 9)
+    header = struct.pack(">IIBBBBB", side_px, side_px, 1, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes((side_px // 8 + 1) * side_px), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-async def test_a_picture_that_is_too_large_is_refused_from_its_header(client: httpx.AsyncClient) -> None:
+async def test_an_image_that_is_too_large_is_refused_from_its_header(client: httpx.AsyncClient) -> None:
     file = png_of_zeros(20_000)
     assert len(file) < 100_000
     answer = await client.post("/embed", files={"images": file})
@@ -131,17 +140,17 @@ async def test_a_picture_that_is_too_large_is_refused_from_its_header(client: ht
     assert "20000 x 20000" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("part", [0.0, 0.001, 0.5, 0.99])
-async def test_a_photograph_that_is_cut_off_is_refused(client: httpx.AsyncClient, obama: bytes, part: float) -> None:
-    cut = obama[: int(len(obama) * part)]
-    answer = await client.post("/identify", files={"image": ("cut.jpg", cut)})
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
+async def test_a_truncated_photograph_is_refused(client: httpx.AsyncClient, obama: bytes, share: float) -> None:
+    truncated = obama[: int(len(obama) * share)]
+    answer = await client.post("/identify", files={"image": ("cut.jpg", truncated)})
     assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
 
 
 @pytest.mark.parametrize(
     "file", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.4", b"\x00" * 100, b"\x89PNG\r\n\x1a\n"]
 )
-async def test_what_is_no_photograph_is_refused(client: httpx.AsyncClient, file: bytes) -> None:
+async def test_a_file_that_is_not_an_image_is_refused(client: httpx.AsyncClient, file: bytes) -> None:
     answer = await client.post("/embed", files={"images": ("photograph.jpg", file, "image/jpeg")})
     assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
     assert answer.json()["image"] == "images[0]"
@@ -158,4 +167,4 @@ async def test_all_photographs_of_a_person_are_enrolled(
     await client.put(f"{collection}/subjects/obama", json={})
     files = [("images", file.read_bytes()) for file in sorted((photographs / "obama").iterdir())]
     answer = await client.post(f"{collection}/subjects/obama/faces", files=files)
-    assert {one["status"] for one in answer.json()["results"]} == {"enrolled"}
+    assert {result["status"] for result in answer.json()["results"]} == {"enrolled"}

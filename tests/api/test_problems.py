@@ -1,4 +1,4 @@
-"""Every refusal has its status and its code, and nothing of what went wrong inside comes out."""
+"""Every error has a status and a code. The answer to an internal error contains nothing of it."""
 
 import inspect
 import sqlite3
@@ -8,74 +8,75 @@ from pathlib import Path
 
 import httpx
 import pytest
-from anyio import CapacityLimiter
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from service import errors
 from service.api.dependencies import Services
 from service.api.problems import STATUS
 from service.app import build_app
-from service.decisions.inputs import Inputs
-from service.galleries.gallery import DATABASE, Gallery
+from service.decisions.probes import ProbeReader
+from service.domain import errors
+from service.gallery.opening import DATABASE_FILE, open_gallery
 from service.settings import Settings
-from tests.clients import connect
+from tests.support.asgi_client import connect_to_app
 
 pytestmark = pytest.mark.anyio
 
 NEVER_OVER_HTTP = (errors.StartupError, errors.ClientError)
-PRIVATE = "Ada's face is 0.25"
+PRIVATE_TEXT = "Ada's face is 0.25"
 
 
-def leaves() -> list[type[errors.FaceError]]:
-    """Every class that is raised: those without a child."""
-    classes = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, errors.FaceError)]
-    return [one for one in classes if not one.__subclasses__()]
+def raised_classes() -> list[type[errors.FacenetError]]:
+    """Return every class that is raised: the classes without a subclass."""
+    classes = [
+        member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, errors.FacenetError)
+    ]
+    return [error for error in classes if not error.__subclasses__()]
 
 
-@pytest.mark.parametrize("error", [one for one in leaves() if not issubclass(one, NEVER_OVER_HTTP)])
-def test_every_error_that_can_reach_http_has_a_status(error: type[errors.FaceError]) -> None:
+@pytest.mark.parametrize("error", [error for error in raised_classes() if not issubclass(error, NEVER_OVER_HTTP)])
+def test_every_error_that_can_reach_http_has_a_status(error: type[errors.FacenetError]) -> None:
     assert 400 <= STATUS[error] < 600
-    assert error.code != errors.FaceError.code
+    assert error.code != errors.FacenetError.code
 
 
-def test_no_status_is_given_to_what_is_never_raised() -> None:
-    assert set(STATUS) == {one for one in leaves() if not issubclass(one, NEVER_OVER_HTTP)}
+def test_every_status_belongs_to_an_error_that_can_reach_http() -> None:
+    assert set(STATUS) == {error for error in raised_classes() if not issubclass(error, NEVER_OVER_HTTP)}
 
 
 @pytest.fixture
-def failing(app: FastAPI, tmp_path: Path) -> FastAPI:
-    """The application with a mistake in it."""
-    with_mistake = build_app(Settings(data_dir=tmp_path), app.state.services)
+def failing_app(app: FastAPI, tmp_path: Path) -> FastAPI:
+    """Return the application with two routes that fail."""
+    app_with_failures = build_app(Settings(data_dir=tmp_path), app.state.services)
 
-    @with_mistake.get("/mistake")
-    async def mistake() -> None:
-        raise KeyError(PRIVATE)
+    @app_with_failures.get("/mistake")
+    async def raise_key_error() -> None:
+        raise KeyError(PRIVATE_TEXT)
 
-    @with_mistake.get("/startup")
-    async def startup() -> None:
-        raise errors.ModelFileError(PRIVATE)
+    @app_with_failures.get("/startup")
+    async def raise_startup_error() -> None:
+        raise errors.ModelFileError(PRIVATE_TEXT)
 
-    return with_mistake
+    return app_with_failures
 
 
 @pytest.mark.parametrize(("path", "name"), [("/mistake", "KeyError"), ("/startup", "ModelFileError")])
-async def test_a_mistake_is_500_and_told_to_the_operator_without_what_it_says(
-    failing: FastAPI, path: str, name: str
+async def test_an_internal_error_is_500_and_is_logged_without_its_message(
+    failing_app: FastAPI, path: str, name: str
 ) -> None:
     with capture_logs() as lines:
-        async with connect(failing) as client:
+        async with connect_to_app(failing_app) as client:
             answer = await client.get(path)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"]
-    failed = next(line for line in lines if line["event"] == "failed")
-    assert failed["error"] == name
-    assert failed["at"][-1].startswith(f"{__name__}:")
-    assert PRIVATE not in f"{answer.text} {lines}"
+    logged_error = next(line for line in lines if line["event"] == "failed")
+    assert logged_error["error"] == name
+    assert logged_error["at"][-1].startswith(f"{__name__}:")
+    assert PRIVATE_TEXT not in f"{answer.text} {lines}"
 
 
-async def test_a_problem_names_itself(client: httpx.AsyncClient) -> None:
+async def test_a_problem_has_a_title_a_status_a_code_and_a_detail(client: httpx.AsyncClient) -> None:
     answer = await client.get("/collections/nowhere")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
@@ -89,22 +90,23 @@ async def test_a_problem_names_itself(client: httpx.AsyncClient) -> None:
 
 async def test_a_gallery_that_cannot_be_read_is_503(app: FastAPI, tmp_path: Path) -> None:
     services: Services = app.state.services
-    gallery = Gallery.open(tmp_path, "exact")
-    other = replace(services, inputs=Inputs(services.inputs.pipeline, gallery, CapacityLimiter(1)))
-    async with connect(build_app(Settings(data_dir=tmp_path), other)) as client:
-        assert (await client.get("/readyz")).status_code == 200
-        with closing(sqlite3.connect(tmp_path / DATABASE)) as database:
-            database.execute("ALTER TABLE collections RENAME TO lost")
-        for method, path in (("GET", "/readyz"), ("GET", "/collections"), ("PUT", "/collections/new")):
-            answer = await client.request(method, path)
-            assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
-            assert answer.headers["retry-after"] == "10"
-        assert (await client.get("/livez")).status_code == 200
-        assert (await client.get("/model")).status_code == 200
-    gallery.close()
+    with open_gallery(tmp_path, "exact") as gallery:
+        services_with_gallery = replace(
+            services, gallery=gallery, probes=ProbeReader(services.probes.pipeline, gallery)
+        )
+        async with connect_to_app(build_app(Settings(data_dir=tmp_path), services_with_gallery)) as client:
+            assert (await client.get("/readyz")).status_code == 200
+            with closing(sqlite3.connect(tmp_path / DATABASE_FILE)) as database:
+                database.execute("ALTER TABLE collections RENAME TO lost")
+            for method, path in (("GET", "/readyz"), ("GET", "/collections"), ("PUT", "/collections/new")):
+                answer = await client.request(method, path)
+                assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+                assert answer.headers["retry-after"] == "10"
+            assert (await client.get("/livez")).status_code == 200
+            assert (await client.get("/model")).status_code == 200
 
 
-async def test_no_name_of_a_client_is_in_the_log(client: httpx.AsyncClient, obama: bytes) -> None:
+async def test_nothing_that_a_client_sends_is_in_the_log(client: httpx.AsyncClient, obama: bytes) -> None:
     with capture_logs() as lines:
         await client.put("/collections/lovelace")
         await client.put("/collections/lovelace/subjects/lovelace", json={"name": "lovelace"})
@@ -134,7 +136,9 @@ async def test_no_name_of_a_client_is_in_the_log(client: httpx.AsyncClient, obam
         ("/embed?include=lovelace", {"images": [{"base64": "lovelace", "lovelace": 1}]}),
     ],
 )
-async def test_what_was_sent_is_not_repeated(client: httpx.AsyncClient, path: str, fields: dict[str, object]) -> None:
+async def test_an_error_does_not_repeat_what_was_sent(
+    client: httpx.AsyncClient, path: str, fields: dict[str, object]
+) -> None:
     answer = await client.post(path, json=fields)
     assert answer.status_code == 422
     assert answer.json()["errors"]

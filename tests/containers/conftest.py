@@ -1,4 +1,4 @@
-"""Tests of the images, where an engine answers and `make images` was run; elsewhere they skip by name."""
+"""The images to test. Tests are skipped if no container engine runs, or if `make images` has not built the image."""
 
 import subprocess
 from pathlib import Path
@@ -7,33 +7,33 @@ import pytest
 
 from tests.containers.engine import DOCKER, docker
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE in item.path.parents:
+        if FOLDER in item.path.parents:
             item.add_marker(pytest.mark.containers)
 
 
-def image(name: str) -> str:
+def require_image(name: str) -> str:
     try:
         docker("image", "inspect", name)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip(f"{DOCKER} answers with no image {name}: make images test-containers, where an engine runs")
+        pytest.skip(f"{DOCKER} has no image {name}; where a container engine runs, use: make images test-containers")
     return name
 
 
 @pytest.fixture(scope="session")
-def cpu() -> str:
-    return image("facenet-service:cpu")
+def cpu_image() -> str:
+    return require_image("facenet-service:cpu")
 
 
 @pytest.fixture(scope="session")
-def gpu() -> str:
-    return image("facenet-service:gpu")
+def gpu_image() -> str:
+    return require_image("facenet-service:gpu")
 
 
 @pytest.fixture(scope="session")
-def training() -> str:
-    return image("facenet-training:cpu")
+def training_image() -> str:
+    return require_image("facenet-training:cpu")

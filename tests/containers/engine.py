@@ -1,4 +1,4 @@
-"""The container engine, by its command: what the tests of the images need of it."""
+"""The container engine, called by its command."""
 
 import json
 import os
@@ -12,21 +12,21 @@ from typing import Any
 
 DOCKER = os.environ.get("DOCKER", "docker")
 COMPOSE = Path(sys.executable).parent / "docker-compose"
-PATIENCE_S = 600
-CLOSED = (
+TIMEOUT_S = 600
+HARDENING_OPTIONS = (
     *("--read-only", "--user", "65532:65532", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
     *("--tmpfs", "/tmp:size=512m,mode=1777", "--memory", "1g"),  # noqa: S108  # in the container
 )
-"""What docker-compose.yml and k8s/ hold the service to."""
+"""The restrictions that docker-compose.yml and k8s/ also set."""
 
-DATA = "--volume=/data"
-"""A volume without a name, gone with its container."""
+ANONYMOUS_DATA_VOLUME = "--volume=/data"
+"""A volume without a name. It is removed with its container."""
 
 
-def docker(*arguments: str, given: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Its output is kept. given: what it reads."""
+def docker(*arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command of the engine, and capture its output. stdin: the text of its standard input."""
     return subprocess.run(
-        [DOCKER, *arguments], input=given, capture_output=True, text=True, timeout=PATIENCE_S, check=check
+        [DOCKER, *arguments], input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=check
     )
 
 
@@ -36,32 +36,32 @@ class Container:
 
     id: str
 
-    def run(self, *command: str, given: str | None = None) -> str:
-        """Something beside what runs in it."""
-        return docker("exec", "--interactive", self.id, *command, given=given).stdout
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        """Run a command in the container, and return its output. stdin: the text of its standard input."""
+        return docker("exec", "--interactive", self.id, *command, stdin=stdin).stdout
 
     @property
     def log(self) -> str:
-        """All that it has said."""
-        said = docker("logs", self.id)
-        return said.stdout + said.stderr
+        """The standard output and the standard error of the container."""
+        logs = docker("logs", self.id)
+        return logs.stdout + logs.stderr
 
     @property
     def state(self) -> dict[str, Any]:
-        """As the engine has it: Health, ExitCode, OOMKilled."""
+        """The state from the engine. Its keys include Health, ExitCode and OOMKilled."""
         state: dict[str, Any] = json.loads(docker("inspect", self.id).stdout)[0]["State"]
         return state
 
     def url(self) -> str:
-        """Where the host reaches port 8000."""
+        """Return the URL of port 8000 of the container, as the host reaches it."""
         return f"http://{docker('port', self.id, '8000').stdout.splitlines()[0]}"
 
     def wait(self) -> int:
-        """Until it ends; its exit code."""
+        """Wait until the container ends, and return its exit code."""
         return int(docker("wait", self.id).stdout)
 
     def wait_until_ready(self) -> None:
-        """Until the service says so."""
+        """Wait until the service logs that it is ready."""
         with subprocess.Popen([DOCKER, "logs", "--follow", self.id], stderr=subprocess.PIPE, text=True) as follower:
             assert follower.stderr is not None
             ready = any('"event": "ready"' in line for line in follower.stderr)
@@ -70,8 +70,8 @@ class Container:
 
 
 @contextmanager
-def started(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[Container]:
-    """The container of an image, removed in the end with its volumes."""
+def run_container(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[Container]:
+    """Run an image in a container. Remove the container and its volumes at the end."""
     container = Container(docker("run", "--detach", *options, image, *command).stdout.strip())
     try:
         yield container
@@ -80,8 +80,8 @@ def started(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterato
 
 
 @contextmanager
-def volume() -> Iterator[str]:
-    """A named volume."""
+def create_volume() -> Iterator[str]:
+    """Create a named volume, and yield its name. Remove it at the end."""
     name = docker("volume", "create").stdout.strip()
     try:
         yield name

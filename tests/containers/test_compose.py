@@ -1,4 +1,4 @@
-"""docker-compose.yml, really up: the service alone, and the training job whose model it then serves."""
+"""docker-compose.yml in a container engine: the service alone, and the service with the model of the training job."""
 
 import os
 import subprocess
@@ -12,30 +12,30 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
-from tests.containers.engine import COMPOSE, PATIENCE_S, Container
+from tests.containers.engine import COMPOSE, TIMEOUT_S, Container
 
-SEEN_WITHIN_S = 60
+SCRAPE_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The project under a name and ports of its own. settings: of the environment."""
+    """The compose project, with its own name and ports. settings: variables of the environment."""
 
     name: str
     settings: dict[str, str]
 
     def compose(self, *arguments: str, **settings: str) -> str:
-        """What it prints."""
+        """Run a command of compose, and return what it prints."""
         command = [str(COMPOSE), "--project-name", self.name, *arguments]
         environment = {**os.environ, **self.settings, **settings}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        result = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
     def up(self, **settings: str) -> Container:
-        """The service, ready."""
+        """Start the service, wait until it is ready, and return its container."""
         self.compose("up", "--detach", "--no-build", "face", **settings)
         service = Container(self.compose("ps", "--quiet", "face").strip())
         service.wait_until_ready()
@@ -43,16 +43,16 @@ class Project:
 
 
 @pytest.fixture
-def project(cpu: str, photographs: Path) -> Iterator[Project]:
-    assert cpu
-    found = Project("facenet-test", {"PUBLISH": "127.0.0.1:0", "PHOTOGRAPHS": str(photographs)})
+def project(cpu_image: str, photographs: Path) -> Iterator[Project]:
+    assert cpu_image
+    project = Project("facenet-test", {"PUBLISH": "127.0.0.1:0", "PHOTOGRAPHS": str(photographs)})
     try:
-        yield found
+        yield project
     finally:
-        found.compose("--profile", "train", "--profile", "monitoring", "down", "--volumes", "--timeout", "5")
+        project.compose("--profile", "train", "--profile", "monitoring", "down", "--volumes", "--timeout", "5")
 
 
-def test_up_serves_and_keeps_what_was_enrolled(project: Project, obama: bytes, obama2: bytes) -> None:
+def test_enrolled_faces_exist_after_down_and_up(project: Project, obama: bytes, obama2: bytes) -> None:
     subject = "collections/default/subjects/obama"
     url = project.up().url()
     httpx.put(f"{url}/{subject}", json={}).raise_for_status()
@@ -63,16 +63,16 @@ def test_up_serves_and_keeps_what_was_enrolled(project: Project, obama: bytes, o
     assert answer["faces"][0]["subject"] == "obama"
 
 
-@pytest.mark.skipif("PROMETHEUS_IMAGE" not in os.environ, reason="PROMETHEUS_IMAGE names no image that is at hand")
-def test_prometheus_sees_the_service(project: Project) -> None:
+@pytest.mark.skipif("PROMETHEUS_IMAGE" not in os.environ, reason="PROMETHEUS_IMAGE is not set")
+def test_prometheus_scrapes_the_service(project: Project) -> None:
     project.compose("--profile", "monitoring", "up", "--detach", "--no-build", "face", "prometheus")
     url = f"http://{project.compose('--profile', 'monitoring', 'port', 'prometheus', '9090').strip()}"
-    until = time.monotonic() + SEEN_WITHIN_S
-    while not up(url):
-        assert time.monotonic() < until, project.compose("--profile", "monitoring", "logs", "prometheus")
+    deadline_s = time.monotonic() + SCRAPE_TIMEOUT_S
+    while not is_scraped(url):
+        assert time.monotonic() < deadline_s, project.compose("--profile", "monitoring", "logs", "prometheus")
 
 
-def up(prometheus: str) -> bool:
+def is_scraped(prometheus: str) -> bool:
     try:
         answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": 'up{job="face"} == 1'})
     except httpx.TransportError:
@@ -80,8 +80,10 @@ def up(prometheus: str) -> bool:
     return answer.status_code == HTTPStatus.OK and bool(answer.json()["data"]["result"])
 
 
-def test_what_the_training_job_made_is_served(project: Project, training: str, obama: bytes, obama2: bytes) -> None:
-    assert training
+def test_the_model_of_the_training_job_is_served(
+    project: Project, training_image: str, obama: bytes, obama2: bytes
+) -> None:
+    assert training_image
     project.compose("--profile", "train", "run", "--rm", "export")
     service = project.up(FACE_MODELS__EMBEDDER="/models/smoke.onnx")
     assert httpx.get(f"{service.url()}/model").json()["name"] == "smoke"

@@ -1,6 +1,7 @@
-"""What a ServiceMonitor and a PrometheusRule may hold: the fields used here, of the Prometheus operator's definitions.
+"""Schemas of ServiceMonitor and PrometheusRule, with the fields that the manifests of this project use.
 
-Kubernetes has no schemas of them. A field that is new to the manifests is added here, after a look at the operator's.
+The Prometheus operator defines these two kinds, so Kubernetes has no schemas of them. If a manifest needs another
+field, add it here as the operator defines it.
 """
 
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 
-def _closed(*required: str, **properties: Schema) -> Schema:
+def _object(*required: str, **properties: Schema) -> Schema:
     return {"type": "object", "required": list(required), "properties": properties, "additionalProperties": False}
 
 
@@ -17,18 +18,18 @@ def _list(items: Schema) -> Schema:
 
 
 _TEXT = {"type": "string", "minLength": 1}
-_TEXTS = {"type": "object", "additionalProperties": _TEXT}
+_TEXT_MAP = {"type": "object", "additionalProperties": _TEXT}
 _DURATION = {"type": "string", "pattern": "^([0-9]+(ms|[smhdwy]))+$"}
-_EITHER = {"oneOf": [{"required": ["alert"]}, {"required": ["record"]}]}
-_RULE = _EITHER | _closed(
-    "expr", alert=_TEXT, record=_TEXT, expr=_TEXT, labels=_TEXTS, annotations=_TEXTS, **{"for": _DURATION}
+_ALERT_OR_RECORD = {"oneOf": [{"required": ["alert"]}, {"required": ["record"]}]}
+_RULE = _ALERT_OR_RECORD | _object(
+    "expr", alert=_TEXT, record=_TEXT, expr=_TEXT, labels=_TEXT_MAP, annotations=_TEXT_MAP, **{"for": _DURATION}
 )
-_RELABELLING = _closed("targetLabel", "replacement", targetLabel=_TEXT, replacement=_TEXT)
-_ENDPOINT = _closed("port", port=_TEXT, path=_TEXT, interval=_DURATION, relabelings=_list(_RELABELLING))
+_RELABELLING = _object("targetLabel", "replacement", targetLabel=_TEXT, replacement=_TEXT)
+_ENDPOINT = _object("port", port=_TEXT, path=_TEXT, interval=_DURATION, relabelings=_list(_RELABELLING))
 
 SPECS = {
-    "ServiceMonitor": _closed(
-        "selector", "endpoints", selector=_closed("matchLabels", matchLabels=_TEXTS), endpoints=_list(_ENDPOINT)
+    "ServiceMonitor": _object(
+        "selector", "endpoints", selector=_object("matchLabels", matchLabels=_TEXT_MAP), endpoints=_list(_ENDPOINT)
     ),
-    "PrometheusRule": _closed("groups", groups=_list(_closed("name", "rules", name=_TEXT, rules=_list(_RULE)))),
+    "PrometheusRule": _object("groups", groups=_list(_object("name", "rules", name=_TEXT, rules=_list(_RULE)))),
 }

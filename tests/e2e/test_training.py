@@ -1,4 +1,4 @@
-"""From photographs to a served model of one's own, by the commands that the README names: the smoke recipe."""
+"""From photographs to a trained and served model, with the commands of the README and the smoke recipe."""
 
 import subprocess
 import sys
@@ -9,44 +9,50 @@ from typing import Literal
 import httpx
 import pytest
 
-from tests.served import Served, serve
+from tests.support.running_service import RunningService, run_service
+
+pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "models"]
 
 
-def models(*arguments: str | Path) -> str:
-    """`facenet-models` of this installation; what it prints."""
-    done = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run_facenet_models(*arguments: str | Path) -> str:
+    """Run `facenet-models` of this installation, and return what it prints."""
+    result = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=180, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
-def trained(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ONNX file of a network that has learnt the demo's photographs by heart."""
+def trained_model(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ONNX file of a network that has learnt the photographs of the demo, and nothing else."""
     folder = tmp_path_factory.mktemp("training")
-    models("prepare", photographs, folder / "faces")
-    checkpoint = models("train", "smoke", "--data", folder / "faces", "--out", folder / "run").strip()
-    return Path(models("export", checkpoint, "mine", "--data", folder / "faces", "--into", folder).strip())
+    run_facenet_models("prepare", photographs, folder / "faces")
+    checkpoint = run_facenet_models("train", "smoke", "--data", folder / "faces", "--out", folder / "run").strip()
+    return Path(run_facenet_models("export", checkpoint, "mine", "--data", folder / "faces", "--into", folder).strip())
 
 
 @pytest.fixture(scope="module")
-def served(trained: Path, models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve(tmp_path_factory.mktemp("home") / "data", models_dir, FACE_MODELS__EMBEDDER=str(trained)) as running:
-        yield running
+def service(
+    trained_model: Path, models_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    with run_service(
+        tmp_path_factory.mktemp("home") / "data", models_dir, FACE_MODELS__EMBEDDER=str(trained_model)
+    ) as service:
+        yield service
 
 
-def test_the_trained_network_is_what_the_service_serves(served: Served) -> None:
-    model = httpx.get(f"{served.url}/model").json()
+def test_the_service_serves_the_trained_network(service: RunningService) -> None:
+    model = httpx.get(f"{service.url}/model").json()
     assert (model["name"], model["dimension"]) == ("mine", 128)
 
 
 @pytest.mark.parametrize(
     ("other", "verified"), [("obama/obama2.jpg", True), ("obama/obama3.jpg", True), ("biden/biden.jpg", False)]
 )
-def test_it_verifies_the_photographs_that_it_was_trained_on(
-    other: str, verified: Literal[True, False], served: Served, photographs: Path
+def test_the_trained_network_verifies_its_training_photographs(
+    other: str, verified: Literal[True, False], service: RunningService, photographs: Path
 ) -> None:
-    one, two = ((photographs / name).read_bytes() for name in ("obama/obama.jpg", other))
-    answer = httpx.post(f"{served.url}/verify", files={"image_a": one, "image_b": two}, timeout=30).json()
+    image_a, image_b = ((photographs / name).read_bytes() for name in ("obama/obama.jpg", other))
+    answer = httpx.post(f"{service.url}/verify", files={"image_a": image_a, "image_b": image_b}, timeout=30).json()
     assert answer["verified"] is verified, answer

@@ -1,4 +1,4 @@
-"""The files that conversions start from, and crops of real faces to feed to both sides."""
+"""Published files that are converted, and crops of real faces for the published and the converted network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,19 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.pull import PACKAGES
-from models.zoo import read_zoo
-from service.card import EmbedderCard
-from service.domain import Crops
-from service.model_file import open_model
-from service.pipeline import ModelSource, PipelineOptions, main_face, open_sight
+from models.conversion.pull import PACKAGES
+from models.zoo.catalogue import read_zoo
+from service.domain.face import Crops
+from service.model_files.card import EmbedderCard
+from service.model_files.catalogue import ModelSource
+from service.model_files.model_file import open_model
+from service.pipeline.opening import PipelineOptions, open_face_extractor
+from service.pipeline.selection import main_face
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="session")
 def original() -> Callable[[str], bytes]:
-    """The file as its maker published it, which `facenet-models pull` keeps."""
+    """Returns a published file by the name of its model. `facenet-models pull` keeps these files."""
 
     def read(name: str) -> bytes:
         source = read_zoo().entry(name).source
@@ -33,8 +35,8 @@ def original() -> Callable[[str], bytes]:
 
 @pytest.fixture(scope="session")
 def crops(models_dir: Path, photographs: Path) -> Callable[[str], Crops]:
-    """The main face of three photographs, cut as a model of the zoo wants it."""
-    files = [photographs / name for name in ("obama/obama.jpg", "biden/biden.jpg", "eileen_collins/astronaut.png")]
+    """Returns the main faces of three photographs as crops for a model of the zoo, by its name."""
+    files = [photographs / file for file in ("obama/obama.jpg", "biden/biden.jpg", "eileen_collins/astronaut.png")]
 
     def cut(name: str) -> Crops:
         options = PipelineOptions(
@@ -42,7 +44,7 @@ def crops(models_dir: Path, photographs: Path) -> Callable[[str], Crops]:
             landmarks=ModelSource(models_dir / "onet.onnx"),
             embedder=ModelSource(models_dir / f"{name}.onnx"),
         )
-        sight = open_sight(options, open_model(options.embedder.path, EmbedderCard, "cpu", 1).card)
-        return np.concatenate([sight.look(file.read_bytes(), main_face).crops for file in files])
+        extractor = open_face_extractor(options, open_model(options.embedder.path, EmbedderCard, "cpu", 1).card)
+        return np.concatenate([extractor.extract(file.read_bytes(), main_face).crops for file in files])
 
     return cut

@@ -1,20 +1,33 @@
-"""A set of faces on the disk, as `facenet-models prepare` would write it."""
+"""Write a face set to the disk in the format of `facenet-models prepare`."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.faces import FaceSet
-from models.preparation.croppings import encode
-from models.preparation.shards import Description, Flag, Origin, Sample, Settings, Shard, pack, write_json
+from models.preparation.cropping import encode
+from models.preparation.shards import (
+    SET_FILE,
+    FaceOrigin,
+    FaceSetDescription,
+    Flag,
+    PreparationSettings,
+    Shard,
+    ShardSample,
+    pack_shard,
+    write_json,
+)
+from models.training.data.face_set import FaceSet
 
 
 def write_set(
     folder: Path, faces: FaceSet, shards: Sequence[Sequence[int]], flagged: Mapping[Flag, Sequence[int]]
 ) -> None:
-    """shards: the rows of each. flagged: rows that look wrong, by how."""
-    described = [_shard(folder, faces, f"faces-{number:05}", rows, flagged) for number, rows in enumerate(shards)]
-    settings = Settings(
+    """Write set.json and the shards.
+
+    shards: the rows of each shard.
+    flagged: the rows that are flagged, by flag.
+    """
+    settings = PreparationSettings(
         crop="aligned",
         alignment=faces.alignment,
         photographs_per_shard=4,
@@ -23,24 +36,28 @@ def write_set(
         min_score=0.8,
         models={},
     )
-    people, sources = faces.names, faces.source_names
-    write_json(
-        folder / "set.json", Description(settings=settings, people=people, sources=sources, shards=tuple(described))
+    description = FaceSetDescription(
+        settings=settings,
+        people=faces.names,
+        sources=faces.source_names,
+        shards=tuple(
+            _write_shard(folder, faces, f"faces-{number:05}", rows, flagged) for number, rows in enumerate(shards)
+        ),
     )
+    write_json(folder / SET_FILE, description)
 
 
-def _shard(
+def _write_shard(
     folder: Path, faces: FaceSet, name: str, rows: Sequence[int], flagged: Mapping[Flag, Sequence[int]]
 ) -> Shard:
-    keys = {row: f"{name}-{place:05}" for place, row in enumerate(rows)}
-    data = pack(Sample(keys[row], encode(faces.canvases[row]), _origin(faces, row)) for row in rows)
+    keys = {row: f"{name}-{position:05}" for position, row in enumerate(rows)}
+    data = pack_shard(ShardSample(keys[row], encode(faces.canvases[row]), _origin(faces, row)) for row in rows)
     (folder / f"{name}.tar").write_bytes(data)
-    flags = {flag: tuple(keys[row] for row in rows if row in wrong) for flag, wrong in flagged.items()}
+    flags = {flag: tuple(keys[row] for row in rows if row in flagged_rows) for flag, flagged_rows in flagged.items()}
     return Shard(name=name, faces=len(rows), sha256=hashlib.sha256(data).hexdigest(), flags=flags)
 
 
-def _origin(faces: FaceSet, row: int) -> Origin:
+def _origin(faces: FaceSet, row: int) -> FaceOrigin:
     person = faces.names[faces.people[row]]
-    return Origin(
-        person=person, source=faces.source_names[faces.sources[row]], file=f"{person}/{row}.webp", sha256="0" * 64
-    )
+    source = faces.source_names[faces.sources[row]]
+    return FaceOrigin(person=person, source=source, file=f"{person}/{row}.webp", sha256="0" * 64)

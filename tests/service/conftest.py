@@ -1,12 +1,14 @@
-"""The pipeline as it serves, around real models, and photographs to send through it."""
+"""The default pipeline with real models, its parts, and a photograph."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from service.embedders.onnx import OnnxEmbedder
-from service.pipeline import Pipeline, PipelineOptions, Sight, open_embedder, open_pipeline, open_sight
+from service.pipeline.embedders.onnx import OnnxEmbedder
+from service.pipeline.extraction import FaceExtractor
+from service.pipeline.opening import PipelineOptions, open_embedder, open_face_extractor, open_pipeline
+from service.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +23,8 @@ def embedder(options: PipelineOptions) -> OnnxEmbedder:
 
 
 @pytest.fixture(scope="session")
-def sight(options: PipelineOptions, embedder: OnnxEmbedder) -> Sight:
-    return open_sight(options, embedder.card)
+def extractor(options: PipelineOptions, embedder: OnnxEmbedder) -> FaceExtractor:
+    return open_face_extractor(options, embedder.card)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,12 @@
 import pytest
 
-from service.errors import InvalidSettings
-from service.settings import load_settings, variables
+from service.domain.errors import InvalidSettings
+from service.settings import list_variables, load_settings
 
 
-def test_the_defaults_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_host_is_the_local_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACE_HOST", raising=False)
-    assert load_settings({}).host == "127.0.0.1"
+    assert load_settings().host == "127.0.0.1"
 
 
 def test_a_nested_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,9 +23,12 @@ def test_a_nested_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("FACE_LIMITS", "FACE_LIMITS__PIXELS"),
     ],
 )
-def test_an_unknown_setting_is_refused_with_the_nearest(name: str, nearest: str) -> None:
+def test_an_unknown_setting_is_refused_and_the_nearest_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    monkeypatch.setenv(name, "1")
     with pytest.raises(InvalidSettings, match=f"{name}.*nearest is {nearest}"):
-        load_settings({name: "1"})
+        load_settings()
 
 
 @pytest.mark.parametrize(
@@ -38,16 +41,18 @@ def test_an_unknown_setting_is_refused_with_the_nearest(name: str, nearest: str)
         ("FACE_INFERENCE__THREADS", "0"),
     ],
 )
-def test_a_value_out_of_its_range_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_the_error_of_an_invalid_value_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=name):
         load_settings()
 
 
-def test_every_setting_has_a_sentence() -> None:
-    assert all(one.sentence for one in variables())
+def test_every_setting_has_a_description() -> None:
+    assert all(variable.sentence for variable in list_variables())
 
 
-def test_what_is_in_force_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_of_settings_has_the_current_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACE_LOG__LEVEL", "debug")
-    assert {one.name: one.value for one in variables(load_settings())}["FACE_LOG__LEVEL"] == "debug"
+    assert {variable.name: variable.value for variable in list_variables(load_settings())}["FACE_LOG__LEVEL"] == "debug"

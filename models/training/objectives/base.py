@@ -1,51 +1,47 @@
-"""The seam: what an objective is to the loop."""
+"""What the training loop needs from every objective."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from service.domain import Pixels
-
-Rows: TypeAlias = NDArray[np.int64]
-"""(n,) int64: faces of a FaceSet by their row."""
-
-
-class Canvases(Protocol):
-    """Pictures by their row, in memory or made when they are asked for."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, row: int, /) -> Pixels: ...
+from models.training.data.canvases import Canvases, Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """value: a scalar with its graph. figures: what else is worth a curve, by name."""
+class ObjectiveLoss:
+    """The loss of a batch.
+
+    value: () float32, with its graph.
+    journal_values: other numbers of this batch that the journal records, by name.
+    """
 
     value: Tensor
-    figures: dict[str, float] = field(default_factory=dict)
+    journal_values: dict[str, float] = field(default_factory=dict)
 
 
 class Objective(Protocol):
-    """Draws the faces of a batch and judges their embeddings."""
+    """Draws the faces of each batch, and computes the loss of their embeddings."""
 
     @property
     def canvases(self) -> Canvases:
-        """What it draws from."""
+        """The canvases that batches are drawn from."""
         ...
 
     @property
     def head(self) -> nn.Module:
-        """Weights that are trained with the network and left behind: a classifier's. Most objectives have none."""
+        """Weights that are trained with the network and not exported, such as a classifier's. Most have none."""
         ...
 
-    def draw(self, rng: np.random.Generator) -> Rows:
-        """The rows of one batch; the same ones for the same state of `rng`."""
+    def draw_rows(self, rng: np.random.Generator) -> Rows:
+        """Return the rows of one batch. They depend on the state of `rng` only."""
         ...
 
-    def loss(self, embeddings: Tensor, rows: Rows) -> Loss:
-        """embeddings: (n, d) float32 of unit length, of the faces `rows`."""
+    def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
+        """Return the loss of a batch.
+
+        embeddings: (n, d) float32, unit length.
+        rows: (n,) int64, which canvases were embedded.
+        """
         ...

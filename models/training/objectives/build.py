@@ -1,62 +1,91 @@
-"""Recipe and faces -> objective. What a teacher says of the faces is asked for here, and nowhere else."""
+"""Build the objective of a recipe. Only this file requests the embeddings of a teacher."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batches import Batches
-from models.faces import FaceSet
-from models.training.blends import WithBlends, blended
-from models.training.draws import Draw
-from models.training.objectives.base import Canvases, Objective
-from models.training.objectives.classification import classification
-from models.training.objectives.distillation import Distillation
-from models.training.objectives.harmonic import Harmony
-from models.training.objectives.triplets import TripletLearning
-from models.training.recipes import Classify, Distil, Harmonise, Recipe, Triplets
-from models.triplets import Positives, SemiHardMiner, every_positive, hardest_positive
-from service.domain import Embeddings
+from models.training.data.blends import CanvasesWithBlends, make_blends
+from models.training.data.canvases import Canvases
+from models.training.data.face_set import FaceSet
+from models.training.data.sampling import FaceSampler
+from models.training.data.triplet_batches import TripletBatches
+from models.training.objectives.base import Objective
+from models.training.objectives.classification import build_arcface, build_cosface
+from models.training.objectives.distillation import DistillationObjective
+from models.training.objectives.harmonic import HarmonicObjective
+from models.training.objectives.triplet import TripletObjective
+from models.training.objectives.triplet_mining import SelectPositives, SemiHardMiner, all_positives, hardest_positive
+from models.training.random_streams import Purpose, random_stream
+from models.training.recipes.settings import (
+    ArcFaceSettings,
+    CosFaceSettings,
+    DistillationSettings,
+    HarmonicSettings,
+    Recipe,
+    TripletSettings,
+)
+from service.domain.embedding import Embeddings
 
-Ask = Callable[[str, Canvases, tuple[NDArray[np.generic], ...]], Embeddings]
-"""A teacher's name in the zoo, canvases and what they are made of -> its embedding of each (`targets.py`)."""
+EmbedByTeacher = Callable[[str, Canvases, tuple[NDArray[np.generic], ...]], Embeddings]
+"""Embeds canvases by a teacher (`teacher.py`).
 
-POSITIVES: dict[str, Positives] = {"all_pairs": every_positive, "hardest_positives": hardest_positive}
+It takes the name of the teacher in the zoo, the canvases, and the arrays that they are made of. It returns (n, d)
+float32.
+"""
 
-
-def objective(recipe: Recipe, faces: FaceSet, ask: Ask) -> Objective:
-    """Raises TrainingError where the faces are too few for the recipe's batches."""
-    match recipe.towards:
-        case Distil() as one:
-            return _distillation(one, recipe, faces, ask)
-        case Classify() as one:
-            return classification(one, faces, recipe.batch, recipe.dimension)
-        case Triplets() as one:
-            return TripletLearning(faces.canvases, faces.people, _batches(recipe, faces, one.per_person), _miner(one))
-        case Harmonise() as one:
-            batches = _batches(recipe, faces, one.per_person)
-            miner = SemiHardMiner(margin_sq_l2=one.margin_sq_l2)
-            fixed = ask(one.fixed, faces.canvases, (faces.canvases,))
-            return Harmony(
-                faces.canvases, fixed, faces.people, batches, miner, one.distil_weight, one.similarity_weight
-            )
+SELECT_POSITIVES: dict[str, SelectPositives] = {"all_pairs": all_positives, "hardest_positives": hardest_positive}
 
 
-def _distillation(one: Distil, recipe: Recipe, faces: FaceSet, ask: Ask) -> Distillation:
-    targets = ask(one.teacher, faces.canvases, (faces.canvases,))
-    draw = Draw.by_people(faces.people, recipe.batch)
-    if not one.blends:
-        return Distillation(faces.canvases, targets, draw, one.similarity_weight)
-    both = WithBlends(blended(faces.canvases, faces.people, one.blends, np.random.default_rng(recipe.seed)))
-    blends = both.blends
-    more = ask(one.teacher, blends, (faces.canvases, blends.first, blends.second, blends.weights))
-    draw = draw.beside(one.blends, one.blended)
-    return Distillation(both, np.concatenate([targets, more]), draw, one.similarity_weight)
+def build_objective(recipe: Recipe, faces: FaceSet, embed_by_teacher: EmbedByTeacher) -> Objective:
+    """Return the objective of a recipe. Raises TrainingError if there are too few faces for its batches.
+
+    faces: to train on.
+    """
+    match recipe.objective:
+        case DistillationSettings() as settings:
+            return _build_distillation(settings, recipe, faces, embed_by_teacher)
+        case ArcFaceSettings() as settings:
+            return build_arcface(settings, recipe, faces)
+        case CosFaceSettings() as settings:
+            return build_cosface(settings, recipe, faces)
+        case TripletSettings() as settings:
+            batches = TripletBatches(faces.people, faces.sources, recipe.batch_size, settings.batches)
+            miner = SemiHardMiner(SELECT_POSITIVES[settings.positives], settings.margin_sq_l2)
+            return TripletObjective(faces.canvases, faces.people, batches, miner)
+        case HarmonicSettings() as settings:
+            return _build_harmonic(settings, recipe, faces, embed_by_teacher)
 
 
-def _batches(recipe: Recipe, faces: FaceSet, per_person: int) -> Batches:
-    return Batches(faces.people, faces.sources, recipe.batch, per_person)
+def _build_distillation(
+    settings: DistillationSettings, recipe: Recipe, faces: FaceSet, embed_by_teacher: EmbedByTeacher
+) -> DistillationObjective:
+    embeddings = embed_by_teacher(settings.teacher, faces.canvases, (faces.canvases,))
+    sampler = FaceSampler.by_people(faces.people, recipe.batch_size, settings.people_exponent)
+    if not settings.blends.count:
+        return DistillationObjective(faces.canvases, embeddings, sampler, settings.similarity_weight)
+    rng = random_stream(recipe.seed, Purpose.BLENDS)
+    blends = make_blends(faces.canvases, sampler.probabilities, settings.blends, rng)
+    made_of = (faces.canvases, blends.first, blends.second, blends.weights)
+    of_blends = embed_by_teacher(settings.teacher, blends, made_of)
+    return DistillationObjective(
+        CanvasesWithBlends(blends),
+        np.concatenate([embeddings, of_blends]),
+        sampler.with_added_rows(settings.blends.count, settings.blends.share),
+        settings.similarity_weight,
+    )
 
 
-def _miner(triplets: Triplets) -> SemiHardMiner:
-    return SemiHardMiner(POSITIVES[triplets.selection], triplets.margin_sq_l2)
+def _build_harmonic(
+    settings: HarmonicSettings, recipe: Recipe, faces: FaceSet, embed_by_teacher: EmbedByTeacher
+) -> HarmonicObjective:
+    batches = TripletBatches(faces.people, faces.sources, recipe.batch_size, settings.batches)
+    return HarmonicObjective(
+        canvases=faces.canvases,
+        v1_embeddings=embed_by_teacher(settings.fixed_model, faces.canvases, (faces.canvases,)),
+        people=faces.people,
+        batches=batches,
+        miner=SemiHardMiner(margin_sq_l2=settings.margin_sq_l2),
+        distillation_weight=settings.distillation_weight,
+        similarity_weight=settings.similarity_weight,
+    )

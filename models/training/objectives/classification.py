@@ -1,42 +1,76 @@
-"""Classification with an angular margin (ArcFace, Deng et al., 2019): a start for triplets, or a recipe of its own.
+"""Classification with a margin: ArcFace (Deng et al., 2019) and CosFace (Wang et al., 2018).
 
-Every person is a class with a centre on the sphere; the angle between a face and its own centre is made wider by the
-margin before the softmax, so that classes keep their distance. The centres are left behind after training.
+Each person is a class with a centre on the unit sphere. Before the softmax, a margin makes a face less similar to the
+centre of its class: ArcFace adds it to the angle between them, CosFace subtracts it from their cosine. So the classes
+keep a distance from each other. The centres are not exported. A network can learn by this objective only, or begin with
+it and then learn by triplets.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from pytorch_metric_learning.losses import ArcFaceLoss
+from pytorch_metric_learning.losses import ArcFaceLoss, CosFaceLoss
 from torch import Tensor, nn
 
-from models.faces import FaceSet
-from models.training.draws import Draw
-from models.training.objectives.base import Canvases, Loss, Rows
-from models.training.recipes import Classify
+from models.training.data.canvases import Canvases, Labels, Rows
+from models.training.data.face_set import FaceSet
+from models.training.data.sampling import FaceSampler
+from models.training.objectives.base import ObjectiveLoss
+from models.training.random_streams import Purpose, torch_random_stream
+from models.training.recipes.settings import ArcFaceSettings, ClassSettings, CosFaceSettings, Recipe
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Classification:
-    """people: (n,) int64, the class of each face. head: the classes' centres and the loss over them."""
+class ClassificationObjective:
+    """Predicts the person on each canvas.
+
+    classes: (n,) int64, the class of each canvas.
+    head: the centres of the classes, and the loss over them.
+    """
 
     canvases: Canvases
-    people: Rows
-    faces: Draw
+    classes: Labels
+    sampler: FaceSampler
     head: nn.Module
 
-    def draw(self, rng: np.random.Generator) -> Rows:
-        """No face twice, people alike."""
-        return self.faces.draw(rng)
+    def draw_rows(self, rng: np.random.Generator) -> Rows:
+        """Draw different faces. People with many faces count for less than their number."""
+        return self.sampler.draw(rng)
 
-    def loss(self, embeddings: Tensor, rows: Rows) -> Loss:
-        """Softmax over cosines times the scale, averaged over the batch."""
-        return Loss(self.head(embeddings, torch.from_numpy(self.people[rows]).to(embeddings.device)))
+    def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
+        """Return the cross-entropy of the softmax over the scaled cosines, as the mean over the batch."""
+        classes = torch.from_numpy(self.classes[rows]).to(embeddings.device)
+        return ObjectiveLoss(self.head(embeddings, classes))
 
 
-def classification(towards: Classify, faces: FaceSet, batch: int, dimension: int) -> Classification:
-    """One class for each person who has a face."""
-    names, people = np.unique(faces.people, return_inverse=True)
-    head = ArcFaceLoss(len(names), dimension, margin=towards.margin_degrees, scale=towards.scale)
-    return Classification(faces.canvases, people.astype(np.int64), Draw.by_people(people, batch), head)
+def build_arcface(settings: ArcFaceSettings, recipe: Recipe, faces: FaceSet) -> ClassificationObjective:
+    """Return the objective of ArcFace. Raises TrainingError if there are fewer faces than a batch takes."""
+    create_head = partial(ArcFaceLoss, margin=settings.margin_degrees, scale=settings.classes.scale)
+    return _build(create_head, settings.classes, recipe, faces)
+
+
+def build_cosface(settings: CosFaceSettings, recipe: Recipe, faces: FaceSet) -> ClassificationObjective:
+    """Return the objective of CosFace. Raises TrainingError if there are fewer faces than a batch takes."""
+    create_head = partial(CosFaceLoss, margin=settings.margin_cosine, scale=settings.classes.scale)
+    return _build(create_head, settings.classes, recipe, faces)
+
+
+def _build(
+    create_head: Callable[[int, int], nn.Module], settings: ClassSettings, recipe: Recipe, faces: FaceSet
+) -> ClassificationObjective:
+    """Return the objective, with a class for each person who has a face.
+
+    create_head: takes the number of classes, and the dimension of the embeddings.
+    """
+    # The numbers of people have gaps where a person is held out. The classes are numbered without gaps.
+    people, classes = np.unique(faces.people, return_inverse=True)
+    head = create_head(len(people), recipe.dimension)
+    # A generator of its own: the processes of a run, and two runs of a recipe, must begin with the same centres.
+    generator = torch_random_stream(recipe.seed, Purpose.CLASS_CENTRES)
+    for centres in head.parameters():
+        nn.init.normal_(centres, std=settings.centre_std, generator=generator)
+    sampler = FaceSampler.by_people(classes, recipe.batch_size, settings.people_exponent)
+    return ClassificationObjective(faces.canvases, classes.astype(np.int64), sampler, head)

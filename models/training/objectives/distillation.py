@@ -1,8 +1,10 @@
-"""Distillation: the student's embedding of any view of a face is to be the teacher's of the clean one.
+"""Distillation: the network learns to return the embeddings of a teacher. It needs no labels.
 
-`1 - cos` holds every embedding to its place, a term on the batch's similarity matrix holds the distances between them:
-what 1.242 means, and what lets the student's probes be compared with the teacher's gallery (Park et al., 2019,
-relational knowledge distillation). It needs no labels.
+For any view of a face, the embedding of the network should equal the teacher's embedding of the clean face. The loss
+has two terms. `1 - cos` pulls each embedding to the place that the teacher gives it. The second term compares the
+cosines within the batch, so that distances between faces stay the same (relational knowledge distillation, Park et al.,
+2019). That keeps the meaning of the threshold 1.242, and makes the network's probes comparable with a gallery of the
+teacher.
 """
 
 from dataclasses import dataclass, field
@@ -11,42 +13,52 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.training.draws import Draw
-from models.training.objectives.base import Canvases, Loss, Rows
-from service.domain import Embeddings
+from models.training.data.canvases import Canvases, Rows
+from models.training.data.sampling import FaceSampler
+from models.training.objectives.base import ObjectiveLoss
+from service.domain.embedding import Embeddings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Distillation:
-    """targets: (n, d) float32, the teacher's embedding of each canvas."""
+class DistillationObjective:
+    """Pulls the embedding of each face to the embedding of the teacher.
+
+    teacher_embeddings: (n, d) float32, of each canvas.
+    similarity_weight: the weight of the second term of the loss.
+    """
 
     canvases: Canvases
-    targets: Embeddings
-    faces: Draw
+    teacher_embeddings: Embeddings
+    sampler: FaceSampler
     similarity_weight: float
     head: nn.Module = field(default_factory=nn.Identity)
 
-    def draw(self, rng: np.random.Generator) -> Rows:
-        """No face twice, people alike."""
-        return self.faces.draw(rng)
+    def draw_rows(self, rng: np.random.Generator) -> Rows:
+        """Draw different faces. People with many faces count for less than their number."""
+        return self.sampler.draw(rng)
 
-    def loss(self, embeddings: Tensor, rows: Rows) -> Loss:
-        """What `distilled` says of the batch."""
-        return distilled(embeddings, torch.from_numpy(self.targets[rows]).to(embeddings.device), self.similarity_weight)
-
-
-def distilled(embeddings: Tensor, targets: Tensor, similarity_weight: float) -> Loss:
-    """`mean(1 - cos) + similarity_weight * mean((S_student - S_teacher)^2)`, S the matrix of cosines; both (n, d)."""
-    apart, unlike = one_minus_cosine(embeddings, targets), similarity_error(embeddings, targets)
-    figures = {"one_minus_cosine": apart.item(), "similarity_error": unlike.item()}
-    return Loss(apart + similarity_weight * unlike, figures)
+    def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
+        """Return `distillation_loss` of the batch."""
+        teacher = torch.from_numpy(self.teacher_embeddings[rows]).to(embeddings.device)
+        return distillation_loss(embeddings, teacher, self.similarity_weight)
 
 
-def one_minus_cosine(embeddings: Tensor, targets: Tensor) -> Tensor:
-    """The mean over the rows of two (n, d) sets of unit vectors."""
-    return 1 - (embeddings * targets).sum(dim=1).mean()
+def distillation_loss(embeddings: Tensor, teacher: Tensor, similarity_weight: float) -> ObjectiveLoss:
+    """Return `mean(1 - cos) + similarity_weight * mean((S_network - S_teacher)^2)`, S the matrix of cosines.
+
+    embeddings, teacher: (n, d) float32, unit length, of the same faces.
+    """
+    cosine_term = one_minus_cosine(embeddings, teacher)
+    similarity_term = similarity_error(embeddings, teacher)
+    journal_values = {"one_minus_cosine": cosine_term.item(), "similarity_error": similarity_term.item()}
+    return ObjectiveLoss(cosine_term + similarity_weight * similarity_term, journal_values)
 
 
-def similarity_error(embeddings: Tensor, targets: Tensor) -> Tensor:
-    """The mean square of what the cosines within one set differ from those within the other."""
-    return (embeddings @ embeddings.T - targets @ targets.T).square().mean()
+def one_minus_cosine(embeddings: Tensor, teacher: Tensor) -> Tensor:
+    """Return the mean of `1 - cos` over the rows. embeddings, teacher: (n, d), unit length."""
+    return 1 - (embeddings * teacher).sum(dim=1).mean()
+
+
+def similarity_error(embeddings: Tensor, teacher: Tensor) -> Tensor:
+    """Return the mean square difference between the cosines within each set. Each is (n, d), unit length."""
+    return (embeddings @ embeddings.T - teacher @ teacher.T).square().mean()

@@ -1,8 +1,9 @@
-"""Harmonic embeddings (FaceNet's appendix): a new network whose embeddings can be compared with an old one's.
+"""Harmonic embeddings (the appendix of FaceNet): a new network whose embeddings compare with those of an old network.
 
-The batch is embedded by both, v1 fixed and v2 in training, and triplets are chosen among all of these vectors: anchor,
-positive and negative each from either. The paper trains by these alone, where v2 is the better network; distillation
-beside them keeps a small one near v1, which it leaves otherwise for what it knows by heart of the people trained on.
+A batch is embedded by two networks: v1, which is fixed, and v2, which is in training. Triplets are mined among all
+these embeddings, so anchor, positive and negative may each come from v1 or v2. The paper trains by these triplets only;
+its v2 is the better network. A small v2 leaves v1 for what it learned by heart about the people it is trained on. A
+distillation loss beside the triplets keeps it near v1.
 """
 
 from dataclasses import dataclass, field
@@ -11,39 +12,46 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.batches import Batches
-from models.training.objectives.base import Canvases, Loss, Rows
-from models.training.objectives.distillation import distilled
-from models.triplets import SemiHardMiner, triplet_loss
-from service.domain import Embeddings
+from models.training.data.canvases import Canvases, Labels, Rows
+from models.training.data.triplet_batches import TripletBatches
+from models.training.objectives.base import ObjectiveLoss
+from models.training.objectives.distillation import distillation_loss
+from models.training.objectives.triplet_loss import triplet_loss
+from models.training.objectives.triplet_mining import SemiHardMiner
+from service.domain.embedding import Embeddings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Harmony:
-    """fixed: (n, d) float32, what v1 says of every face. people: (n,) int64."""
+class HarmonicObjective:
+    """Trains v2 by triplets that mix its embeddings with the embeddings of v1.
+
+    v1_embeddings: (n, d) float32, of each canvas.
+    people: (n,) int64, the person on each canvas.
+    distillation_weight: the weight of the distillation loss.
+    similarity_weight: the weight of the second term of the distillation loss.
+    """
 
     canvases: Canvases
-    fixed: Embeddings
-    people: Rows
-    batches: Batches
+    v1_embeddings: Embeddings
+    people: Labels
+    batches: TripletBatches
     miner: SemiHardMiner
-    distil_weight: float
+    distillation_weight: float
     similarity_weight: float
     head: nn.Module = field(default_factory=nn.Identity)
 
-    def draw(self, rng: np.random.Generator) -> Rows:
-        """About 40 faces a person, and random negatives."""
+    def draw_rows(self, rng: np.random.Generator) -> Rows:
+        """Draw some people with many faces each, and random negatives."""
         return self.batches.draw(rng)
 
-    def loss(self, embeddings: Tensor, rows: Rows) -> Loss:
-        """The average over the mixed triplets that v2 has a part in, and the weighted loss of distillation from v1."""
-        v1 = torch.from_numpy(self.fixed[rows]).to(embeddings.device)
+    def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
+        """Return the mean loss of the mixed triplets with a part of v2, plus the weighted distillation loss."""
+        v1 = torch.from_numpy(self.v1_embeddings[rows]).to(embeddings.device)
         people = torch.from_numpy(self.people[rows]).to(embeddings.device).repeat(2)
-        both = torch.cat([embeddings, v1])
-        triplets = self.miner.mine(both.detach(), people).learnable(
-            torch.arange(len(both), device=both.device) >= len(v1)
-        )
-        near = distilled(embeddings, v1, self.similarity_weight)
-        figures = {"triplets": float(len(triplets)), "pairs_with_a_negative": triplets.found, **near.figures}
-        mixed = triplet_loss(both, triplets, self.miner.margin_sq_l2)
-        return Loss(mixed + self.distil_weight * near.value, figures)
+        stacked = torch.cat([embeddings, v1])
+        is_v1 = torch.arange(len(stacked), device=stacked.device) >= len(embeddings)
+        triplets = self.miner.mine(stacked.detach(), people).drop_fixed(is_v1)
+        distillation = distillation_loss(embeddings, v1, self.similarity_weight)
+        value = triplet_loss(stacked, triplets, self.miner.margin_sq_l2) + self.distillation_weight * distillation.value
+        journal_values = {"triplets": float(len(triplets)), "pairs_with_a_negative": triplets.share_with_negative}
+        return ObjectiveLoss(value, journal_values | distillation.journal_values)

@@ -1,1 +1,4 @@
-"""One file a resource or decision; each bears the name of its rules in `decisions/`."""
+"""The routes, one file for each verb or resource.
+
+A route reads the request, calls the decision, and forms the response.
+"""

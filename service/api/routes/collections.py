@@ -1,22 +1,22 @@
-"""Collections: galleries that know nothing of each other."""
+"""Collections: each is a gallery of its own."""
 
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.api.dependencies import ServicesDep
-from service.api.fields import Id, NoOptions, Page
-from service.api.gallery_answers import CollectionAnswer, CollectionsAnswer
-from service.api.problems import answers
+from service.api.dependencies import NoQuery, ServicesDep
+from service.api.problems import problem_responses
+from service.api.schemas.collections import CollectionAnswer, CollectionsAnswer
+from service.api.schemas.fields import Id, PageOptions
 
 router = APIRouter(prefix="/collections", tags=["gallery"])
 
 
-@router.get("", responses=answers(422, 503))
-async def list_collections(services: ServicesDep, page: Annotated[Page, Query()]) -> CollectionsAnswer:
-    """All collections, by id."""
-    found = await services.in_gallery(services.gallery.collections, page.limit, page.cursor)
+@router.get("", responses=problem_responses(422, 503))
+async def list_collections(services: ServicesDep, page: Annotated[PageOptions, Query()]) -> CollectionsAnswer:
+    """List all collections, by id."""
+    found = await services.gallery.list_collections(page.limit, page.cursor)
     return CollectionsAnswer(
         items=[CollectionAnswer.of(collection) for collection in found.items], next_cursor=found.next_cursor
     )
@@ -24,26 +24,24 @@ async def list_collections(services: ServicesDep, page: Annotated[Page, Query()]
 
 @router.put(
     "/{collection}",
-    responses={201: {"model": CollectionAnswer, "description": "Created"}, **answers(422, 503)},
+    responses={201: {"model": CollectionAnswer, "description": "Created"}, **problem_responses(422, 503)},
 )
 async def create_collection(
-    services: ServicesDep, collection: Id, _options: Annotated[NoOptions, Query()], response: Response
+    services: ServicesDep, collection: Id, _options: NoQuery, response: Response
 ) -> CollectionAnswer:
-    """Creates a collection: 201. If it is there already, nothing changes: 200."""
-    found, is_new = await services.in_gallery(services.gallery.create_collection, collection)
+    """Create a collection: 201. If it exists, nothing changes: 200."""
+    found, is_new = await services.gallery.create_collection(collection)
     response.status_code = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return CollectionAnswer.of(found)
 
 
-@router.get("/{collection}", responses=answers(404, 422, 503))
-async def get_collection(
-    services: ServicesDep, collection: Id, _options: Annotated[NoOptions, Query()]
-) -> CollectionAnswer:
-    """What a collection holds, and the model that its faces are bound to."""
-    return CollectionAnswer.of(await services.in_gallery(services.gallery.collection, collection))
+@router.get("/{collection}", responses=problem_responses(404, 422, 503))
+async def get_collection(services: ServicesDep, collection: Id, _options: NoQuery) -> CollectionAnswer:
+    """Show how many subjects and faces a collection has, and the model that it is bound to."""
+    return CollectionAnswer.of(await services.gallery.get_collection(collection))
 
 
-@router.delete("/{collection}", status_code=HTTPStatus.NO_CONTENT, responses=answers(404, 422, 503))
-async def delete_collection(services: ServicesDep, collection: Id, _options: Annotated[NoOptions, Query()]) -> None:
-    """Deletes a collection with its subjects and faces. `default` is there again at once, empty."""
-    await services.in_gallery(services.gallery.delete_collection, collection)
+@router.delete("/{collection}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
+async def delete_collection(services: ServicesDep, collection: Id, _options: NoQuery) -> None:
+    """Delete a collection with its subjects and faces. `default` is created again at once, empty."""
+    await services.gallery.delete_collection(collection)

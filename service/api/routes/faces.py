@@ -1,42 +1,41 @@
-"""The faces of subjects: enrolment, and the references that it made."""
+"""The faces of subjects: enrol, show and delete them."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from service.api import examples
-from service.api.answers import BoxAnswer, ModelAnswer, warnings_of
 from service.api.bodies import body_of
-from service.api.body_schemas import request_body
-from service.api.dependencies import ServicesDep
-from service.api.fields import Id, NoOptions, Page
-from service.api.gallery_answers import EnrolledFaceAnswer, EnrolmentAnswer, EnrolmentResult, FacesAnswer
-from service.api.problems import answers
-from service.api.refusals import NothingEnrolled
-from service.api.requests import EnrolOptions, ImagesBody
-from service.decisions.people import CHOICES, Enrolling, enrol
-from service.errors import FaceError, KnownElsewhere
-from service.galleries.base import Elsewhere, Enrolled, Known
+from service.api.dependencies import NoQuery, ServicesDep
+from service.api.openapi import IMAGES_EXAMPLE, request_body
+from service.api.problems import NothingEnrolled, problem_responses
+from service.api.schemas.faces import EnrolledFaceAnswer, EnrolmentAnswer, EnrolmentResult, EnrolOptions, FacesAnswer
+from service.api.schemas.fields import Id, PageOptions
+from service.api.schemas.images import ImagesBody
+from service.api.schemas.responses import BoxAnswer, ModelAnswer, warnings_of
+from service.decisions.enrol import ON_SEVERAL, ImageEnrolment, enrol
+from service.domain.errors import EnrolledElsewhere, FacenetError
+from service.gallery.base import EnrolledBefore, EnrolledForAnother, EnrolledNow
 
 router = APIRouter(prefix="/collections/{collection}", tags=["gallery"])
-NoQuery = Annotated[NoOptions, Query()]
 
 
-@router.get("/subjects/{subject}/faces", responses=answers(404, 422, 503))
-async def list_faces(services: ServicesDep, collection: Id, subject: Id, page: Annotated[Page, Query()]) -> FacesAnswer:
-    """All faces of a subject, by id."""
-    found = await services.in_gallery(services.gallery.faces, collection, subject, page.limit, page.cursor)
+@router.get("/subjects/{subject}/faces", responses=problem_responses(404, 422, 503))
+async def list_faces(
+    services: ServicesDep, collection: Id, subject: Id, page: Annotated[PageOptions, Query()]
+) -> FacesAnswer:
+    """List all faces of a subject, by id."""
+    found = await services.gallery.list_faces(collection, subject, page.limit, page.cursor)
     return FacesAnswer(items=[EnrolledFaceAnswer.of(face) for face in found.items], next_cursor=found.next_cursor)
 
 
 @router.post(
     "/subjects/{subject}/faces",
     status_code=HTTPStatus.CREATED,
-    openapi_extra=request_body(ImagesBody, examples.IMAGES),
+    openapi_extra=request_body(ImagesBody, IMAGES_EXAMPLE),
     responses={
         200: {"model": EnrolmentAnswer, "description": "All of them are enrolled already"},
-        **answers(400, 404, 409, 413, 415, 422, 503),
+        **problem_responses(400, 404, 409, 413, 415, 422, 503),
     },
 )
 async def enrol_faces(
@@ -47,46 +46,48 @@ async def enrol_faces(
     options: Annotated[EnrolOptions, Query()],
     response: Response,
 ) -> EnrolmentAnswer:
-    """Enrols one face of each image, all in one transaction. A refused image does not keep the others out.
+    """Enrol one face of each image, all in one transaction. A refused image does not keep the others out.
 
-    201 where any was stored, 200 where all are known already, 422 with the same `results` where none was stored.
+    201 if any face was stored, 200 if all images are known already, 422 with the same `results` if nothing was stored.
     """
-    with services.door.admit(len(body.images)):
-        enrolled = await enrol(services.inputs, collection, subject, body.images, CHOICES[options.on_several])
-    results = [_result(one) for one in enrolled]
+    with services.admission.admit(len(body.images)):
+        select = ON_SEVERAL[options.on_several]
+        enrolments = await enrol(services.probes, collection, subject, body.images, select)
+    results = [_result(enrolment) for enrolment in enrolments]
     statuses = {result.status for result in results}
     if "enrolled" not in statuses and "refused" in statuses:
         raise NothingEnrolled(results)
     response.status_code = HTTPStatus.CREATED if "enrolled" in statuses else HTTPStatus.OK
-    return EnrolmentAnswer(results=results, model=ModelAnswer.of(services.inputs.card))
+    return EnrolmentAnswer(results=results, model=ModelAnswer.of(services.card))
 
 
-@router.get("/faces/{face}", responses=answers(404, 422, 503))
+@router.get("/faces/{face}", responses=problem_responses(404, 422, 503))
 async def get_face(services: ServicesDep, collection: Id, face: Id, _options: NoQuery) -> EnrolledFaceAnswer:
-    """Whose face it is, and when it was enrolled."""
-    return EnrolledFaceAnswer.of(await services.in_gallery(services.gallery.face, collection, face))
+    """Show whose face it is, and when it was enrolled."""
+    return EnrolledFaceAnswer.of(await services.gallery.get_face(collection, face))
 
 
-@router.delete("/faces/{face}", status_code=HTTPStatus.NO_CONTENT, responses=answers(404, 422, 503))
+@router.delete("/faces/{face}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
 async def delete_face(services: ServicesDep, collection: Id, face: Id, _options: NoQuery) -> None:
-    """Forgets one face."""
-    await services.in_gallery(services.gallery.delete_face, collection, face)
+    """Delete one face."""
+    await services.gallery.delete_face(collection, face)
 
 
-def _result(one: Enrolling) -> EnrolmentResult:
-    face = one.probe.faces[0] if one.probe else None
-    seen = {
+def _result(enrolment: ImageEnrolment) -> EnrolmentResult:
+    probe, outcome = enrolment.probe, enrolment.outcome
+    face = probe.faces[0] if probe else None
+    image_fields = {
         "box": BoxAnswer.of(face.box) if face else None,
-        "warnings": warnings_of(one.probe.notices) if one.probe else [],
+        "warnings": warnings_of(probe.notices) if probe else [],
     }
-    match one.outcome:
-        case Enrolled(face_id) | Known(face_id):
-            return EnrolmentResult(status=one.outcome.status, face=face_id, code=None, detail=None, **seen)
-        case Elsewhere(face_id):
-            return _refused(KnownElsewhere(), face_id, seen)
-        case FaceError():
-            return _refused(one.outcome, None, seen)
+    match outcome:
+        case EnrolledNow(face_id) | EnrolledBefore(face_id):
+            return EnrolmentResult(status=outcome.status, face=face_id, code=None, detail=None, **image_fields)
+        case EnrolledForAnother(face_id):
+            return _refused(EnrolledElsewhere(), face_id, image_fields)
+        case FacenetError():
+            return _refused(outcome, None, image_fields)
 
 
-def _refused(why: FaceError, face: str | None, seen: dict[str, Any]) -> EnrolmentResult:
-    return EnrolmentResult(status="refused", face=face, code=why.code, detail=str(why), **seen)
+def _refused(error: FacenetError, face_id: str | None, image_fields: dict[str, Any]) -> EnrolmentResult:
+    return EnrolmentResult(status="refused", face=face_id, code=error.code, detail=str(error), **image_fields)

@@ -1,58 +1,46 @@
-"""Whether the service lives and is ready, what it loaded, and its figures."""
+"""Whether the service is alive and ready, the model that it loaded, and its metrics."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from service.api.answers import CompatibleAnswer, HealthAnswer, LoadedModelAnswer, identification_threshold
-from service.api.dependencies import ServicesDep
-from service.api.fields import NoOptions
-from service.api.problems import answers
-from service.errors import Ending
+from service.api.dependencies import NoQuery, ServicesDep
+from service.api.problems import problem_responses
+from service.api.schemas.health import HealthAnswer, LoadedModelAnswer
+from service.domain.errors import ShuttingDown
 
 router = APIRouter(tags=["service"])
-NoQuery = Annotated[NoOptions, Query()]
 
 
-@router.get("/livez", responses=answers(422))
+@router.get("/livez", responses=problem_responses(422))
 async def livez(_options: NoQuery) -> HealthAnswer:
-    """The process answers. Restart it if this does not."""
+    """Show that the process answers. If it does not, restart it."""
     return HealthAnswer(status="alive")
 
 
-@router.get("/readyz", responses=answers(422, 503))
+@router.get("/readyz", responses=problem_responses(422, 503))
 async def readyz(services: ServicesDep, _options: NoQuery) -> HealthAnswer:
-    """The model is warm, the records can be read and the index agrees with them. Send no requests before."""
-    if services.ending.is_set():
-        raise Ending
-    await services.in_gallery(services.gallery.check)
+    """Show that the model is warm, the records can be read, and the indexes agree with them.
+
+    Send no requests before.
+    """
+    if services.shutting_down.is_set():
+        raise ShuttingDown
+    await services.gallery.check()
     return HealthAnswer(status="ready")
 
 
-@router.get("/model", responses=answers(422))
+@router.get("/model", responses=problem_responses(422))
 async def model(services: ServicesDep, _options: NoQuery) -> LoadedModelAnswer:
-    """The loaded embedder. Its `id` is in every answer, and a collection is bound to it."""
-    card = services.inputs.card
-    return LoadedModelAnswer(
-        name=card.name,
-        id=card.id,
-        dimension=card.dimension,
-        architecture=card.architecture,
-        licence=card.licence,
-        training=card.training,
-        threshold=card.thresholds.verification,
-        identification_threshold=identification_threshold(card.thresholds),
-        compatible_with=[CompatibleAnswer.of(other) for other in card.compatible_with],
-    )
+    """Show the loaded embedder. Its `id` is in every answer, and a collection is bound to it."""
+    return LoadedModelAnswer.of(services.card)
 
 
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **answers(422)},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problem_responses(422)},
 )
 async def metrics(_options: NoQuery) -> Response:
-    """Figures in Prometheus's text format."""
+    """Return the metrics in Prometheus's text format."""
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,18 +1,16 @@
-"""POST /verify: are these two the same person?"""
+"""POST /verify: do two images show the same person?"""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from service.api import examples
-from service.api.answers import FaceAnswer, ModelAnswer, warnings_of
 from service.api.bodies import body_of
-from service.api.body_schemas import request_body
-from service.api.decision_answers import ImageAnswer, VerifyAnswer
 from service.api.dependencies import ServicesDep
-from service.api.problems import answers
-from service.api.requests import VerifyBody, VerifyOptions
-from service.decisions.inputs import Probe
+from service.api.openapi import VERIFY_EXAMPLE, request_body
+from service.api.problems import problem_responses
+from service.api.schemas.responses import FaceAnswer, ModelAnswer, warnings_of
+from service.api.schemas.verify import ImageAnswer, VerifyAnswer, VerifyBody, VerifyOptions
+from service.decisions.probes import Probe
 from service.decisions.verify import verify
 
 router = APIRouter(tags=["decisions"])
@@ -20,17 +18,17 @@ router = APIRouter(tags=["decisions"])
 
 @router.post(
     "/verify",
-    openapi_extra=request_body(VerifyBody, examples.VERIFY),
-    responses=answers(400, 404, 409, 413, 415, 422, 503),
+    openapi_extra=request_body(VerifyBody, VERIFY_EXAMPLE),
+    responses=problem_responses(400, 404, 409, 413, 415, 422, 503),
 )
 async def verify_images(
     services: ServicesDep,
     body: Annotated[VerifyBody, Depends(body_of(VerifyBody))],
     options: Annotated[VerifyOptions, Query()],
 ) -> VerifyAnswer:
-    """Whether two images show the same person: their distance, and whether it is below the threshold."""
-    with services.door.admit(2):
-        found = await verify(services.inputs, body.image_a, body.image_b, options.threshold)
+    """Compare two images: their distance, and whether it is below the threshold."""
+    with services.admission.admit(2):
+        found = await verify(services.probes, body.image_a, body.image_b, options.threshold)
     return VerifyAnswer(
         verified=found.verified,
         distance=found.distance,
@@ -38,8 +36,8 @@ async def verify_images(
         fmr=None,
         image_a=_image(found.image_a),
         image_b=_image(found.image_b),
-        model=ModelAnswer.of(services.inputs.card),
-        compared_with=ModelAnswer.compatible(found.other, services.inputs.card),
+        model=ModelAnswer.of(services.card),
+        compared_with=ModelAnswer.of_compatible(found.compatible_model, services.card),
     )
 
 

@@ -1,44 +1,55 @@
+"""`calibrate-between` and `evaluate compatibility`: together they print an entry of a card."""
+
 import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from models.commands.compatibility import app
+from models.commands.app import app
 from models.errors import DatasetError
-from service.card import Compatible
+from service.model_files.card import CompatibleModel
+
+pytestmark = pytest.mark.slow
 
 
 def _run(*arguments: str | Path) -> str:
-    done = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
 
-def test_what_both_commands_print_is_the_entry_of_a_card(
+def test_the_two_commands_print_the_entry_of_a_compatible_model(
     twins: list[str], people: Path, images: Path, pairs_file: Path, tmp_path: Path
 ) -> None:
-    entry = _run("compatible", *twins, people, "--references", "5")
-    told = _run("compatibility", *twins, "--images", images, "--pairs", pairs_file, "--out", tmp_path)
-    printed = entry + "\n" + told[told.index("[[models.") :]
+    entry = _run("calibrate-between", *twins, people, "--references", "5")
+    results = _run("evaluate", "compatibility", *twins, "--images", images, "--pairs", pairs_file, "--out", tmp_path)
+    printed = entry + "\n" + results[results.index("[[models.") :]
 
     (row,) = tomllib.loads(printed)["models"]["new"]["compatible_with"]
 
-    found = Compatible.model_validate(row)
-    assert found.name == "old"
-    assert found.error_rates[0].measured_on == f"80 photographs of 20 people of {people.name}"
-    assert [one.benchmark for one in found.results] == [
+    model = CompatibleModel.model_validate(row)
+    assert model.name == "old"
+    assert model.error_rates[0].measured_on == f"80 photographs of 20 people of {people.name}"
+    assert [result.benchmark for result in model.results] == [
         "LFW View 2, accuracy, against old",
         "LFW View 2, VAL at FMR 1e-3, against old",
         "LFW, closed-set rank-1 of 1 references, against old",
     ]
-    assert {one.command.split()[0] for one in found.results} == {"facenet-models"}
+    assert {result.command.split()[0] for result in model.results} == {"facenet-models"}
 
 
-def test_too_few_people_are_refused_before_any_is_embedded(twins: list[str], tmp_path: Path) -> None:
+def test_too_few_people_are_refused_before_any_photograph_is_embedded(twins: list[str], tmp_path: Path) -> None:
     for name in ("ada", "bob"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jpg").touch()
 
     with pytest.raises(DatasetError, match=r"1000 references need more .* there are 2\. Pass --references 1 or fewer"):
-        _run("compatible", *twins, tmp_path)
+        _run("calibrate-between", *twins, tmp_path)
+
+
+def test_the_old_name_of_the_command_is_gone(twins: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "compatible", *twins, str(tmp_path)])
+
+    assert done.exit_code == 2
+    assert "No such command 'compatible'" in done.output

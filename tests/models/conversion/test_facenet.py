@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 
 from models.conversion import graphdef
 from models.conversion.facenet import convert
-from service.card import EmbedderCard
-from service.domain import Crops
-from service.model_file import open_model
+from service.domain.face import Crops
+from service.model_files.card import EmbedderCard
+from service.model_files.model_file import open_model
 
 Array = NDArray[np.float64]
 Window = tuple[int, int]
 
 
-def test_the_converted_graph_embeds_as_the_graphdef_says(
+@pytest.mark.slow
+def test_the_converted_graph_gives_the_embedding_of_the_graphdef(
     models_dir: Path, original: Callable[[str], bytes], crops: Callable[[str], Crops]
 ) -> None:
     face = crops("facenet")[:1]
@@ -23,20 +24,20 @@ def test_the_converted_graph_embeds_as_the_graphdef_says(
 
     (embedding,) = converted.run(["embeddings"], {"crops": face})
 
-    expected = _Slow(original("facenet"), (face.astype(np.float64) - 127.5) / 128)["embeddings"]
+    expected = _GraphDefEvaluator(original("facenet"), (face.astype(np.float64) - 127.5) / 128)["embeddings"]
     np.testing.assert_allclose(embedding, expected, atol=1e-6)
 
 
-def test_a_file_that_is_cut_off_is_no_graphdef(original: Callable[[str], bytes]) -> None:
+def test_a_file_that_is_cut_off_is_refused(original: Callable[[str], bytes]) -> None:
     with pytest.raises(ValueError, match="cut off"):
         convert(original("facenet")[:100_000])
 
 
-class _Slow:
-    """TensorFlow's operations one by one, each node's value computed when it is asked for; NHWC."""
+class _GraphDefEvaluator:
+    """Computes the value of a node, and of the nodes that it reads, by a NumPy version of each operation. NHWC."""
 
     def __init__(self, data: bytes, pixels: Array) -> None:
-        self._nodes = {node.name: node for node in graphdef.read(data)}
+        self._nodes = {node.name: node for node in graphdef.read_nodes(data)}
         self._values: dict[str, Array] = {"input": pixels}
 
     def __getitem__(self, name: str) -> Array:
@@ -47,36 +48,36 @@ class _Slow:
     def _compute(self, node: graphdef.Node) -> Array:
         if node.op == "Const":
             return node.tensor().astype(np.float64)
-        return _OPERATIONS[node.op](node, [self[one] for one in node.inputs])
+        return _OPERATIONS[node.op](node, [self[name] for name in node.inputs])
 
 
-def _windows(node: graphdef.Node, x: Array, window: Window, outside: float) -> Array:
-    """(n, rows, columns, c, h, w): what each position of the window sees."""
+def _windows(node: graphdef.Node, x: Array, window: Window, padding_value: float) -> Array:
+    """Return the input at each position of the window, (n, rows, columns, c, h, w)."""
     strides = node.integers("strides")[1:3]
     padding = [(0, 0)] * 4
     if node.text("padding") == "SAME":
         for axis, (side, size, stride) in enumerate(zip(x.shape[1:3], window, strides, strict=True), 1):
             missing = max(0, (-(-side // stride) - 1) * stride + size - side)
             padding[axis] = (missing // 2, missing - missing // 2)
-    padded = np.pad(x, padding, constant_values=outside)
+    padded = np.pad(x, padding, constant_values=padding_value)
     return np.lib.stride_tricks.sliding_window_view(padded, window, axis=(1, 2))[:, :: strides[0], :: strides[1]]
 
 
 def _convolution(node: graphdef.Node, inputs: list[Array]) -> Array:
     x, weight = inputs
-    seen = _windows(node, x, (weight.shape[0], weight.shape[1]), 0.0)
-    return np.tensordot(seen, weight, axes=([4, 5, 3], [0, 1, 2]))
+    windows = _windows(node, x, (weight.shape[0], weight.shape[1]), 0.0)
+    return np.tensordot(windows, weight, axes=([4, 5, 3], [0, 1, 2]))
 
 
-def _pooled(node: graphdef.Node, inputs: list[Array]) -> Array:
+def _pool(node: graphdef.Node, inputs: list[Array]) -> Array:
     height, width = node.integers("ksize")[1:3]
-    seen = _windows(node, inputs[0], (height, width), -np.inf)
-    return np.asarray(seen.max((4, 5)) if node.op == "MaxPool" else seen.mean((4, 5)))
+    windows = _windows(node, inputs[0], (height, width), -np.inf)
+    return np.asarray(windows.max((4, 5)) if node.op == "MaxPool" else windows.mean((4, 5)))
 
 
-def _normalised(node: graphdef.Node, inputs: list[Array]) -> Array:
+def _batch_normalisation(node: graphdef.Node, inputs: list[Array]) -> Array:
     x, scale, offset, mean, variance = inputs
-    return (x - mean) / np.sqrt(variance + node.real("epsilon")) * scale + offset
+    return (x - mean) / np.sqrt(variance + node.number("epsilon")) * scale + offset
 
 
 _OPERATIONS: dict[str, Callable[[graphdef.Node, list[Array]], Array]] = {
@@ -85,12 +86,12 @@ _OPERATIONS: dict[str, Callable[[graphdef.Node, list[Array]], Array]] = {
     "Add": lambda _node, inputs: inputs[0] + inputs[1],
     "Mul": lambda _node, inputs: inputs[0] * inputs[1],
     "Relu": lambda _node, inputs: np.maximum(inputs[0], 0),
-    "MaxPool": _pooled,
-    "AvgPool": _pooled,
+    "MaxPool": _pool,
+    "AvgPool": _pool,
     "ConcatV2": lambda _node, inputs: np.concatenate(inputs[:-1], int(inputs[-1])),
     "Reshape": lambda _node, inputs: inputs[0].reshape(inputs[1].astype(int).tolist()),
     "MatMul": lambda _node, inputs: inputs[0] @ inputs[1],
-    "FusedBatchNorm": _normalised,
+    "FusedBatchNorm": _batch_normalisation,
     "Square": lambda _node, inputs: inputs[0] ** 2,
     "Sum": lambda _node, inputs: inputs[0].sum(int(inputs[1].item()), keepdims=True),
     "Maximum": lambda _node, inputs: np.maximum(inputs[0], inputs[1]),

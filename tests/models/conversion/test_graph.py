@@ -12,12 +12,12 @@ SHAPE = (2, 5, 7, 7)
 
 
 def _run(nodes: list[NodeProto], weights: graph.Weights, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    values = [graph.float_value(name, *SHAPE[1:]) for name in ("x", "y")]
+    values = [graph.float_output(name, *SHAPE[1:]) for name in ("x", "y")]
     model = graph.build("prelu", nodes, weights, values[:1], values[1:])
     return cast("list[NDArray[np.float32]]", ReferenceEvaluator(model).run(None, {"x": x}))[0]
 
 
-def test_a_lowered_prelu_gives_the_same_numbers() -> None:
+def test_a_replaced_prelu_gives_the_same_numbers() -> None:
     rng = np.random.default_rng(0)
     slope = rng.normal(size=(5, 1, 1)).astype(np.float32)
     x = rng.normal(size=SHAPE).astype(np.float32)
@@ -37,7 +37,7 @@ def test_a_prelu_of_dense_features_stays() -> None:
     assert lowered == nodes
 
 
-def test_dequantisation_in_blocks_is_folded_to_what_it_computes() -> None:
+def test_dequantisation_in_blocks_is_replaced_by_its_result() -> None:
     quantised = np.arange(-3, 3, dtype=np.int8).reshape(2, 3)
     weights: graph.Weights = {
         "q": quantised,
@@ -54,7 +54,7 @@ def test_dequantisation_in_blocks_is_folded_to_what_it_computes() -> None:
     kept, folded = graph.fold_dequantisation(nodes, weights)
 
     assert [node.op_type for node in kept] == ["MatMul"]
-    # (q - zero) * scale, two columns to a block: the third column has the second scale.
+    # (q - zero) * scale, two columns a block: the third column has the second scale.
     np.testing.assert_array_equal(folded["w"], [[-1.5, -1.0, -4.0], [-2.0, -1.0, 8.0]])
     np.testing.assert_array_equal(folded["turned"], np.reshape(folded["w"], (3, 2)))
 

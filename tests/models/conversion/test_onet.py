@@ -5,15 +5,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.conversion.pickled import read_tensors
-from service.card import LandmarksCard
-from service.domain import Crops
-from service.model_file import open_model
+from models.conversion.torch_tensors import read_tensors
+from service.domain.face import Crops
+from service.model_files.card import LandmarksCard
+from service.model_files.model_file import open_model
 
 Array = NDArray[np.float64]
 
 
-def test_the_converted_graph_places_points_as_the_layers_do_one_by_one(
+def test_the_converted_graph_gives_the_landmarks_of_the_published_layers(
     models_dir: Path, original: Callable[[str], bytes], crops: Callable[[str], Crops]
 ) -> None:
     faces = np.stack([cv2.resize(face, (48, 48), interpolation=cv2.INTER_AREA) for face in crops("sface")])
@@ -21,10 +21,12 @@ def test_the_converted_graph_places_points_as_the_layers_do_one_by_one(
 
     (landmarks,) = converted.run(["landmarks"], {"crops": faces.astype(np.uint8)})
 
-    np.testing.assert_allclose(landmarks, _slowly(faces.astype(np.float64), read_tensors(original("onet"))), atol=1e-6)
+    np.testing.assert_allclose(
+        landmarks, _run_layers(faces.astype(np.float64), read_tensors(original("onet"))), atol=1e-6
+    )
 
 
-def test_the_points_are_where_a_face_has_them(models_dir: Path, crops: Callable[[str], Crops]) -> None:
+def test_eyes_nose_and_mouth_are_in_their_order(models_dir: Path, crops: Callable[[str], Crops]) -> None:
     faces = np.stack([cv2.resize(face, (48, 48), interpolation=cv2.INTER_AREA) for face in crops("sface")])
     converted = open_model(models_dir / "onet.onnx", LandmarksCard, "cpu", 1).session
 
@@ -36,8 +38,8 @@ def test_the_points_are_where_a_face_has_them(models_dir: Path, crops: Callable[
         assert max(right_eye[1], left_eye[1]) < nose[1] < min(right_mouth[1], left_mouth[1])
 
 
-def _slowly(pixels: Array, weights: dict[str, NDArray[np.float32]]) -> Array:
-    """facenet-pytorch's ONet.forward, layer by layer. pixels: (n, 48, 48, 3). Returns (n, 5, 2)."""
+def _run_layers(pixels: Array, weights: dict[str, NDArray[np.float32]]) -> Array:
+    """Compute ONet.forward of facenet-pytorch layer by layer. pixels: (n, 48, 48, 3). Returns (n, 5, 2)."""
     x = (pixels.transpose(0, 3, 1, 2) - 127.5) * 0.0078125
     for layer, window in ((1, 3), (2, 3), (3, 2), (4, 0)):
         x = _convolution(x, weights[f"conv{layer}.weight"], weights[f"conv{layer}.bias"])
@@ -65,7 +67,7 @@ def _prelu(x: Array, slope: NDArray[np.float32]) -> Array:
 
 
 def _pool(x: Array, window: int) -> Array:
-    """Maximum at stride 2; the last window may reach beyond the edge."""
+    """Compute the maximum of windows at stride 2. The last window may reach beyond the edge."""
     rows, columns = (-(-(side - window) // 2) + 1 for side in x.shape[2:])
     y = np.empty((*x.shape[:2], rows, columns))
     for row in range(rows):

@@ -4,22 +4,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from service.card import EmbedderCard
-from service.distances import unit
-from service.domain import Crops
-from service.model_file import open_model
+from service.domain.distances import unit
+from service.domain.face import Crops
+from service.model_files.card import EmbedderCard
+from service.model_files.model_file import open_model
 
 
-def test_the_converted_graph_embeds_as_the_original_does(
+def test_the_converted_graph_gives_the_embeddings_of_the_published_file(
     models_dir: Path, original: Callable[[str], bytes], crops: Callable[[str], Crops], tmp_path: Path
 ) -> None:
-    # ONNX Runtime refuses the original's quantised biases; OpenCV, whose zoo it is from, reads them.
+    # ONNX Runtime refuses the quantised biases of the published file. OpenCV reads them; the file is from its zoo.
     file = tmp_path / "sface.onnx"
     file.write_bytes(original("sface"))
     published = cv2.dnn.readNetFromONNX(str(file), engine=cv2.dnn.ENGINE_CLASSIC)
     faces = crops("sface")
 
-    # It takes RGB in 0..255, channels first, one face at a time. Its features are of any length.
+    # The input is one face, RGB in 0..255, channels first. The features are of any length.
     features = []
     for face in faces:
         published.setInput(face[None].transpose(0, 3, 1, 2).astype(np.float32))

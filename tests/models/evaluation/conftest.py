@@ -1,16 +1,16 @@
-"""A set of three photographs in the form of Labelled Faces in the Wild."""
+"""A data set of three photographs in the form of Labelled Faces in the Wild."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from models.evaluation.pairs import Pairs, read_pairs
+from models.evaluation.data.pairs import PairList, read_pair_lists
 
 
 @pytest.fixture
 def images(photographs: Path, tmp_path: Path) -> Path:
-    """Obama twice and Biden, named as LFW names them."""
+    """Obama twice and Biden once, with file names as in LFW."""
     for name, number, source in (
         ("O", 1, "obama/obama.jpg"),
         ("O", 2, "obama/obama2.jpg"),
@@ -23,8 +23,8 @@ def images(photographs: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pairs(tmp_path: Path) -> Pairs:
-    """Two folds of a pair of one person and a pair of two."""
+def pair_list(tmp_path: Path) -> PairList:
+    """Two folds, each with a genuine pair and an impostor pair."""
     file = tmp_path / "pairs.txt"
     file.write_text("2\t1\nO\t1\t2\nO\t1\tB\t1\nO\t2\t1\nO\t2\tB\t1\n", "utf-8")
-    return read_pairs(file)
+    return read_pair_lists(file)

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import DatasetError
-from models.preparation.folder import Photograph, plan, read_folder
+from models.preparation.folder import PhotographFile, plan_shards, read_folder
 
 
-def _photographs(person: str, count: int) -> tuple[Photograph, ...]:
-    return tuple(Photograph(person, f"{number:03}.jpg", 100, 1) for number in range(count))
+def _photographs(person: str, count: int) -> tuple[PhotographFile, ...]:
+    return tuple(PhotographFile(person, f"{number:03}.jpg", 100, 1) for number in range(count))
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,11 @@ def _photographs(person: str, count: int) -> tuple[Photograph, ...]:
         ("-001.jpg", "photographs"),
     ],
 )
-def test_a_source_is_what_stands_before_the_last_number(name: str, source: str) -> None:
-    assert Photograph("anna", name, 1, 1).source == source
+def test_the_source_is_the_part_of_the_name_before_the_last_number(name: str, source: str) -> None:
+    assert PhotographFile("anna", name, 1, 1).source == source
 
 
-def test_people_and_photographs_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_people_and_photographs_are_in_the_order_of_their_names(tmp_path: Path) -> None:
     for file in ("b/2.jpg", "b/10.jpg", "a/x.jpg", "a/.hidden", ".git/config", "a/more/deep.jpg", "notes.txt"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
@@ -34,7 +34,7 @@ def test_people_and_photographs_come_in_the_order_of_their_names(tmp_path: Path)
 
     folder = read_folder(tmp_path)
 
-    assert [[one.file for one in photographs] for photographs in folder.people.values()] == [
+    assert [[photograph.file for photograph in photographs] for photographs in folder.people.values()] == [
         ["a/x.jpg"],
         ["b/10.jpg", "b/2.jpg"],
         [],
@@ -42,14 +42,14 @@ def test_people_and_photographs_come_in_the_order_of_their_names(tmp_path: Path)
     assert len(folder) == 3
 
 
-def test_a_link_to_nothing_is_listed_so_that_it_can_be_reported(tmp_path: Path) -> None:
+def test_a_broken_link_is_listed_so_that_the_report_names_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
 
-    assert [one.file for one in read_folder(tmp_path).people["a"]] == ["a/gone.jpg"]
+    assert [photograph.file for photograph in read_folder(tmp_path).people["a"]] == ["a/gone.jpg"]
 
 
-def test_a_folder_that_is_not_there_or_is_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(DatasetError, match=r"nowhere cannot be read \(No such file or directory\)"):
@@ -76,23 +76,25 @@ def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 def test_whole_people_share_a_shard_until_it_is_full() -> None:
     people = [_photographs(name, count) for name, count in zip("abcdefg", (3, 2, 0, 9, 1, 4, 2), strict=True)]
 
-    parts = plan(people, per_shard=5)
+    plans = plan_shards(people, per_shard=5)
 
-    assert [sorted({one.person for one in part.photographs}) for part in parts] == [
+    assert [sorted({photograph.person for photograph in plan.photographs}) for plan in plans] == [
         ["a", "b"],
         ["d"],
         ["e", "f"],
         ["g"],
     ]
-    assert [one for part in parts for one in part.photographs] == [one for person in people for one in person]
-    assert [part.name for part in parts] == ["faces-00000", "faces-00001", "faces-00002", "faces-00003"]
+    assert [photograph for plan in plans for photograph in plan.photographs] == [
+        photograph for photographs in people for photograph in photographs
+    ]
+    assert [plan.name for plan in plans] == ["faces-00000", "faces-00001", "faces-00002", "faces-00003"]
 
 
-def test_a_part_is_of_another_make_where_a_photograph_in_it_or_before_it_changed() -> None:
+def test_a_changed_photograph_changes_made_of_for_its_shard_and_all_later_shards() -> None:
     people = [_photographs(name, 2) for name in "abc"]
-    changed = [people[0], (people[1][0], Photograph("b", "001.jpg", 100, 2)), people[2]]
+    changed = [people[0], (people[1][0], PhotographFile("b", "001.jpg", 100, 2)), people[2]]
 
-    same, other = plan(people, per_shard=2), plan(changed, per_shard=2)
+    before, after = plan_shards(people, per_shard=2), plan_shards(changed, per_shard=2)
 
-    assert [one.made_of == two.made_of for one, two in zip(same, other, strict=True)] == [True, False, False]
-    assert plan(people, per_shard=2) == same
+    assert [old.made_of == new.made_of for old, new in zip(before, after, strict=True)] == [True, False, False]
+    assert plan_shards(people, per_shard=2) == before

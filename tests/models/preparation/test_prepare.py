@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from models.errors import DatasetError
-from models.faces import load
 from models.preparation.folder import read_folder
-from models.preparation.prepare import Preparation, prepare
-from models.preparation.report import Report
-from service.pipeline import PipelineOptions
-from tests.pictures import meadow
+from models.preparation.prepare import PreparationOptions, prepare
+from models.preparation.report import PreparationReport
+from models.training.data.face_set import load_face_set
+from service.pipeline.opening import PipelineOptions
+from tests.support.sample_images import png_without_face
 
 SIDE_PX = 32
 
@@ -25,22 +25,17 @@ def _picture(file: Path) -> Image.Image:
         return picture.convert("RGB")
 
 
-def _prepare(folder: Path, out: Path, how: Preparation) -> Report:
-    return prepare(read_folder(folder), out, how, lambda: None)
+def _prepare(folder: Path, out: Path, preparation: PreparationOptions) -> PreparationReport:
+    return prepare(read_folder(folder), out, preparation, lambda: None)
 
 
-def _state(out: Path) -> dict[str, tuple[bytes, int]]:
-    """Content and time of each shard."""
-    return {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in out.glob("*.tar")}
-
-
-def _made_anew(before: dict[str, tuple[bytes, int]], after: dict[str, tuple[bytes, int]]) -> list[str]:
-    return sorted(name for name in after if name not in before or after[name][1] != before[name][1])
+def _read_shards(out: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in out.glob("*.tar")}
 
 
 @pytest.fixture(scope="module")
 def mixed(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real photographs, and all that a collected folder has besides."""
+    """Real photographs, and the bad files of a collected folder: duplicates, damaged files, pictures without a face."""
     folder = tmp_path_factory.mktemp("mixed")
     for person in ("astro", "barack", "joe", "nobody", "void"):
         (folder / person).mkdir()
@@ -53,20 +48,26 @@ def mixed(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copyfile(photographs / "biden" / "biden.jpg", folder / "joe" / "biden.jpg")
     (folder / "joe" / "broken.jpg").write_bytes((photographs / "biden" / "biden.jpg").read_bytes()[:4000])
     (folder / "joe" / "gone.jpg").symlink_to(folder / "nowhere")
-    (folder / "nobody" / "meadow.png").write_bytes(meadow())
+    (folder / "nobody" / "meadow.png").write_bytes(png_without_face())
     return folder
 
 
 @pytest.fixture(scope="module")
-def prepared(mixed: Path, options: PipelineOptions, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+def prepared(
+    mixed: Path, options: PipelineOptions, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, PreparationReport]:
     out = tmp_path_factory.mktemp("prepared") / "set"
-    return out, _prepare(mixed, out, Preparation(pipeline=options, photographs_per_shard=4))
+    return out, _prepare(mixed, out, PreparationOptions(pipeline=options, photographs_per_shard=4))
 
 
-def test_what_cannot_be_used_is_dropped_counted_and_named(prepared: tuple[Path, Report]) -> None:
+def test_a_photograph_that_cannot_be_used_is_dropped_counted_and_named(
+    prepared: tuple[Path, PreparationReport],
+) -> None:
     out, report = prepared
 
-    dropped = {reason: {one.file: one.why for one in files} for reason, files in report.dropped.items()}
+    dropped = {
+        reason: {photograph.file: photograph.why for photograph in files} for reason, files in report.dropped.items()
+    }
     assert dropped == {
         "unreadable": {
             "joe/broken.jpg": "The image is cut off or damaged. Send the whole file.",
@@ -78,11 +79,11 @@ def test_what_cannot_be_used_is_dropped_counted_and_named(prepared: tuple[Path, 
     assert (report.photographs, report.faces, report.people) == (9, 4, 3)
     assert report.people_without_a_face == ("nobody", "void")
     assert report.people_with_one_face == ("astro", "joe")
-    assert Report.model_validate_json((out / "report.json").read_bytes()) == report
+    assert PreparationReport.model_validate_json((out / "report.json").read_bytes()) == report
     assert ("no face, dropped", "1") in set(report.lines())
 
 
-def test_a_shard_holds_canvases_and_where_each_came_from(prepared: tuple[Path, Report]) -> None:
+def test_a_shard_holds_each_canvas_and_its_origin(prepared: tuple[Path, PreparationReport]) -> None:
     out, _ = prepared
 
     with tarfile.open(out / "faces-00000.tar") as tar:
@@ -99,40 +100,38 @@ def test_a_shard_holds_canvases_and_where_each_came_from(prepared: tuple[Path, R
     assert len(sha256) == 64
 
 
-def test_a_prepared_set_is_loaded_with_its_people_and_sources(prepared: tuple[Path, Report]) -> None:
-    faces = load(prepared[0], lambda: None)
+def test_a_prepared_face_set_is_loaded_with_its_people_and_sources(prepared: tuple[Path, PreparationReport]) -> None:
+    faces = load_face_set(prepared[0], lambda: None)
 
     assert faces.names == ("astro", "barack", "joe")
     assert faces.people.tolist() == [0, 1, 1, 2]
     assert [faces.source_names[source] for source in faces.sources] == ["nasa", *["photographs"] * 3]
 
 
-def test_canvases_cut_side_by_side_are_those_cut_alone(
-    prepared: tuple[Path, Report], mixed: Path, options: PipelineOptions, tmp_path: Path
+def test_several_threads_write_the_same_shards_as_one_thread(
+    prepared: tuple[Path, PreparationReport], mixed: Path, options: PipelineOptions, tmp_path: Path
 ) -> None:
-    how = Preparation(pipeline=replace(options, threads=1), photographs_per_shard=4)
+    preparation = PreparationOptions(pipeline=replace(options, threads=1), photographs_per_shard=4)
 
-    _prepare(mixed, tmp_path / "out", how)
+    _prepare(mixed, tmp_path / "out", preparation)
 
-    assert {name: data for name, (data, _) in _state(tmp_path / "out").items()} == {
-        name: data for name, (data, _) in _state(prepared[0]).items()
-    }
+    assert _read_shards(tmp_path / "out") == _read_shards(prepared[0])
 
 
-def test_a_folder_of_which_nothing_can_be_used_is_refused(tmp_path: Path, options: PipelineOptions) -> None:
+def test_a_folder_without_a_usable_photograph_is_refused(tmp_path: Path, options: PipelineOptions) -> None:
     (tmp_path / "photographs" / "nobody").mkdir(parents=True)
-    (tmp_path / "photographs" / "nobody" / "meadow.png").write_bytes(meadow())
+    (tmp_path / "photographs" / "nobody" / "meadow.png").write_bytes(png_without_face())
     (tmp_path / "photographs" / "nobody" / "notes.txt").write_text("no photograph", "utf-8")
 
     with pytest.raises(
         DatasetError, match=r"None of the 2 photographs can be used: 1 unreadable, 1 no_face\. See .*json"
     ):
-        _prepare(tmp_path / "photographs", tmp_path / "out", Preparation(pipeline=options))
+        _prepare(tmp_path / "photographs", tmp_path / "out", PreparationOptions(pipeline=options))
 
     assert not (tmp_path / "out" / "set.json").exists()
 
 
-def test_what_looks_wrong_is_flagged_in_the_set_and_named_in_the_report(
+def test_suspicious_faces_are_flagged_in_the_face_set_and_named_in_the_report(
     photographs: Path, tmp_path: Path, options: PipelineOptions
 ) -> None:
     biden = _picture(photographs / "biden" / "biden.jpg")
@@ -150,13 +149,15 @@ def test_what_looks_wrong_is_flagged_in_the_set_and_named_in_the_report(
         (tmp_path / "faces" / file).parent.mkdir(parents=True, exist_ok=True)
         picture.save(tmp_path / "faces" / file, quality=quality)
 
-    report = _prepare(tmp_path / "faces", tmp_path / "out", Preparation(pipeline=options, photographs_per_shard=3))
+    report = _prepare(
+        tmp_path / "faces", tmp_path / "out", PreparationOptions(pipeline=options, photographs_per_shard=3)
+    )
 
-    assert {(one.file, one.nearer_to) for one in report.flagged.mislabelled} == {("barack/3.jpg", "joe")}
-    assert {(one.file, one.of) for one in report.flagged.near_duplicate} == {
+    assert {(face.file, face.nearer_to) for face in report.flagged.mislabelled} == {("barack/3.jpg", "joe")}
+    assert {(face.file, face.of) for face in report.flagged.near_duplicate} == {
         ("eileen/2.jpg", "eileen/1.jpg"),
         ("joe/2.jpg", "joe/1.jpg"),
     }
-    clean = load(tmp_path / "out", lambda: None, leave_out={"mislabelled", "near_duplicate"})
+    clean = load_face_set(tmp_path / "out", lambda: None, leave_out={"mislabelled", "near_duplicate"})
     assert [clean.names[person] for person in clean.people] == ["barack", "barack", "eileen", "joe"]
-    assert len(load(tmp_path / "out", lambda: None)) == 7
+    assert len(load_face_set(tmp_path / "out", lambda: None)) == 7

@@ -1,13 +1,13 @@
-"""A small set of faces: six people, eight photographs each, that differ in colour and pattern enough to be learnt."""
+"""A small set of faces: six people with eight photographs each, with colours and patterns that a network can learn."""
 
 import cv2
 import numpy as np
 import pytest
 
-from models.faces import FaceSet
+from models.training.data.face_set import FaceSet
 
 PEOPLE = 6
-EACH = 8
+FACES_PER_PERSON = 8
 
 
 def _canvas(person: int, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -19,7 +19,7 @@ def _canvas(person: int, rng: np.random.Generator) -> np.ndarray[tuple[int, ...]
 @pytest.fixture(scope="session")
 def faces() -> FaceSet:
     rng = np.random.default_rng(1)
-    people = np.repeat(np.arange(PEOPLE), EACH)
+    people = np.repeat(np.arange(PEOPLE), FACES_PER_PERSON)
     canvases = np.stack([_canvas(int(person), rng) for person in people])
     names = tuple(f"person{number}" for number in range(PEOPLE))
     return FaceSet(canvases, people, people % 2, names, ("one", "other"))

@@ -1,0 +1,5 @@
+"""The thresholds of a model's card, measured on a folder of people. They are printed, not written to the card.
+
+thresholds.py        the thresholds of one model, for identification and for clustering: `facenet-models calibrate`
+between_models.py    the thresholds between two compatible models: `facenet-models calibrate-between`
+"""

@@ -1,0 +1,264 @@
+"""The thresholds of one model, measured on a folder of people: PERSON/PHOTOGRAPH. `facenet-models calibrate` runs this.
+
+Identification: each photograph is a probe. It is searched in a gallery that holds one reference of each of N other
+people, so every match is a false positive. The threshold is where the rate of false positives is FPIR (ISO/IEC
+19795-1). Each person has the same weight, however many photographs show the person. The gallery is drawn several times,
+and the median of the thresholds is taken.
+
+Clustering: the threshold with the best pairwise F on the photographs of some of the people, for each method that takes
+a threshold.
+
+`between_models.py` uses the same functions for two compatible models: one model embeds the probes, the other the
+gallery.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import DatasetError
+from models.evaluation.data.identities import read_people
+from models.evaluation.embedding.files import embed_files
+from models.evaluation.metrics.clustering import People, pairwise_f
+from models.evaluation.metrics.labelled_pairs import LabelledPairs, round_down
+from service.clusterers import create_clusterer
+from service.clusterers.base import Clusterer, ClusteringLimits
+from service.domain.distances import squared_l2
+from service.domain.embedding import Embeddings
+from service.model_files.card import ErrorRate, IdentificationThreshold
+from service.pipeline.opening import PipelineOptions
+
+SEED = 20_150_612
+GALLERY_DRAWS = 21
+"""How many galleries are drawn. The median of their thresholds is taken."""
+
+PROBES_PER_PERSON = 4
+CLUSTERED_PEOPLE = 350
+CLUSTERED_PER_PERSON = 10
+METHODS_WITH_THRESHOLD = ("agglomerative", "dbscan")
+CLUSTERING_GRID_SQ_L2 = np.arange(0.40, 1.61, 0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotographSample:
+    """Photographs of people: file i shows person `people[i]`. The files of a person are in a drawn order."""
+
+    files: tuple[Path, ...]
+    people: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledEmbeddings:
+    """Embeddings and the person that each shows, row by row.
+
+    embeddings: (n, d) float32.
+    people: (n,) int64, the numbers of the people.
+    left_out: how many photographs were left out because no face was found in them.
+    """
+
+    embeddings: Embeddings
+    people: People
+    left_out: int
+
+    def take_first(self, count: int, people: People) -> "LabelledEmbeddings":
+        """Return the first `count` rows of each of these people, or all rows of a person who has fewer."""
+        rows = np.concatenate([np.flatnonzero(self.people == person)[:count] for person in people])
+        return LabelledEmbeddings(self.embeddings[rows], self.people[rows], 0)
+
+
+def draw_sample(folder: Path, only: Path | None = None) -> PhotographSample:
+    """Draw photographs of every person. The people for clustering come first, with more photographs each.
+
+    only: a file of names, one a line. Other people are left out. None takes all people.
+    Raises DatasetError if the folder or the file cannot be used.
+    """
+    rng = np.random.default_rng(SEED)
+    photographs_by_person = read_people(folder, only)
+    files: list[Path] = []
+    people: list[int] = []
+    for number, name in enumerate(rng.permutation(np.array([*photographs_by_person], object))):
+        photographs = photographs_by_person[name]
+        count = CLUSTERED_PER_PERSON if number < CLUSTERED_PEOPLE else PROBES_PER_PERSON
+        drawn = rng.permutation(len(photographs))[:count]
+        files += [photographs[place] for place in drawn]
+        people += [number] * len(drawn)
+    return PhotographSample(tuple(files), tuple(people))
+
+
+def embed_sample(options: PipelineOptions, sample: PhotographSample, done: Callable[[], object]) -> LabelledEmbeddings:
+    """Embed the photographs with the pipeline of the service. `done` is called after each photograph."""
+    embeddings, rows = embed_files(options, sample.files, done)
+    return LabelledEmbeddings(embeddings, np.array(sample.people, np.int64)[rows], len(sample.files) - len(rows))
+
+
+def require_enough_people(people: People | Sequence[int], references: int) -> None:
+    """Raise DatasetError unless there are more people than references.
+
+    people: the number of the person on each photograph.
+    """
+    count = len(np.unique(people))
+    if count <= references:
+        fewer = f"Pass --references {count - 1} or fewer, or give" if count > 1 else "Give"
+        raise DatasetError(
+            f"{references} references need more people than that; there are {count}. {fewer} more people."
+        )
+
+
+def find_identification_threshold(
+    probes: LabelledEmbeddings, gallery: LabelledEmbeddings, references: int, fpir: float, rng: np.random.Generator
+) -> float:
+    """Return the squared L2 distance at which a person who is not enrolled gets a match at the rate `fpir`.
+
+    probes, gallery: the same photographs, row by row. They are embedded by one model, or by two compatible models.
+    references: how many people are enrolled, with one reference each.
+    Raises DatasetError unless there are more people than references.
+    """
+    require_enough_people(probes.people, references)
+    people = np.unique(probes.people)
+    searched, enrolled = (faces.take_first(PROBES_PER_PERSON, people) for faces in (probes, gallery))
+    thresholds = [
+        _threshold_of_drawn_gallery(searched, enrolled.embeddings, references, fpir, rng) for _ in range(GALLERY_DRAWS)
+    ]
+    return float(np.median(thresholds))
+
+
+def _threshold_of_drawn_gallery(
+    probes: LabelledEmbeddings, enrolled: Embeddings, references: int, fpir: float, rng: np.random.Generator
+) -> float:
+    """Draw N + 1 people and a reference of each. Each probe is compared with N references of other people."""
+    order = rng.permutation(len(probes.people))
+    _, first = np.unique(probes.people[order], return_index=True)
+    gallery = rng.permutation(order[first])[: references + 1]
+    distances = squared_l2(probes.embeddings, enrolled[gallery])
+    own = probes.people[:, None] == probes.people[gallery]
+    distances[own] = np.inf
+    # A probe whose person was not drawn has N + 1 references of other people. It leaves out the last one.
+    distances[~own.any(axis=1), -1] = np.inf
+    nearest = distances.min(axis=1)
+    photographs_of_person = np.bincount(probes.people)[probes.people]
+    return weighted_quantile(nearest, 1.0 / photographs_of_person, fpir)
+
+
+def weighted_quantile(values: NDArray[np.float32], weights: NDArray[np.float64], share: float) -> float:
+    """Return the smallest value v for which the values up to and including v have more than `share` of the weight."""
+    order = np.argsort(values)
+    cumulative_weight = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(cumulative_weight, share * cumulative_weight[-1], side="right")])
+
+
+def cross_pairs(probes: LabelledEmbeddings, gallery: LabelledEmbeddings) -> LabelledPairs:
+    """Return the pairs of each photograph, as a probe, with each other photograph, as a reference.
+
+    probes, gallery: as for `find_identification_threshold`. Some photographs of each person are taken, so that no
+    person has much more weight than the others.
+    Returns n * (n - 1) pairs. Each pair of photographs is there twice, because between two models the distance depends
+    on which photograph is the probe.
+    """
+    people = np.unique(probes.people)
+    searched, enrolled = (faces.take_first(PROBES_PER_PERSON, people) for faces in (probes, gallery))
+    distances = squared_l2(searched.embeddings, enrolled.embeddings)
+    of_two_photographs = ~np.eye(len(distances), dtype=bool)
+    same = searched.people[:, None] == searched.people
+    return LabelledPairs(distances[of_two_photographs], same[of_two_photographs])
+
+
+def cross_error_rate(
+    probes: LabelledEmbeddings, gallery: LabelledEmbeddings, threshold_sq_l2: float, measured_on: str
+) -> ErrorRate:
+    """Return FMR and FNMR over `cross_pairs`, for the card. A pair of photographs, there twice, counts as one pair."""
+    rate = cross_pairs(probes, gallery).error_rate(threshold_sq_l2, measured_on)
+    return rate.model_copy(
+        update={"impostor_pairs": rate.impostor_pairs // 2, "genuine_pairs": rate.genuine_pairs // 2}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteringThreshold:
+    """The threshold with the best pairwise F, and that F."""
+
+    threshold_sq_l2: float
+    pairwise_f: float
+
+
+def find_clustering_threshold(
+    faces: LabelledEmbeddings, create: Callable[[ClusteringLimits], Clusterer]
+) -> ClusteringThreshold:
+    """Search the grid for the threshold with the best pairwise F.
+
+    faces: of the people for clustering. Each face is from a photograph of its own.
+    create: creates the clusterer for a threshold.
+    """
+    photographs = np.arange(len(faces.people))
+
+    def measure(threshold_sq_l2: float) -> ClusteringThreshold:
+        labels = create(ClusteringLimits(threshold_sq_l2=threshold_sq_l2)).cluster(faces.embeddings, photographs)
+        return ClusteringThreshold(threshold_sq_l2, pairwise_f(labels, faces.people))
+
+    candidates = (measure(round(float(threshold), 2)) for threshold in CLUSTERING_GRID_SQ_L2)
+    return max(candidates, key=lambda candidate: candidate.pairwise_f)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The measured thresholds.
+
+    photographs: how many were embedded. It includes those without a face.
+    people: how many have a photograph with a face.
+    left_out: how many photographs have no face.
+    clustering: by method.
+    """
+
+    photographs: int
+    people: int
+    left_out: int
+    identification: IdentificationThreshold
+    clustering: dict[str, ClusteringThreshold]
+
+    def to_toml(self, name: str) -> str:
+        """Return the table of thresholds of the card of model `name`, as `catalogue.toml` has it.
+
+        The numbers of photographs and people and the pairwise F are comments.
+        """
+        identification = self.identification
+        rates = ", ".join(f"{method} {best.pairwise_f:.4f}" for method, best in self.clustering.items())
+        thresholds = ", ".join(f"{method} = {best.threshold_sq_l2:.2f}" for method, best in self.clustering.items())
+        return (
+            f"# {self.photographs} photographs, {self.left_out} without a face; {self.people} people with one\n"
+            f"# pairwise F: {rates}\n"
+            f"[models.{name}.thresholds]\n"
+            f"identification = {{ threshold_sq_l2 = {identification.threshold_sq_l2:.3f}, "
+            f"fpir = {identification.fpir:g}, references = {identification.references} }}\n"
+            f"clustering = {{ {thresholds} }}"
+        )
+
+
+def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibration:
+    """Measure the threshold of identification on all faces, and those of clustering on the people for clustering.
+
+    faces: of `draw_sample`.
+    references, fpir: as for `find_identification_threshold`.
+    Raises DatasetError unless there are more people than references, or if one photograph is in the folders of several
+    people.
+    """
+    exact = find_identification_threshold(faces, faces, references, fpir, np.random.default_rng(SEED))
+    threshold = round_down(exact)
+    if threshold <= 0:
+        raise DatasetError(
+            f"More than {fpir:g} of the searches find the same photograph under the name of another person. "
+            "Remove duplicates."
+        )
+    clustered = faces.take_first(CLUSTERED_PER_PERSON, np.arange(CLUSTERED_PEOPLE))
+    return Calibration(
+        photographs=len(faces.people) + faces.left_out,
+        people=len(np.unique(faces.people)),
+        left_out=faces.left_out,
+        identification=IdentificationThreshold(threshold_sq_l2=threshold, fpir=fpir, references=references),
+        clustering={
+            method: find_clustering_threshold(clustered, partial(create_clusterer, method))
+            for method in METHODS_WITH_THRESHOLD
+        },
+    )

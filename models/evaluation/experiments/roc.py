@@ -1,0 +1,83 @@
+"""The ROC curves of several models in one picture (FaceNet, Figure 5).
+
+The curves are VAL against FAR, over the pairs of all splits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs
+from models.evaluation.reports.report import Row, add_roc_axes, new_figure
+
+POINTS_PER_DECADE = 20
+FARS_IN_TABLE = (1e-5, 1e-4, REPORTED_FAR, 1e-2, 1e-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelCurve:
+    """The curve of a model.
+
+    far: (m,) float64, ascending.
+    val: (m,) float64, VAL at the largest d with FAR(d) <= far.
+    """
+
+    model: str
+    far: NDArray[np.float64]
+    val: NDArray[np.float64]
+
+    def val_at(self, far: float) -> float | None:
+        """Return VAL at a FAR of FARS_IN_TABLE. None if there are too few impostor pairs to measure it."""
+        measurable = self.far[0] <= far * (1 + 1e-9)
+        return float(self.val[np.argmin(np.abs(np.log(self.far / far)))]) if measurable else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCurves:
+    """The curves of the models, in the order in which the user gave them."""
+
+    curves: tuple[ModelCurve, ...]
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the table. The first row is the header."""
+        return [
+            ("VAL at FMR", *(f"{far:g}" for far in FARS_IN_TABLE)),
+            *((curve.model, *(_percent(curve.val_at(far)) for far in FARS_IN_TABLE)) for curve in self.curves),
+        ]
+
+    def numbers(self) -> dict[str, object]:
+        """Return the points of each curve."""
+        return {
+            "curves": [
+                {"model": curve.model, "far": curve.far.tolist(), "val": curve.val.tolist()} for curve in self.curves
+            ]
+        }
+
+    def draw(self) -> Figure:
+        """Draw VAL against FAR. The axis of FAR is logarithmic."""
+        figure = new_figure()
+        axes = add_roc_axes(figure)
+        for curve in self.curves:
+            axes.plot(curve.far, curve.val, label=curve.model)
+        lowest = min(float(curve.val[0]) for curve in self.curves)
+        axes.set_ylim(lowest - 0.02, 1.005)
+        axes.legend(loc="lower right")
+        return figure
+
+
+def _percent(val: float | None) -> str:
+    return "" if val is None else f"{100 * val:.2f} %"
+
+
+def measure_curve(model: str, pairs: LabelledPairs) -> ModelCurve:
+    """Return the curve of a model, from the FAR of a single impostor pair to 1. model: its name."""
+    genuine, impostors = np.sort(pairs.distances[pairs.same]), np.sort(pairs.distances[~pairs.same])
+    points = round(POINTS_PER_DECADE * np.log10(impostors.size)) + 1
+    measurable = [far for far in FARS_IN_TABLE if far * impostors.size >= 1]
+    far = np.unique(np.append(np.geomspace(1 / impostors.size, 1, points), measurable))
+    # As in `LabelledPairs.threshold_at_far`: 1e-9 against products that come out just below a whole number.
+    accepted = np.floor(far * impostors.size + 1e-9).astype(np.int64)
+    thresholds = np.append(impostors, np.float32(np.inf))[accepted]
+    return ModelCurve(model, far, np.searchsorted(genuine, thresholds, side="left") / genuine.size)

@@ -1,0 +1,169 @@
+"""Verification of people that the model was not trained on, as FaceNet measures it (sections 4 and 5, Table 3).
+
+The people are divided into five splits. Within a split, every photograph is compared with every other. VAL at FAR 1e-3
+is measured in each split by itself, and the paper's result is the mean and its standard error. With few people, the
+thresholds of the splits differ much. So the report also has VAL and the threshold at which the FAR of all pairs is
+1e-3.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from models.errors import DatasetError
+from models.evaluation.data.identities import SEED, Identities
+from models.evaluation.data.pairs import ImageRows
+from models.evaluation.embedding.files import embed_files
+from models.evaluation.metrics.clustering import People, count_equal_pairs
+from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs, MeanWithError, all_pairs, round_down
+from models.evaluation.reports.report import Row, new_figure
+from service.domain.distances import FACENET_THRESHOLD_SQ_L2, MAX_SQ_L2
+from service.domain.embedding import Embeddings
+from service.pipeline.opening import PipelineOptions
+
+SPLIT_COUNT = 5
+
+VAL_OF_SPLITS = f"VAL at FMR {REPORTED_FAR:g}, mean of {SPLIT_COUNT} splits"
+"""The name of the paper's VAL in tables and cards."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verification:
+    """The result of verification.
+
+    pairs: the pairs of all splits.
+    splits: the pairs of each split. They are views of their part of `pairs`.
+    photographs, people: how many were compared.
+    left_out: how many photographs were left out because no face was found in them.
+    """
+
+    pairs: LabelledPairs
+    splits: tuple[LabelledPairs, ...]
+    photographs: int
+    people: int
+    left_out: int
+
+    @classmethod
+    def from_splits(cls, splits: Sequence[LabelledPairs], photographs: int, people: int, left_out: int) -> Self:
+        """Return the result of two or more splits. No person is in two splits. The pairs are copied."""
+        pairs = LabelledPairs(
+            np.concatenate([split.distances for split in splits]), np.concatenate([split.same for split in splits])
+        )
+        ends = np.cumsum([split.same.size for split in splits]).tolist()
+        views = [pairs.select(slice(start, end)) for start, end in zip([0, *ends], ends, strict=False)]
+        return cls(pairs, tuple(views), photographs, people, left_out)
+
+    @property
+    def val(self) -> MeanWithError:
+        """VAL at FAR 1e-3, the mean over the splits. Each split has a threshold of its own."""
+        return MeanWithError.from_values([split.val_at_far() for split in self.splits])
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the table. The first row is the header."""
+        pairs, best = self.pairs, self.pairs.balanced_threshold()
+        return [
+            (f"{self.people:,} people, {self.photographs:,} photographs", "measured"),
+            ("photographs without a face", f"{self.left_out}"),
+            ("pairs of one person, of two people", f"{pairs.genuine_pairs:,}, {pairs.impostor_pairs:,}"),
+            (VAL_OF_SPLITS, self.val.as_percent),
+            (f"VAL at FMR {REPORTED_FAR:g}, all pairs", f"{100 * pairs.val_at_far():.2f} %"),
+            (f"threshold at FMR {REPORTED_FAR:g}, all pairs", f"{round_down(pairs.threshold_at_far()):.3f}"),
+            (f"FMR, FNMR at {FACENET_THRESHOLD_SQ_L2}", _error_rates_text(pairs, FACENET_THRESHOLD_SQ_L2)),
+            (f"FMR, FNMR at {best:.3f}, the best", _error_rates_text(pairs, best)),
+        ]
+
+    def numbers(self) -> dict[str, object]:
+        """Return the measured numbers by name."""
+        pairs = self.pairs
+        return {
+            "photographs": self.photographs,
+            "people": self.people,
+            "left_out": self.left_out,
+            "val_at_far_1e-3": self.val.value,
+            "standard_error": self.val.standard_error,
+            "vals": [split.val_at_far() for split in self.splits],
+            "thresholds_at_far_1e-3_sq_l2": [split.threshold_at_far() for split in self.splits],
+            "all_pairs_val_at_far_1e-3": pairs.val_at_far(),
+            "all_pairs_threshold_at_far_1e-3_sq_l2": pairs.threshold_at_far(),
+            "genuine_pairs": pairs.genuine_pairs,
+            "impostor_pairs": pairs.impostor_pairs,
+            "fmr_at_1.242": pairs.false_accept_rate(FACENET_THRESHOLD_SQ_L2),
+            "fnmr_at_1.242": 1.0 - pairs.validation_rate(FACENET_THRESHOLD_SQ_L2),
+            "best_threshold_sq_l2": pairs.balanced_threshold(),
+        }
+
+    def draw(self) -> Figure:
+        """Draw the histograms of the distances of genuine and of impostor pairs."""
+        pairs, figure = self.pairs, new_figure()
+        axes = figure.subplots()
+        for rows, label in ((pairs.same, "one person"), (~pairs.same, "two people")):
+            density, edges = np.histogram(pairs.distances[rows], 160, (0, MAX_SQ_L2), density=True)
+            axes.stairs(density, edges, fill=True, alpha=0.6, label=label)
+        axes.axvline(FACENET_THRESHOLD_SQ_L2, color="black", linewidth=1, label=f"{FACENET_THRESHOLD_SQ_L2}")
+        far_label = f"FMR {REPORTED_FAR:g}"
+        axes.axvline(pairs.threshold_at_far(), color="black", linewidth=1, linestyle="--", label=far_label)
+        axes.set(xlabel="squared L2 distance", ylabel="density of pairs", xlim=(0, 3))
+        axes.set_title(f"{VAL_OF_SPLITS}: {self.val.as_percent}", fontsize=9)
+        axes.legend(loc="upper right")
+        return figure
+
+
+def _error_rates_text(pairs: LabelledPairs, d: float) -> str:
+    fmr, fnmr = pairs.false_accept_rate(d), 1.0 - pairs.validation_rate(d)
+    return f"{100 * fmr:.3f} %, {100 * fnmr:.2f} %"
+
+
+def evaluate_verification(options: PipelineOptions, identities: Identities, done: Callable[[], object]) -> Verification:
+    """Embed the photographs with the pipeline of the service, and measure.
+
+    done: called after each photograph.
+    Raises DatasetError if nobody has two photographs, or if the people are too few. That is checked before the first
+    photograph is embedded, and again without the photographs that have no face.
+    """
+    if not np.any(np.bincount(identities.people) > 1):
+        raise DatasetError("Nobody has two photographs, so there is nothing to verify. Give a folder where people do.")
+    _require_pairs(identities.people)
+    embeddings, rows = embed_files(options, identities.files, done)
+    return measure_verification(embeddings, identities.people[rows], len(identities.files) - len(rows))
+
+
+def measure_verification(embeddings: Embeddings, people: People, left_out: int = 0) -> Verification:
+    """Compare the embeddings within each split.
+
+    embeddings: (n, d) float32.
+    people: (n,) int64.
+    left_out: how many photographs have no face.
+    Returns a result that takes 5 bytes for each compared pair of photographs. The measurement takes 10 bytes at most,
+    and rows, numbers and picture 13: 100 MB for 8,756 photographs.
+    Raises DatasetError if a split has no genuine pair, or too few impostor pairs for a rate of 1e-3.
+    """
+    _require_pairs(people)
+    splits = [all_pairs(embeddings[rows], people[rows]) for rows in split_people(people)]
+    return Verification.from_splits(splits, len(people), len(np.unique(people)), left_out)
+
+
+def _require_pairs(people: People) -> None:
+    """Raise DatasetError as `measure_verification` does. The pairs are counted, and no distance is computed."""
+    splits = [people[rows] for rows in split_people(people)]
+    genuine = min(count_equal_pairs(split) for split in splits)
+    impostors = min(len(split) * (len(split) - 1) // 2 - count_equal_pairs(split) for split in splits)
+    if not genuine or impostors * REPORTED_FAR < 1:
+        raise DatasetError(
+            f"One of the {SPLIT_COUNT} splits has {genuine} pairs of one person and {impostors} of two people; VAL at "
+            f"FMR {REPORTED_FAR:g} needs 1 and {round(1 / REPORTED_FAR)}. Give more people, or more photographs of "
+            "them."
+        )
+
+
+def split_people(people: People) -> list[ImageRows]:
+    """Return the rows of each split. Every person is in one split. The division is always the same.
+
+    People with several photographs are distributed first. So their number differs by at most 1 between two splits.
+    """
+    numbers, counts = np.unique(people, return_counts=True)
+    shuffled = np.random.default_rng(SEED).permutation(len(numbers))
+    order = shuffled[np.argsort(counts[shuffled] == 1, kind="stable")]
+    return [np.flatnonzero(np.isin(people, numbers[order[split::SPLIT_COUNT]])) for split in range(SPLIT_COUNT)]

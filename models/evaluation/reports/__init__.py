@@ -1,0 +1,6 @@
+"""How measurements are written and shown.
+
+report.py          the interface of a report; NAME.json and NAME.png
+contact_sheet.py   a picture of many faces with captions
+card_entries.py    the rows of a model's card, as TOML
+"""

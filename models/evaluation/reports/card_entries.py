@@ -1,0 +1,64 @@
+"""Measured results as entries of a model's card, in the TOML of `service/model_files/catalogue.toml`."""
+
+import json
+
+from pydantic import BaseModel
+
+from models.evaluation.experiments.verification import VAL_OF_SPLITS, Verification
+from models.evaluation.metrics.labelled_pairs import round_down
+from service.domain.distances import FACENET_THRESHOLD_SQ_L2
+from service.model_files.card import BenchmarkResult, ErrorRate
+
+
+def val_result(measured: Verification, command: str) -> BenchmarkResult:
+    """Return VAL at FMR 1e-3 with its standard error over the splits.
+
+    command: the command that measured it.
+    """
+    return BenchmarkResult(
+        benchmark=f"people not trained on, {VAL_OF_SPLITS}",
+        value=round(measured.val.value, 4),
+        standard_error=round(measured.val.standard_error, 4),
+        command=command,
+    )
+
+
+def error_rates(measured: Verification, own_threshold_sq_l2: float, measured_on: str) -> tuple[ErrorRate, ...]:
+    """Return the error rates over the pairs of all splits, at three thresholds. Equal thresholds have one entry.
+
+    The thresholds are the threshold of the model's card, 1.242, and the threshold at FMR 1e-3. The last is rounded down
+    to three digits, so that its FMR is at most 1e-3. If it becomes 0, it accepts no pair, and it has no entry.
+
+    own_threshold_sq_l2: the verification threshold in the model's card.
+    measured_on: whose photographs they are, in words.
+    """
+    pairs = measured.pairs
+    thresholds = dict.fromkeys((own_threshold_sq_l2, FACENET_THRESHOLD_SQ_L2, round_down(pairs.threshold_at_far())))
+    sample = f"{measured.photographs:,} photographs of {measured.people:,} people of {measured_on}"
+    rates = (pairs.error_rate(threshold, sample) for threshold in thresholds if threshold > 0)
+    return tuple(rate.model_copy(update={"fmr": round(rate.fmr, 6), "fnmr": round(rate.fnmr, 6)}) for rate in rates)
+
+
+def card_toml(model: str, measured: BenchmarkResult, rates: tuple[ErrorRate, ...]) -> str:
+    """Return the entries as TOML. model: the name of the model in the catalogue."""
+    return "\n\n".join([toml_entry(model, "results", measured), *(toml_entry(model, "error_rates", r) for r in rates)])
+
+
+def toml_entry(model: str, field: str, row: BaseModel) -> str:
+    """Return one more row of a list in the card of a model, as TOML.
+
+    field: the name of the list.
+    row: the values. Its empty lists are left out, because TOML cannot add a row to a list that is written out.
+    """
+    values = row.model_dump(exclude_none=True).items()
+    lines = (f"{name} = {_toml_value(value)}" for name, value in values if value != ())
+    return "\n".join([f"[[models.{model}.{field}]]", *lines])
+
+
+def _toml_value(value: object) -> str:
+    """Return the value on one line. TOML writes numbers and strings as JSON does."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_toml_value(item)}' for name, item in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    return json.dumps(value)

@@ -1,0 +1,25 @@
+"""The bytes of a model file, opened before they are written. So the embedder that is measured is that of the file."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from service.model_files.card import EmbedderCard
+from service.model_files.model_file import open_model
+from service.pipeline.embedders.onnx import OnnxEmbedder
+
+THREADS = os.cpu_count() or 1
+"""How many calls of the embedder may run side by side. Each call uses one core."""
+
+
+def open_candidate_file(path: Path) -> OnnxEmbedder:
+    """Open the file of an embedder on the CPU. Raises ModelFileError."""
+    return OnnxEmbedder(open_model(path, EmbedderCard, "cpu", threads_per_call=1))
+
+
+def open_candidate_bytes(data: bytes) -> OnnxEmbedder:
+    """Open the bytes of an embedder's file. Nothing stays on the disk. Raises ModelFileError."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "candidate.onnx"
+        file.write_bytes(data)
+        return open_candidate_file(file)

@@ -1,0 +1,62 @@
+"""The known models: the checksum of each file, the source of its weights, and its card.
+
+The data is in `service/model_files/catalogue.toml`, because the service compares files with the checksums there.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from models.errors import UnknownModel
+from service.model_files.card import PackageSource
+from service.model_files.catalogue import CATALOGUE, did_you_mean
+
+TRAINED_MODELS = Path(__file__).parent
+"""The folder with the files of the models that were trained here: NAME.onnx."""
+
+
+class ZooModel(BaseModel):
+    """A known model.
+
+    sha256: of the converted file, which includes the card.
+    source: the file that the weights come from. None if the model was trained here; then its file is in
+    `TRAINED_MODELS`.
+
+    The other fields of the table are fields of the card.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    sha256: str
+    source: PackageSource | None = None
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The fields of the card, without the identity, which is computed from the graph."""
+        return self.model_dump(exclude={"sha256"}, exclude_none=True)
+
+
+class Zoo(BaseModel):
+    """The known models, by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: dict[str, ZooModel]
+
+    def entry(self, name: str) -> ZooModel:
+        """Return the model of this name. Raises UnknownModel, with a hint at the most similar name."""
+        if name in self.models:
+            return self.models[name]
+        hint = did_you_mean(name, self.models)
+        raise UnknownModel(f"The zoo has no model {name}; {hint}There are {', '.join(self.models)}.")
+
+
+def read_zoo(path: Path = CATALOGUE) -> Zoo:
+    """Read the known models. Raises pydantic.ValidationError if the file has another form."""
+    tables = tomllib.loads(path.read_text("utf-8"))
+    for name, table in tables["models"].items():
+        table["name"] = name
+    return Zoo.model_validate(tables)

@@ -1,0 +1,36 @@
+"""Limit the number of images in flight. A request is refused before any work is done on its images."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from service.domain.errors import InvalidOption, Overloaded
+from service.observability.metrics import IMAGES_IN_FLIGHT
+
+
+class Admission:
+    """Admits at most `max_in_flight` images of all requests together, and at most `max_per_request` of one request."""
+
+    def __init__(self, max_in_flight: int, max_per_request: int) -> None:
+        self._max_in_flight = max_in_flight
+        self._max_per_request = min(max_per_request, max_in_flight)
+        self._in_flight = 0
+
+    @contextmanager
+    def admit(self, images: int) -> Iterator[None]:
+        """Count the images of a request as in flight, until the context ends.
+
+        Raises Overloaded if there are too many now. Raises InvalidOption for more images than one request may have.
+        """
+        if images > self._max_per_request:
+            raise InvalidOption(f"{images} images came; one request takes {self._max_per_request}. Send them in parts.")
+        if self._in_flight + images > self._max_in_flight:
+            raise Overloaded("Too many images are in flight. Try again in a moment.", retry_after_s=1)
+        self._add(images)
+        try:
+            yield
+        finally:
+            self._add(-images)
+
+    def _add(self, images: int) -> None:
+        self._in_flight += images
+        IMAGES_IN_FLIGHT.set(self._in_flight)

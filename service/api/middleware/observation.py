@@ -1,0 +1,102 @@
+"""The id, the log line and the timings of every request."""
+
+import re
+import traceback
+import uuid
+from time import perf_counter
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import internal_error
+from service.observability.metrics import REQUEST_SECONDS
+from service.observability.stages import request_stages
+
+_log = structlog.stdlib.get_logger("service.request")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CLIENT_LEFT = 499
+"""The status in logs and metrics of a request whose client left before its body was complete. Nobody gets it."""
+
+NOT_LOGGED = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+class RequestObservation:
+    """Adds X-Request-ID and Server-Timing to every response, counts and logs it, and answers unexpected errors."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start_s = perf_counter()
+        method, scope = scope["method"], _head_as_get(scope)
+        request_id = _request_id(scope)
+        status = CLIENT_LEFT
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["Server-Timing"] = _server_timing(stages | {"total": perf_counter() - start_s})
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id), request_stages() as stages:
+            try:
+                await self._run(scope, receive, send_with_headers)
+            finally:
+                _record(method, scope.get("route"), status, perf_counter() - start_s)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a response and the operator a line
+            _log.error("failed", error=type(error).__name__, at=_places(error))
+            if not started:
+                await internal_error()(scope, receive, send)
+
+
+def _places(error: Exception) -> list[str]:
+    """Return the module and line of each frame. The message is left out: it can hold what a client sent, or a path."""
+    return [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
+
+
+def _head_as_get(scope: Scope) -> Scope:
+    """Handle HEAD as GET (RFC 9110, section 9.3.2). The server leaves out the body."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the client's id if it is harmless, so that the logs of both sides can be joined. Otherwise a new one."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _server_timing(stages_s: dict[str, float]) -> str:
+    return ", ".join(f"{name};dur={seconds * 1000:.2f}" for name, seconds in stages_s.items())
+
+
+def _record(method: str, matched_route: object, status: int, seconds: float) -> None:
+    """Count and log the request.
+
+    matched_route: its path is a pattern, such as /collections/{collection}, so it holds no id of a client.
+    """
+    route = getattr(matched_route, "path", "(none)")
+    REQUEST_SECONDS.labels(method, route, str(status)).observe(seconds)
+    if route not in NOT_LOGGED:
+        _log.info("answered", method=method, route=route, status=status, ms=round(seconds * 1000, 1))

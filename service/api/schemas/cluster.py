@@ -1,0 +1,76 @@
+"""POST /cluster."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, FailFast, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from service.api.schemas.fields import Body, Flag, Id, Options, Threshold, UnitVector
+from service.api.schemas.images import MAX_EMBEDDINGS, Images
+from service.api.schemas.responses import Answer, FaceAnswer, ModelAnswer, WarningAnswer
+from service.model_files.card import ModelId
+
+Embeddings = Annotated[list[UnitVector], FailFast(), Field(min_length=1, max_length=MAX_EMBEDDINGS)]
+
+
+class ClusterBody(Body):
+    """Images. Or, in JSON only, embeddings and the model that made them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["images"], "maxProperties": 1},
+                {"required": ["embeddings", "model"], "maxProperties": 2},
+            ]
+        }
+    )
+
+    images: Images = Field(default_factory=list)
+    embeddings: Embeddings = Field(default_factory=list)
+    model: ModelId = Field(default_factory=str)
+
+    @model_validator(mode="after")
+    def _images_or_embeddings(self) -> Self:
+        if self.model_fields_set not in ({"images"}, {"embeddings", "model"}):
+            raise PydanticCustomError("cluster_kind", "Send either images, or embeddings with their model.")
+        return self
+
+
+class ClusterOptions(Options):
+    """The query of /cluster."""
+
+    method: Literal["agglomerative", "kmeans", "dbscan", "hdbscan"] = "agglomerative"
+    threshold: Threshold | None = Field(None, description="without it, the model's own threshold for this method")
+    n_clusters: int | None = Field(None, ge=1, le=5000, description="the number of people, if it is known")
+    together: Flag = Field(default=False, description="whether two faces of one photograph may be one person")
+    collection: Id | None = Field(None, description="cluster the faces of this collection. Send no body then")
+
+
+class ClusteredFace(Answer):
+    """One face: where it comes from, and its cluster. The label is -1 if it is similar to no other face."""
+
+    image: int | None = Field(description="position in the request")
+    face: FaceAnswer
+    enrolled: Id | None = Field(description="the id of the face, if a collection was clustered")
+    subject: Id | None
+    label: int
+
+
+class ClusterAnswer(Answer):
+    """One cluster. The numbers are positions in `faces`."""
+
+    label: int
+    size: int
+    representative: int
+    members: list[int]
+
+
+class ClusteringAnswer(Answer):
+    """Which faces belong to the same person."""
+
+    faces: list[ClusteredFace]
+    clusters: list[ClusterAnswer]
+    method: str
+    threshold: float | None
+    warnings: list[list[WarningAnswer]] = Field(description="one list for each image, in the order of the request")
+    model: ModelAnswer

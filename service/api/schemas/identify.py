@@ -1,0 +1,53 @@
+"""POST /identify."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from service.api.schemas.fields import Body, Id, Options, Threshold
+from service.api.schemas.images import ImageInput
+from service.api.schemas.responses import Answer, ComparedWith, Distance, FaceAnswer, ModelAnswer, WarningAnswer
+
+
+class IdentifyBody(Body):
+    """One image."""
+
+    image: ImageInput
+
+
+class IdentifyOptions(Options):
+    """The query of /identify."""
+
+    collection: Id = "default"
+    k: int = Field(5, ge=1, le=100, description="candidates for a face, at most")
+    threshold: Threshold | None = None
+
+
+class CandidateAnswer(Answer):
+    """A subject, and the nearest of the subject's faces."""
+
+    subject: Id
+    name: str | None
+    distance: Distance
+    face: Id
+
+
+class IdentifiedFace(FaceAnswer):
+    """One face of the image. `subject` and `distance` are null if the decision is `unknown`."""
+
+    decision: Literal["match", "unknown"]
+    subject: Id | None
+    distance: Distance | None
+    candidates: list[CandidateAnswer]
+
+
+class IdentifyAnswer(Answer):
+    """Every face of the image. The list is empty if the image shows no face."""
+
+    faces: list[IdentifiedFace]
+    threshold: float
+    fpir: float | None = Field(description="how often a stranger gets a match. Null if it was not measured")
+    gallery_size: int
+    warnings: list[WarningAnswer]
+    model: ModelAnswer
+    compared_with: ComparedWith

@@ -1,0 +1,107 @@
+"""Parts that several responses share. Distances are squared L2, in [0, 4]. A missing value is null."""
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from service.domain.face import Box, Face
+from service.domain.image import Notice
+from service.model_files.card import CompatibleModel, EmbedderCard, ModelId
+
+
+class Answer(BaseModel):
+    """The base of all responses."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+Distance = Annotated[float, AfterValidator(lambda sq_l2: round(sq_l2, 6))]
+"""A squared L2 distance, in [0, 4], to six digits. A float32 holds no more."""
+
+
+class ModelAnswer(Answer):
+    """The embedder that made the answer."""
+
+    name: str
+    id: ModelId
+    dimension: int
+
+    @classmethod
+    def of(cls, card: EmbedderCard) -> Self:
+        """Describe the loaded model. card: its card."""
+        return cls(name=card.name, id=card.id, dimension=card.dimension)
+
+    @classmethod
+    def of_compatible(cls, model: CompatibleModel | None, card: EmbedderCard) -> Self | None:
+        """Describe a compatible model, if there is one. card: of the loaded model, which has the same dimension."""
+        return cls(name=model.name, id=model.id, dimension=card.dimension) if model else None
+
+
+ComparedWith = Annotated[
+    ModelAnswer | None,
+    Field(
+        description="the compatible model that made the other side of the comparison. Null if `model` made both. "
+        "The threshold is then the one that was measured between the two models"
+    ),
+]
+
+WARNINGS = {
+    Notice.FIRST_FRAME_ONLY: "The file holds several pictures; the first one was used.",
+    Notice.CONVERTED_COLOURS: "The colours were converted to 8-bit RGB; transparency was laid on white.",
+    Notice.SEVERAL_FACES: "The photograph shows several faces; the main one was used.",
+    Notice.FACES_LEFT_OUT: "The photograph shows more faces than are taken of one; the most certain ones were used.",
+}
+
+
+class WarningAnswer(Answer):
+    """A change to an image that its sender should know about."""
+
+    code: Notice
+    detail: str
+
+
+def warnings_of(notices: Sequence[Notice]) -> list[WarningAnswer]:
+    """Return each notice with its sentence."""
+    return [WarningAnswer(code=notice, detail=WARNINGS[notice]) for notice in notices]
+
+
+class BoxAnswer(Answer):
+    """A rectangle in pixels of the upright image. (x, y) is the upper left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @classmethod
+    def of(cls, box: Box) -> Self:
+        """Round to a hundredth of a pixel."""
+        return cls(x=round(box.x, 2), y=round(box.y, 2), width=round(box.width, 2), height=round(box.height, 2))
+
+
+Point = tuple[float, float]
+
+
+class FaceAnswer(Answer):
+    """Where a face is. All fields are null if an embedding was given instead of a photograph."""
+
+    box: BoxAnswer | None
+    landmarks: tuple[Point, Point, Point, Point, Point] | None = Field(
+        description="the person's right eye, left eye, nose tip, right and left corner of the mouth"
+    )
+    detection_score: float | None
+
+    @classmethod
+    def of(cls, face: Face | None) -> Self:
+        """Describe a face. None stands for an input without a photograph."""
+        return cls(**face_fields(face))
+
+
+def face_fields(face: Face | None) -> dict[str, object]:
+    """Return the fields of a FaceAnswer, for responses that add fields to it."""
+    if face is None:
+        return {"box": None, "landmarks": None, "detection_score": None}
+    points = np.round(face.landmarks.astype(np.float64), 2).tolist()
+    return {"box": BoxAnswer.of(face.box), "landmarks": points, "detection_score": round(face.detection_score, 4)}

@@ -1,0 +1,40 @@
+"""Which thresholds hold between two embeddings (FaceNet, appendix: harmonic embeddings).
+
+The card of the loaded model answers this for two embeddings of its own, and for one of its own and one of a compatible
+model. It cannot answer for two embeddings of another model. So the loaded model makes at least one side of every
+comparison.
+"""
+
+from dataclasses import dataclass
+
+from service.domain.errors import ModelMismatch
+from service.gallery.base import EmbeddingModel
+from service.model_files.card import CompatibleModel, EmbedderCard, Thresholds, ThresholdsBetweenModels
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    """The thresholds between the two sides of a comparison.
+
+    compatible_model: the model of one side. None if the loaded model made both sides.
+    """
+
+    thresholds: Thresholds | ThresholdsBetweenModels
+    compatible_model: CompatibleModel | None
+
+
+def compare_models(card: EmbedderCard, probe: EmbeddingModel, reference: EmbeddingModel) -> ModelComparison:
+    """Return what the card of the loaded model says about these two models. Their order does not matter.
+
+    Raises ModelMismatch unless one is the loaded model, and the other is the loaded model or compatible with it.
+    """
+    others = {model.id for model in (probe, reference)} - {card.id}
+    if not others:
+        return ModelComparison(card.thresholds, None)
+    compatible_model = card.compatible_model(others.pop())
+    if compatible_model is None or card.id not in {probe.id, reference.id}:
+        raise ModelMismatch(
+            "Neither side was embedded by the model that is loaded (GET /model), and its card has no threshold between "
+            "others. Load the model that made them, or send a photograph for one of them."
+        )
+    return ModelComparison(compatible_model.thresholds, compatible_model)

@@ -1,0 +1,270 @@
+"""All errors that this service raises on purpose. They know nothing of HTTP: `api/problems.py` gives each a status.
+
+    FacenetError
+    ├── PhotographError               a photograph cannot be used
+    │   ├── UnreadableImage           not an image, cut off, or in an unknown format
+    │   ├── ImageTooLarge             more pixels than the limit
+    │   ├── NoFace                    one face is needed and none was found
+    │   └── SeveralFaces              one face is needed and several were found
+    ├── EmbeddingError                an embedding cannot be compared
+    │   ├── InvalidEmbedding          wrong dimension, not finite, or not of unit length
+    │   └── ModelMismatch             made by another model that is not compatible
+    ├── InvalidOption                 the value of an option does not fit the rest of the request
+    ├── GalleryError
+    │   ├── CollectionNotFound
+    │   ├── SubjectNotFound
+    │   ├── FaceNotFound
+    │   ├── SubjectWithoutFaces       a subject has no enrolled face to compare with
+    │   ├── SubjectExists             the requested id is taken
+    │   ├── EnrolledElsewhere         the photograph is enrolled for another subject
+    │   └── StorageUnavailable        nothing was stored: disk full, read-only, or database gone
+    ├── Unavailable                   the client should try again later
+    │   ├── Overloaded                more images in flight than the limit
+    │   ├── TimedOut                  the request took longer than the limit
+    │   └── ShuttingDown              the service was told to stop
+    ├── StartupError                  the service does not start
+    │   ├── InvalidSettings
+    │   ├── ModelFileError
+    │   ├── ProviderUnavailable
+    │   ├── DataDirectoryInUse
+    │   ├── DataDirectoryUnusable
+    │   └── PortInUse
+    └── ClientError                   a command that calls a running service cannot go on
+        ├── Unreachable               no service answers
+        ├── RequestRefused            the service refused the request
+        └── EmptyFolder               there is nothing to send
+
+Every message says what was expected, what came, and what to do next. No message holds a path of the server, a vector,
+or a name that a client gave. Messages of `StartupError` are for the operator only, so they may name files.
+"""
+
+from typing import Any, ClassVar
+
+
+class FacenetError(Exception):
+    """The root of all errors that this project raises on purpose.
+
+    code: stable, for clients.
+    input_name: the input of the request that the error is about, such as `image_a` or `images[3]`. None if it is about
+    the whole request.
+    """
+
+    code: ClassVar[str] = "internal_error"
+    input_name: str | None = None
+
+
+class PhotographError(FacenetError):
+    """A photograph cannot be used."""
+
+
+class UnreadableImage(PhotographError):
+    """Not an image, cut off, or in a format that is not accepted."""
+
+    code = "unreadable_image"
+
+
+class ImageTooLarge(PhotographError):
+    """More pixels than the limit. The header tells it, before a pixel is decoded."""
+
+    code = "image_too_large"
+
+
+class NoFace(PhotographError):
+    """One face is needed and none was found."""
+
+    code = "no_face"
+
+    def __init__(self) -> None:
+        super().__init__("No face was found. Send a photograph in which a face is at least 20 pixels wide.")
+
+
+class SeveralFaces(PhotographError):
+    """One face is needed, several were found, and the caller does not want the main one."""
+
+    code = "several_faces"
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"{found} faces were found where one was expected. Crop the photograph, or pass on_several=main "
+            "to take the main face."
+        )
+
+
+class EmbeddingError(FacenetError):
+    """An embedding cannot be compared."""
+
+
+class InvalidEmbedding(EmbeddingError):
+    """An embedding has the wrong dimension, is not finite, or is not of unit length."""
+
+    code = "invalid_embedding"
+
+
+class ModelMismatch(EmbeddingError):
+    """Two models made the embeddings, and the card of the loaded model does not name the other as compatible."""
+
+    code = "model_mismatch"
+
+
+class InvalidOption(FacenetError):
+    """The value of an option does not fit the rest of the request."""
+
+    code = "invalid_option"
+
+
+class GalleryError(FacenetError):
+    """The gallery cannot do what was asked."""
+
+
+class CollectionNotFound(GalleryError):
+    """No collection has this id."""
+
+    code = "collection_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No collection has this id. PUT /collections/{id} creates one; GET /collections lists them.")
+
+
+class SubjectNotFound(GalleryError):
+    """The collection has no subject with this id."""
+
+    code = "subject_not_found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The collection has no subject with this id. PUT /collections/{collection}/subjects/{id} creates one."
+        )
+
+
+class FaceNotFound(GalleryError):
+    """The collection has no face with this id."""
+
+    code = "face_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("The collection has no face with this id. GET the subject's faces to list them.")
+
+
+class SubjectWithoutFaces(GalleryError):
+    """The subject has no enrolled face to compare with."""
+
+    code = "subject_without_faces"
+
+    def __init__(self) -> None:
+        super().__init__("The subject has no faces to compare with. POST a photograph to the subject's faces first.")
+
+
+class SubjectExists(GalleryError):
+    """The requested id is taken."""
+
+    code = "subject_exists"
+
+    def __init__(self) -> None:
+        super().__init__("A subject with this id is there already. PUT replaces it; POST without an id makes a new id.")
+
+
+class EnrolledElsewhere(GalleryError):
+    """The photograph is already enrolled for another subject of the collection."""
+
+    code = "known_elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This photograph is enrolled already, for another subject. Delete that face first if it was a mistake."
+        )
+
+
+class StorageUnavailable(GalleryError):
+    """Nothing was stored: the disk is full or read-only, or the database is gone."""
+
+    code = "storage_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The gallery cannot be written at the moment and nothing was stored. Try again later.")
+
+
+class Unavailable(FacenetError):
+    """The request is valid, but the service cannot take it now."""
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(Unavailable):
+    """More images are in flight than the limit."""
+
+    code = "overloaded"
+
+
+class TimedOut(Unavailable):
+    """The request took longer than the limit."""
+
+    code = "timed_out"
+
+
+class ShuttingDown(Unavailable):
+    """The service was told to stop and takes no new work."""
+
+    code = "ending"
+
+    def __init__(self) -> None:
+        super().__init__("The service is about to end. Ask another replica, or try again.", retry_after_s=5)
+
+
+class StartupError(FacenetError):
+    """The service does not start. The message is one line for the operator."""
+
+    code = "startup_error"
+
+
+class InvalidSettings(StartupError):
+    """A setting is unknown or out of its range."""
+
+
+class ModelFileError(StartupError):
+    """A model file is missing, cut off, of another kind, or has no valid card."""
+
+
+class ProviderUnavailable(StartupError):
+    """This installation does not have the execution provider that the settings ask for."""
+
+
+class DataDirectoryInUse(StartupError):
+    """Another process uses the data directory."""
+
+
+class DataDirectoryUnusable(StartupError):
+    """The data directory cannot be read or written, or a newer version of the service wrote it."""
+
+
+class PortInUse(StartupError):
+    """Another process listens on the port."""
+
+
+class ClientError(FacenetError):
+    """A command that calls a running service cannot go on. The message is one line."""
+
+
+class Unreachable(ClientError):
+    """No service answers at the address."""
+
+
+class EmptyFolder(ClientError):
+    """There is nothing to send."""
+
+
+class RequestRefused(ClientError):
+    """The service refused the request.
+
+    problem: the problem document of the answer (RFC 9457).
+    """
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(problem.get("detail", "The service refused the request and gave no reason."))
+        self.problem = problem
+
+    @property
+    def problem_code(self) -> str:
+        """The stable code of the problem."""
+        return str(self.problem.get("code", "unknown"))

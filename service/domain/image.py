@@ -1,0 +1,47 @@
+"""A decoded photograph."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+"""(h, w, 3) uint8, RGB."""
+
+
+class Notice(StrEnum):
+    """A change to a photograph that its sender should know about. The API reports it as a warning."""
+
+    FIRST_FRAME_ONLY = "first_frame_only"
+    CONVERTED_COLOURS = "converted_colours"
+    SEVERAL_FACES = "several_faces"
+    FACES_LEFT_OUT = "faces_left_out"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """A decoded, upright photograph.
+
+    Coordinates in an image are pixels. x grows to the right and y grows down. (0, 0) is the centre of the upper left
+    pixel.
+
+    pixels: (h, w, 3) uint8, RGB.
+    notices: what the decoder changed.
+    Raises ValueError if the pixels have another shape or type.
+    """
+
+    pixels: Pixels
+    notices: tuple[Notice, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
+            raise ValueError(f"an image is (h, w, 3) uint8, not {self.pixels.shape} {self.pixels.dtype}")
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])

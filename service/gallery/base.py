@@ -1,0 +1,182 @@
+"""The values that go into the gallery and come out of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.domain.embedding import Embeddings
+from service.domain.errors import ModelMismatch
+
+FaceNumbers = NDArray[np.int64]
+"""(n,) int64. The records give each face a number, and never give a number twice."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """The model that made an embedding.
+
+    id: 64 hexadecimal digits.
+    dimension: of its embeddings.
+    """
+
+    id: str
+    dimension: int
+
+    def require_same(self, collection_model: "EmbeddingModel | None") -> None:
+        """Raise ModelMismatch if another model made the faces of the collection.
+
+        collection_model: None if the collection has no face.
+        """
+        if collection_model is not None and collection_model != self:
+            raise ModelMismatch(
+                "The collection's faces were embedded by another model than the one that is loaded (GET /model). "
+                "Load that model, or enrol the photographs in another collection."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection of subjects. model_id: the model that made the embeddings of its faces. None if it has no face."""
+
+    id: str
+    model_id: str | None
+    subjects: int
+    faces: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person in a collection.
+
+    metadata: a JSON object.
+    faces: how many faces are enrolled.
+    created_at: UTC.
+    """
+
+    id: str
+    name: str | None
+    metadata: dict[str, Any]
+    faces: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectToCreate:
+    """A subject that is not stored yet. id: None lets the gallery make one."""
+
+    id: str | None = None
+    name: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class SubjectChanges(TypedDict, total=False):
+    """The fields of a subject to change. A missing field stays as it is."""
+
+    name: str | None
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledFace:
+    """A stored face.
+
+    number: its key in the index.
+    subject: the id of the subject.
+    created_at: UTC.
+    """
+
+    number: int
+    id: str
+    subject: str
+    image_sha256: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceToEnrol:
+    """A face that is not stored yet.
+
+    image_sha256: of the bytes of the photograph, in hexadecimal.
+    embedding: (d,) float32, unit length.
+    """
+
+    image_sha256: str
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledNow:
+    """The face was stored. face: its new id."""
+
+    status: ClassVar[Literal["enrolled"]] = "enrolled"
+    face: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledBefore:
+    """The photograph was already enrolled for this subject. face: the existing id."""
+
+    status: ClassVar[Literal["known"]] = "known"
+    face: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledForAnother:
+    """The photograph is enrolled for another subject of the collection, so it was not stored. face: the existing id."""
+
+    status: ClassVar[Literal["refused"]] = "refused"
+    face: str
+
+
+EnrolmentOutcome = EnrolledNow | EnrolledBefore | EnrolledForAnother
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subject that a probe may show, and the nearest face of that subject.
+
+    subject, face: ids.
+    distance: squared L2.
+    """
+
+    subject: str
+    name: str | None
+    distance: float
+    face: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list. next_cursor: where the next part starts. None after the last part."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class References:
+    """Enrolled embeddings of one collection, row by row.
+
+    numbers: (n,) int64, ascending.
+    subjects: (n,) int64, the key of each face's subject in the records.
+    embeddings: (n, d) float32, unit length.
+    """
+
+    model: EmbeddingModel
+    numbers: FaceNumbers
+    subjects: NDArray[np.int64]
+    embeddings: Embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class FaceChecksum:
+    """What the records and an index must agree on: the number of faces, and the sum of their numbers."""
+
+    faces: int
+    sum_of_numbers: int

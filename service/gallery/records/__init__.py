@@ -1,0 +1,10 @@
+"""What is stored. SQLAlchemy is imported here and nowhere else.
+
+schema.py          the tables
+migrations/        the steps from the tables of an older version to these; migrate.py runs them
+database.py        transactions, and every failure of the storage as one error
+sqlite.py          how SQLite is set up
+collections.py, subjects.py, faces.py
+                   statements, each on the connection of an open transaction
+paging.py          one page of a list
+"""

@@ -1,0 +1,97 @@
+"""Statements about collections. `key` is the key of a collection."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, update
+
+from service.domain.errors import CollectionNotFound
+from service.gallery.base import Collection, EmbeddingModel, FaceChecksum, Page
+from service.gallery.records.paging import PageRequest, fetch_page
+from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    """What other statements need of a collection. model: the model that made its faces. None if it has no face."""
+
+    key: int
+    model: EmbeddingModel | None
+
+
+def create(connection: Connection, collection: str) -> bool:
+    """Create the collection if it does not exist. Return whether it is new."""
+    if connection.scalar(select(exists().where(COLLECTIONS.c.id == collection))):
+        return False
+    connection.execute(insert(COLLECTIONS).values(id=collection, created_at=datetime.now(UTC)))
+    return True
+
+
+def find(connection: Connection, collection: str) -> CollectionRow:
+    """Return the key and the model of the collection. Raises CollectionNotFound."""
+    columns = COLLECTIONS.c.key, COLLECTIONS.c.model_id, COLLECTIONS.c.dimension
+    row = connection.execute(select(*columns).where(COLLECTIONS.c.id == collection)).one_or_none()
+    if row is None:
+        raise CollectionNotFound
+    return CollectionRow(row.key, None if row.model_id is None else EmbeddingModel(row.model_id, row.dimension))
+
+
+def get(connection: Connection, collection: str) -> Collection:
+    """Return the collection. Raises CollectionNotFound."""
+    row = connection.execute(_select_collections().where(COLLECTIONS.c.id == collection)).one_or_none()
+    if row is None:
+        raise CollectionNotFound
+    return _collection(row)
+
+
+def list_page(connection: Connection, request: PageRequest) -> Page[Collection]:
+    """Return a page of all collections."""
+    return fetch_page(connection, _select_collections(), COLLECTIONS.c.id, request, _collection)
+
+
+def remove(connection: Connection, collection: str) -> None:
+    """Delete the collection with its subjects and faces. Raises CollectionNotFound."""
+    if not connection.execute(delete(COLLECTIONS).where(COLLECTIONS.c.id == collection)).rowcount:
+        raise CollectionNotFound
+
+
+def bind_model(connection: Connection, key: int, model: EmbeddingModel) -> None:
+    """Bind the collection to the model of its first face."""
+    connection.execute(
+        update(COLLECTIONS).where(COLLECTIONS.c.key == key).values(model_id=model.id, dimension=model.dimension)
+    )
+
+
+def unbind_model_if_empty(connection: Connection, key: int) -> None:
+    """Unbind a collection that has no face left, so that the next face can be of another model."""
+    no_face = ~exists().where(FACES.c.collection == COLLECTIONS.c.key)
+    connection.execute(
+        update(COLLECTIONS).where(COLLECTIONS.c.key == key, no_face).values(model_id=None, dimension=None)
+    )
+
+
+def checksums(connection: Connection) -> dict[str, FaceChecksum]:
+    """Return the checksum of every collection, by its id. It reads SQLite's index of faces only, not the vectors."""
+    faces = func.count(FACES.c.number), func.coalesce(func.sum(FACES.c.number), 0)
+    all_faces = select(COLLECTIONS.c.id, *faces).outerjoin_from(
+        COLLECTIONS, FACES, FACES.c.collection == COLLECTIONS.c.key
+    )
+    rows = connection.execute(all_faces.group_by(COLLECTIONS.c.key))
+    return {collection: FaceChecksum(*checksum) for collection, *checksum in rows}
+
+
+def _select_collections() -> Select[Any]:
+    subjects = select(func.count()).where(SUBJECTS.c.collection == COLLECTIONS.c.key)
+    faces = select(func.count()).where(FACES.c.collection == COLLECTIONS.c.key)
+    return select(
+        COLLECTIONS.c.id,
+        COLLECTIONS.c.model_id,
+        subjects.scalar_subquery().label("subjects"),
+        faces.scalar_subquery().label("faces"),
+        COLLECTIONS.c.created_at,
+    )
+
+
+def _collection(row: Row[Any]) -> Collection:
+    return Collection(**row._asdict())

@@ -1,0 +1,164 @@
+"""Statements about faces and their embeddings. `collection` and `subject` are keys."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, Select, delete, insert, select
+
+from service.domain.embedding import Embeddings
+from service.domain.errors import FaceNotFound, SubjectWithoutFaces
+from service.gallery.base import (
+    EmbeddingModel,
+    EnrolledBefore,
+    EnrolledFace,
+    EnrolledForAnother,
+    EnrolledNow,
+    EnrolmentOutcome,
+    FaceToEnrol,
+    Page,
+    References,
+)
+from service.gallery.records.paging import PageRequest, fetch_page
+from service.gallery.records.schema import FACES, SUBJECTS
+
+FLOAT32 = np.dtype("<f4")
+MAX_NUMBERS_PER_STATEMENT = 1_000
+"""SQLite accepts 32,766 parameters in a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceOwner:
+    """The subject of a face. face, subject: ids. name: of the subject."""
+
+    face: str
+    subject: str
+    name: str | None
+
+
+def enrol(
+    connection: Connection, collection: int, subject: int, new: Sequence[FaceToEnrol]
+) -> tuple[list[EnrolmentOutcome], dict[int, FaceToEnrol]]:
+    """Store the faces whose photographs are not enrolled in the collection.
+
+    Returns the outcome of each face, and the stored faces by their numbers, in ascending order.
+    """
+    known = _find_photographs(connection, collection, {face.image_sha256 for face in new})
+    outcomes: list[EnrolmentOutcome] = []
+    stored: dict[int, FaceToEnrol] = {}
+    for face in new:
+        if face.image_sha256 in known:
+            owner, existing_id = known[face.image_sha256]
+            outcomes.append(EnrolledBefore(existing_id) if owner == subject else EnrolledForAnother(existing_id))
+        else:
+            new_id = uuid.uuid4().hex
+            known[face.image_sha256] = subject, new_id
+            stored[_insert(connection, collection, subject, new_id, face)] = face
+            outcomes.append(EnrolledNow(new_id))
+    return outcomes, stored
+
+
+def get(connection: Connection, collection: int, face: str) -> EnrolledFace:
+    """Return the face. Raises FaceNotFound."""
+    row = connection.execute(_select_faces(collection).where(FACES.c.id == face)).one_or_none()
+    if row is None:
+        raise FaceNotFound
+    return _face(row)
+
+
+def list_page(connection: Connection, collection: int, subject: int, request: PageRequest) -> Page[EnrolledFace]:
+    """Return a page of the faces of the subject."""
+    return fetch_page(
+        connection, _select_faces(collection).where(FACES.c.subject == subject), FACES.c.id, request, _face
+    )
+
+
+def list_all(connection: Connection, collection: int) -> list[EnrolledFace]:
+    """Return all faces of the collection, in the order of enrolment."""
+    return [_face(row) for row in connection.execute(_select_faces(collection).order_by(FACES.c.number))]
+
+
+def remove(connection: Connection, collection: int, face: str) -> int:
+    """Delete the face. Return its number, which is never given again. Raises FaceNotFound."""
+    deletion = delete(FACES).where(FACES.c.collection == collection, FACES.c.id == face)
+    number: int | None = connection.scalar(deletion.returning(FACES.c.number))
+    if number is None:
+        raise FaceNotFound
+    return number
+
+
+def embedding_of_face(connection: Connection, collection: int, face: str) -> Embeddings:
+    """Return the embedding of the face, (1, d) float32. Raises FaceNotFound."""
+    embedding = select(FACES.c.embedding).where(FACES.c.collection == collection, FACES.c.id == face)
+    blob = connection.scalar(embedding)
+    if blob is None:
+        raise FaceNotFound
+    return _matrix([blob])
+
+
+def embeddings_of_subject(connection: Connection, collection: int, subject: int) -> Embeddings:
+    """Return the embeddings of the subject, (n, d) float32, in the order of enrolment. Raises SubjectWithoutFaces."""
+    embeddings = select(FACES.c.embedding).where(FACES.c.collection == collection, FACES.c.subject == subject)
+    blobs = connection.scalars(embeddings.order_by(FACES.c.number)).all()
+    if not blobs:
+        raise SubjectWithoutFaces
+    return _matrix(blobs)
+
+
+def references(connection: Connection, collection: int, model: EmbeddingModel) -> References:
+    """Return all embeddings of a collection that has a face. model: the model that made them."""
+    columns = select(FACES.c.number, FACES.c.subject, FACES.c.embedding)
+    rows = connection.execute(columns.where(FACES.c.collection == collection).order_by(FACES.c.number))
+    numbers, subjects, blobs = zip(*rows, strict=True)
+    return References(model, np.array(numbers, np.int64), np.array(subjects, np.int64), _matrix(blobs))
+
+
+def owners(connection: Connection, numbers: Iterable[int]) -> dict[int, FaceOwner]:
+    """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
+    wanted = sorted(numbers)
+    columns = FACES.c.number, FACES.c.id, SUBJECTS.c.id, SUBJECTS.c.name
+    statement = select(*columns).join_from(FACES, SUBJECTS)
+    found: dict[int, FaceOwner] = {}
+    for start in range(0, len(wanted), MAX_NUMBERS_PER_STATEMENT):
+        rows = connection.execute(
+            statement.where(FACES.c.number.in_(wanted[start : start + MAX_NUMBERS_PER_STATEMENT]))
+        )
+        found |= {number: FaceOwner(face, subject, name) for number, face, subject, name in rows}
+    return found
+
+
+def _find_photographs(connection: Connection, collection: int, hashes: set[str]) -> dict[str, tuple[int, str]]:
+    """Return the enrolled photographs among these, by hash: the key of the subject, and the id of the face."""
+    enrolled = select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(FACES.c.collection == collection)
+    rows = connection.execute(enrolled.where(FACES.c.image_sha256.in_(hashes)))
+    return {row.image_sha256: (row.subject, row.id) for row in rows}
+
+
+def _insert(connection: Connection, collection: int, subject: int, new_id: str, face: FaceToEnrol) -> int:
+    row = insert(FACES).values(
+        collection=collection,
+        subject=subject,
+        id=new_id,
+        image_sha256=face.image_sha256,
+        embedding=face.embedding.astype(FLOAT32).tobytes(),
+        created_at=datetime.now(UTC),
+    )
+    number: int = connection.execute(row.returning(FACES.c.number)).scalar_one()
+    return number
+
+
+def _select_faces(collection: int) -> Select[Any]:
+    columns = FACES.c.number, FACES.c.id, SUBJECTS.c.id.label("subject"), FACES.c.image_sha256, FACES.c.created_at
+    return select(*columns).join_from(FACES, SUBJECTS).where(FACES.c.collection == collection)
+
+
+def _face(row: Row[Any]) -> EnrolledFace:
+    return EnrolledFace(**row._asdict())
+
+
+def _matrix(blobs: Sequence[bytes]) -> Embeddings:
+    numbers: Embeddings = np.frombuffer(b"".join(blobs), FLOAT32)
+    return numbers.reshape(len(blobs), -1)

@@ -1,0 +1,84 @@
+"""The tables. A change here needs a new file in `migrations/versions`. A test checks that both agree.
+
+Clients use `id`. The service uses `key` and `number`. They are never given twice, not even after a deletion.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """A time in UTC. SQLite stores no time zone, so it is removed on the way in and added on the way out."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Any) -> datetime | None:  # noqa: ANN401  # SQLAlchemy's signature
+        """Remove the time zone, which must be UTC."""
+        return value and value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: Any) -> datetime | None:  # noqa: ANN401  # SQLAlchemy's signature
+        """Add the time zone."""
+        return value and value.replace(tzinfo=UTC)
+
+
+METADATA = MetaData()
+
+COLLECTIONS = Table(
+    "collections",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("model_id", String),
+    Column("dimension", Integer),
+    Column("created_at", Utc, nullable=False),
+    CheckConstraint("(model_id IS NULL) = (dimension IS NULL)"),
+    sqlite_autoincrement=True,
+)
+
+SUBJECTS = Table(
+    "subjects",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("collection", ForeignKey(COLLECTIONS.c.key, ondelete="CASCADE"), nullable=False),
+    Column("id", String, nullable=False),
+    Column("name", String),
+    Column("metadata", JSON, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("collection", "id"),
+    UniqueConstraint("collection", "key"),  # the foreign key of faces refers to it
+    sqlite_autoincrement=True,
+)
+
+FACES = Table(
+    "faces",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("collection", Integer, nullable=False),
+    Column("subject", Integer, nullable=False),
+    Column("id", String, nullable=False, unique=True),
+    Column("image_sha256", String, nullable=False),
+    Column("embedding", LargeBinary, nullable=False),  # float32, little-endian
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("collection", "image_sha256"),
+    ForeignKeyConstraint(["collection", "subject"], [SUBJECTS.c.collection, SUBJECTS.c.key], ondelete="CASCADE"),
+    Index("faces_of_subject", "collection", "subject"),
+    sqlite_autoincrement=True,
+)

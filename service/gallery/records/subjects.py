@@ -1,0 +1,96 @@
+"""Statements about subjects. `collection` is the key of the collection."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+
+from service.domain.errors import SubjectExists, SubjectNotFound
+from service.gallery.base import Page, Subject, SubjectChanges, SubjectToCreate
+from service.gallery.records.paging import PageRequest, fetch_page
+from service.gallery.records.schema import FACES, SUBJECTS
+
+
+def create(connection: Connection, collection: int, new: SubjectToCreate) -> Subject:
+    """Create a subject. Raises SubjectExists."""
+    subject = Subject(new.id or uuid.uuid4().hex, new.name, new.metadata or {}, 0, datetime.now(UTC))
+    if _find_key(connection, collection, subject.id) is not None:
+        raise SubjectExists
+    connection.execute(
+        insert(SUBJECTS).values(
+            collection=collection,
+            id=subject.id,
+            name=subject.name,
+            metadata=subject.metadata,
+            created_at=subject.created_at,
+        )
+    )
+    return subject
+
+
+def put(connection: Connection, collection: int, subject: str, fields: SubjectChanges) -> tuple[Subject, bool]:
+    """Create the subject, or replace its fields. Return whether it is new."""
+    if _find_key(connection, collection, subject) is None:
+        return create(connection, collection, SubjectToCreate(subject, **fields)), True
+    return change(connection, collection, subject, fields), False
+
+
+def find_key(connection: Connection, collection: int, subject: str) -> int:
+    """Return the key of the subject. Raises SubjectNotFound."""
+    key = _find_key(connection, collection, subject)
+    if key is None:
+        raise SubjectNotFound
+    return key
+
+
+def get(connection: Connection, collection: int, subject: str) -> Subject:
+    """Return the subject. Raises SubjectNotFound."""
+    row = connection.execute(_select_subjects(collection).where(SUBJECTS.c.id == subject)).one_or_none()
+    if row is None:
+        raise SubjectNotFound
+    return _subject(row)
+
+
+def list_page(connection: Connection, collection: int, request: PageRequest) -> Page[Subject]:
+    """Return a page of the subjects of the collection."""
+    return fetch_page(connection, _select_subjects(collection), SUBJECTS.c.id, request, _subject)
+
+
+def change(connection: Connection, collection: int, subject: str, changes: SubjectChanges) -> Subject:
+    """Change the given fields. Raises SubjectNotFound."""
+    if changes:
+        connection.execute(
+            update(SUBJECTS).where(SUBJECTS.c.collection == collection, SUBJECTS.c.id == subject).values(dict(changes))
+        )
+    return get(connection, collection, subject)
+
+
+def remove(connection: Connection, collection: int, subject: str) -> list[int]:
+    """Delete the subject and its faces. Return the numbers of these faces. Raises SubjectNotFound."""
+    key = find_key(connection, collection, subject)
+    faces = select(FACES.c.number).where(FACES.c.collection == collection, FACES.c.subject == key)
+    numbers = list(connection.scalars(faces))
+    connection.execute(delete(SUBJECTS).where(SUBJECTS.c.key == key))
+    return numbers
+
+
+def _find_key(connection: Connection, collection: int, subject: str) -> int | None:
+    return connection.scalar(
+        select(SUBJECTS.c.key).where(SUBJECTS.c.collection == collection, SUBJECTS.c.id == subject)
+    )
+
+
+def _select_subjects(collection: int) -> Select[Any]:
+    faces = select(func.count()).where(FACES.c.collection == collection, FACES.c.subject == SUBJECTS.c.key)
+    return select(
+        SUBJECTS.c.id,
+        SUBJECTS.c.name,
+        SUBJECTS.c.metadata,
+        faces.scalar_subquery().label("faces"),
+        SUBJECTS.c.created_at,
+    ).where(SUBJECTS.c.collection == collection)
+
+
+def _subject(row: Row[Any]) -> Subject:
+    return Subject(**row._asdict())

@@ -1,0 +1,49 @@
+"""The catalogue: the models that are known by name, and the sha256 that each file must have.
+
+`catalogue.toml` also says how each file is made. `facenet-models` reads that part (`models/zoo/catalogue.py`).
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.domain.errors import ModelFileError
+
+CATALOGUE = Path(__file__).with_name("catalogue.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model file, and the sha256 that it must have. sha256: None if it is not known."""
+
+    path: Path
+    sha256: str | None = None
+
+
+def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSource:
+    """Find a model by its name in the catalogue, or by the path of its file.
+
+    name: a name in the catalogue, whose file is `folder`/NAME.onnx; or a path that ends in .onnx. The sha256 of a path
+    is not known.
+    Raises ModelFileError if the catalogue does not have the name, or cannot be read.
+    """
+    if name.endswith(".onnx"):
+        return ModelSource(Path(name))
+    try:
+        models = tomllib.loads(catalogue.read_text("utf-8"))["models"]
+    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        raise ModelFileError(f"{catalogue} cannot be read; FACE_MODELS__ZOO names the list of models.") from None
+    if name not in models:
+        raise ModelFileError(
+            f"There is no model {name}; {did_you_mean(name, models)}known are {', '.join(sorted(models))}, "
+            "or give a path to a .onnx."
+        )
+    return ModelSource(folder / f"{name}.onnx", models[name]["sha256"])
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most similar. Empty if no name is similar."""
+    similar = difflib.get_close_matches(name.lower(), list(known), n=1)
+    return f"did you mean {similar[0]}? " if similar else ""

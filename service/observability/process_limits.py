@@ -1,0 +1,34 @@
+"""How much CPU and memory this process may use.
+
+In a container this is less than the machine has, and Python reports the machine. The limits are in the files of the
+control group (cgroup). Linux has two versions of these files: in version 2 they lie in one folder, in version 1 in a
+folder for each kind of limit.
+"""
+
+import os
+from math import ceil
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def memory_limit_bytes(cgroup: Path = CGROUP) -> int:
+    """Return the memory limit of the process. Without a limit, return the memory of the machine."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # Without a limit, version 2 says "max" and version 1 gives a number larger than the memory of any machine.
+    words = _words(cgroup / "memory.max") or _words(cgroup / "memory" / "memory.limit_in_bytes")
+    return min([machine, *(int(word) for word in words if word.isdecimal())])
+
+
+def cpu_count(cgroup: Path = CGROUP) -> int:
+    """Return how many CPUs the process can keep busy: its affinity, or its share of CPU time, rounded up."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    version_1 = (_words(cgroup / "cpu" / "cpu.cfs_quota_us"), _words(cgroup / "cpu" / "cpu.cfs_period_us"))
+    match _words(cgroup / "cpu.max") or [*version_1[0], *version_1[1]]:
+        case [quota, period] if quota.isdecimal():
+            return min(allowed, ceil(int(quota) / int(period)))
+    return allowed
+
+
+def _words(file: Path) -> list[str]:
+    return file.read_text("ascii").split() if file.is_file() else []

@@ -1,0 +1,146 @@
+"""One queue of crops in front of the embedder, shared by all requests.
+
+    embed ──> queue ──> workers ──> embedder, in a thread
+
+A worker takes what is in the queue as soon as it is free. So a single crop never waits for others, and under load the
+calls become large. A CPU needs as many workers as it has cores, with small calls. A GPU needs one worker with large
+calls.
+
+The queue never refuses a crop, because the number of faces in a photograph is known only after detection.
+`api/admission.py` limits the number of photographs before any work is done.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+import anyio
+import numpy as np
+from anyio import to_thread
+
+from service.domain.embedding import Embeddings
+from service.domain.face import Crops
+from service.domain.image import Pixels
+from service.observability.metrics import BATCH_CROPS, QUEUED_CROPS
+from service.observability.stages import record_stage
+
+
+@dataclass(slots=True, eq=False)
+class _QueuedCrop:
+    crop: Pixels
+    embedding: asyncio.Future[Embeddings]
+    queued_s: float = field(default_factory=perf_counter)
+    taken_s: float = 0.0
+
+
+class Batcher:
+    """Embeds crops in batches over all callers. Use it as an async context manager: the workers run inside.
+
+    embed_batch: the embedder. It is called in a thread.
+    workers: how many calls run side by side.
+    max_batch: how many crops one call takes at most.
+    """
+
+    def __init__(self, embed_batch: Callable[[Crops], Embeddings], *, workers: int, max_batch: int) -> None:
+        self._embed_batch = embed_batch
+        self._workers = workers
+        self._max_batch = max_batch
+        self._idle_workers = 0
+        self._queue: asyncio.Queue[_QueuedCrop] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._threads = anyio.CapacityLimiter(self._workers)
+        self._tasks = [asyncio.create_task(self._run_worker(), name=f"embedder-{i}") for i in range(self._workers)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._queue.empty():
+            self._queue.get_nowait().embedding.cancel()
+
+    async def embed(self, crops: Crops) -> Embeddings:
+        """Embed crops, together with the crops of other callers.
+
+        crops: (n, h, w, 3) uint8, n at least 1.
+        Returns (n, d) float32. Raises what the embedder raises.
+        """
+        loop = asyncio.get_running_loop()
+        queued = [_QueuedCrop(crop, loop.create_future()) for crop in crops]
+        for item in queued:
+            self._queue.put_nowait(item)
+        QUEUED_CROPS.set(self._queue.qsize())
+        try:
+            embeddings = await asyncio.gather(*(item.embedding for item in queued))
+        finally:
+            for item in queued:
+                # If the client left, its crops are still in the queue. The workers skip cancelled ones.
+                item.embedding.cancel()
+        _record_times(queued)
+        return np.stack(embeddings)
+
+    async def _run_worker(self) -> None:
+        while True:
+            batch = await self._next_batch()
+            QUEUED_CROPS.set(self._queue.qsize())
+            if batch:
+                await self._embed_queued(batch)
+
+    async def _next_batch(self) -> list[_QueuedCrop]:
+        """Wait for a crop, then take this worker's share of the queue.
+
+        The share is the queue divided by the idle workers. If one worker took everything, the others would stay idle.
+        """
+        self._idle_workers += 1
+        try:
+            batch = [await self._queue.get()]
+            share = math.ceil((1 + self._queue.qsize()) / self._idle_workers)
+        finally:
+            self._idle_workers -= 1
+        while len(batch) < min(share, self._max_batch) and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        return [item for item in batch if not item.embedding.done()]
+
+    async def _embed_queued(self, batch: list[_QueuedCrop]) -> None:
+        """Embed a batch and give every caller its result. A failed call gives every caller of the batch its error."""
+        BATCH_CROPS.observe(len(batch))
+        taken_s = perf_counter()
+        for item in batch:
+            item.taken_s = taken_s
+        try:
+            crops = np.stack([item.crop for item in batch])
+            embeddings = await to_thread.run_sync(self._embed_batch, crops, limiter=self._threads)
+            results = list(zip(batch, embeddings, strict=True))
+        except BaseException as error:
+            for item in batch:
+                _fail(item.embedding, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for item, embedding in results:
+                if not item.embedding.done():
+                    item.embedding.set_result(embedding)
+
+
+def _fail(future: asyncio.Future[Embeddings], error: BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(error, Exception):
+        future.set_exception(error)
+    else:
+        future.cancel()
+
+
+def _record_times(crops: list[_QueuedCrop]) -> None:
+    """Record waiting and computing as two stages, once for each call of `embed`."""
+    taken_s = max(item.taken_s for item in crops)
+    record_stage("queue", taken_s - crops[0].queued_s)
+    record_stage("embed", perf_counter() - taken_s)

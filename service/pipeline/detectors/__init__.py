@@ -1,0 +1,1 @@
+"""Face detectors. A new kind of detector is a new file here."""

@@ -1,0 +1,79 @@
+"""From the bytes of photographs to embeddings."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+import numpy as np
+from anyio import to_thread
+
+from service.domain.distances import unit
+from service.domain.embedding import Embeddings
+from service.domain.face import Crops, Face
+from service.domain.image import Notice
+from service.model_files.card import EmbedderCard
+from service.pipeline.extraction import FaceExtractor
+from service.pipeline.selection import SelectFaces
+
+EmbedCrops = Callable[[Crops], Awaitable[Embeddings]]
+"""Embeds crops: (n, h, w, 3) uint8, n at least 1, to (n, d) float32."""
+
+MirrorAveraging = Literal["off", "enrolment", "always"]
+"""When the embedding of a face is averaged with the embedding of its mirror image."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedFaces:
+    """The selected faces of a photograph and their embeddings, row by row.
+
+    embeddings: (n, d) float32.
+    faces_found: how many faces the detector found, selected or not.
+    """
+
+    faces: tuple[Face, ...]
+    embeddings: Embeddings
+    faces_found: int
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Turns photographs into embeddings.
+
+    extraction_threads: how many photographs the extractor works on side by side.
+    """
+
+    card: EmbedderCard
+    extractor: FaceExtractor
+    embed_probe_crops: EmbedCrops
+    embed_reference_crops: EmbedCrops
+    extraction_threads: anyio.CapacityLimiter
+
+    async def embed_probe(self, data: bytes, select: SelectFaces) -> EmbeddedFaces:
+        """Embed a photograph that will be compared. Raises PhotographError."""
+        return await self._embed(data, select, self.embed_probe_crops)
+
+    async def embed_reference(self, data: bytes, select: SelectFaces) -> EmbeddedFaces:
+        """Embed a photograph that will be enrolled. Raises PhotographError."""
+        return await self._embed(data, select, self.embed_reference_crops)
+
+    async def _embed(self, data: bytes, select: SelectFaces, embed_crops: EmbedCrops) -> EmbeddedFaces:
+        found = await to_thread.run_sync(self.extractor.extract, data, select, limiter=self.extraction_threads)
+        if not found.faces:
+            no_embeddings = np.empty((0, self.card.dimension), np.float32)
+            return EmbeddedFaces((), no_embeddings, found.faces_found, found.notices)
+        return EmbeddedFaces(found.faces, await embed_crops(found.crops), found.faces_found, found.notices)
+
+
+def average_with_mirror(embed_crops: EmbedCrops) -> EmbedCrops:
+    """Embed each face and its mirror image, and return the mean of the two at length 1.
+
+    It doubles the work of the embedder. On LFW it gains up to 0.1 points of accuracy.
+    """
+
+    async def embed_both(crops: Crops) -> Embeddings:
+        both = await embed_crops(np.concatenate([crops, crops[:, :, ::-1]]))
+        return unit(both[: len(crops)] + both[len(crops) :])
+
+    return embed_both

@@ -1,0 +1,112 @@
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.support.sample_images import base64_image, png_without_face
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def filled_collection(client: httpx.AsyncClient, collection: str, obama: bytes, biden: bytes) -> str:
+    """Enrol two people, and return the id of their collection."""
+    for name, photograph in (("obama", obama), ("biden", biden)):
+        await client.put(f"{collection}/subjects/{name}", json={"name": name.title()})
+        answer = await client.post(f"{collection}/subjects/{name}/faces", files={"images": photograph})
+        assert answer.status_code == 201
+    return collection.rpartition("/")[2]
+
+
+async def test_an_enrolled_person_is_found(client: httpx.AsyncClient, filled_collection: str, obama2: bytes) -> None:
+    answer = (await client.post("/identify", params={"collection": filled_collection}, files={"image": obama2})).json()
+    (face,) = answer["faces"]
+    assert (face["decision"], face["subject"]) == ("match", "obama")
+    assert [(candidate["subject"], candidate["name"]) for candidate in face["candidates"]] == [
+        ("obama", "Obama"),
+        ("biden", "Biden"),
+    ]
+    assert (
+        face["distance"] == face["candidates"][0]["distance"] < answer["threshold"] < face["candidates"][1]["distance"]
+    )
+    assert (answer["gallery_size"], answer["fpir"]) == (2, None)
+
+
+async def test_a_person_who_is_not_enrolled_is_unknown(
+    client: httpx.AsyncClient, filled_collection: str, photographs: Any
+) -> None:
+    photograph = (photographs / "eileen_collins" / "astronaut.png").read_bytes()
+    (face,) = (
+        await client.post("/identify", params={"collection": filled_collection}, files={"image": photograph})
+    ).json()["faces"]
+    assert (face["decision"], face["subject"], face["distance"]) == ("unknown", None, None)
+    assert len(face["candidates"]) == 2
+
+
+async def test_k_limits_the_candidates(client: httpx.AsyncClient, filled_collection: str, obama2: bytes) -> None:
+    answer = await client.post("/identify", params={"collection": filled_collection, "k": 1}, files={"image": obama2})
+    assert [candidate["subject"] for candidate in answer.json()["faces"][0]["candidates"]] == ["obama"]
+
+
+async def test_a_subject_with_several_faces_is_one_candidate(
+    client: httpx.AsyncClient, collection: str, obama: bytes, obama2: bytes
+) -> None:
+    await client.put(f"{collection}/subjects/obama", json={})
+    await client.post(f"{collection}/subjects/obama/faces", files=[("images", obama), ("images", obama2)])
+    name = collection.rpartition("/")[2]
+    answer = (await client.post("/identify", params={"collection": name}, json={"image": base64_image(obama)})).json()
+    (candidate,) = answer["faces"][0]["candidates"]
+    assert candidate["distance"] == pytest.approx(0, abs=1e-5)
+    assert answer["gallery_size"] == 2
+
+
+async def test_the_threshold_of_the_query_is_used(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    options: dict[str, str | float] = {"collection": filled_collection, "threshold": 0.05}
+    answer = await client.post("/identify", params=options, files={"image": obama2})
+    assert answer.json()["faces"][0]["decision"] == "unknown"
+
+
+async def test_a_photograph_without_a_face_gives_no_faces(client: httpx.AsyncClient, filled_collection: str) -> None:
+    answer = await client.post(
+        "/identify", params={"collection": filled_collection}, files={"image": png_without_face()}
+    )
+    assert (answer.status_code, answer.json()["faces"]) == (200, [])
+
+
+async def test_every_face_is_unknown_in_an_empty_collection(
+    client: httpx.AsyncClient, collection: str, obama: bytes
+) -> None:
+    name = collection.rpartition("/")[2]
+    answer = (await client.post("/identify", params={"collection": name}, files={"image": obama})).json()
+    assert (answer["faces"][0]["decision"], answer["faces"][0]["candidates"]) == ("unknown", [])
+
+
+async def test_every_face_of_a_photograph_is_identified(
+    client: httpx.AsyncClient, filled_collection: str, two_people: bytes
+) -> None:
+    answer = await client.post("/identify", params={"collection": filled_collection}, files={"image": two_people})
+    assert {face["subject"] for face in answer.json()["faces"]} == {"obama", "biden"}
+
+
+@pytest.mark.parametrize("k", ["0", "-1", "101", "1000000000", "1.5", "many"])
+async def test_k_out_of_range_is_refused(client: httpx.AsyncClient, obama: bytes, k: str) -> None:
+    answer = await client.post("/identify", params={"k": k}, files={"image": obama})
+    assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "query.k")
+
+
+async def test_an_unknown_collection_is_404(client: httpx.AsyncClient, obama: bytes) -> None:
+    answer = await client.post("/identify", params={"collection": "nowhere"}, files={"image": obama})
+    assert (answer.status_code, answer.json()["code"]) == (404, "collection_not_found")
+
+
+async def test_a_given_embedding_is_identified(
+    client: httpx.AsyncClient, filled_collection: str, model_id: str
+) -> None:
+    embedding = np.eye(1, 128)[0].tolist()
+    body = {"image": {"embedding": embedding, "model": model_id}}
+    answer = (await client.post("/identify", params={"collection": filled_collection}, json=body)).json()
+    assert answer["faces"][0]["box"] is None
+    assert answer["faces"][0]["decision"] == "unknown"

@@ -1,0 +1,97 @@
+"""Hooks of schemathesis. Without them, its requests are well formed, but show no face and name no existing face.
+
+With them, photographs are real, embeddings fit the loaded model, options do not contradict each other, and some of the
+requested faces exist.
+"""
+
+import base64
+import functools
+import io
+import itertools
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import schemathesis
+from hypothesis import strategies as st
+from PIL import Image
+
+PHOTOGRAPHS = Path(__file__).parents[3] / "var" / "photographs"
+SIDE_PX = 160
+SUBJECT = "collections/default/subjects/ada"
+
+
+def shrink(file: Path) -> bytes:
+    shrunk = io.BytesIO()
+    with Image.open(file) as photograph:
+        photograph.thumbnail((SIDE_PX, SIDE_PX))
+        photograph.convert("RGB").save(shrunk, "JPEG")
+    return shrunk.getvalue()
+
+
+files = st.sampled_from([shrink(file) for file in sorted(PHOTOGRAPHS.rglob("*.*"))]) | st.binary(min_size=1)
+schemathesis.openapi.format("binary", files)
+schemathesis.openapi.format("byte", files.map(lambda file: base64.b64encode(file).decode()))
+
+numbers = itertools.count()
+
+
+@schemathesis.hook
+def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
+    if case.meta is None or case.meta.generation.mode.is_negative:
+        return
+    service = Service.for_url(str(case.operation.base_url))
+    if case.media_type == "application/json" and isinstance(case.body, dict):
+        case.body = service.with_embeddings(case.body)
+    if case.path == "/cluster":
+        case.query = without_contradictions(case.query, has_body=isinstance(case.body, dict))
+    if "face" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
+        case.path_parameters |= {"collection": "default", "face": service.enrol_face()}
+
+
+def without_contradictions(options: dict[str, Any], *, has_body: bool) -> dict[str, Any]:
+    """Return the options of /cluster without those that contradict each other. A schema cannot express this rule."""
+    unusable = "threshold" if options.get("method") == "kmeans" else "n_clusters"
+    remaining = {name: value for name, value in options.items() if name not in {unusable, "collection"}}
+    return remaining if has_body else {**remaining, "collection": "default"}
+
+
+class Service:
+    """A client of the running service."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url)
+
+    @classmethod
+    @functools.cache
+    def for_url(cls, url: str) -> "Service":
+        return cls(url)
+
+    @functools.cached_property
+    def model(self) -> dict[str, Any]:
+        return dict(self._client.get("model").raise_for_status().json())
+
+    def with_embeddings(self, value: Any) -> Any:
+        """Replace every embedding of a JSON body by a random unit vector of the dimension of the loaded model."""
+        match value:
+            case list():
+                return [self.with_embeddings(item) for item in value]
+            case {"embedding": _, "model": _}:
+                return {"embedding": self.random_embedding(), "model": self.model["id"]}
+            case {"embeddings": [*vectors], "model": _}:
+                return {"embeddings": [self.random_embedding() for _ in vectors], "model": self.model["id"]}
+            case dict():
+                return {name: self.with_embeddings(item) for name, item in value.items()}
+        return value
+
+    def random_embedding(self) -> list[float]:
+        vector = np.random.default_rng(next(numbers)).normal(size=self.model["dimension"])
+        return list((vector / np.linalg.norm(vector)).tolist())
+
+    def enrol_face(self) -> str:
+        """Enrol a face, and return its id."""
+        self._client.put(SUBJECT, json={}).raise_for_status()
+        body = {"images": [{"embedding": self.random_embedding(), "model": self.model["id"]}]}
+        answer = self._client.post(f"{SUBJECT}/faces", json=body).raise_for_status()
+        return str(answer.json()["results"][0]["face"])

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from models.evaluation.experiments.roc import ModelCurves, measure_curve
+from models.evaluation.metrics.labelled_pairs import LabelledPairs
+from models.evaluation.reports.report import to_png
+
+pytestmark = pytest.mark.slow
+
+
+def _pairs(impostors: int = 5000) -> LabelledPairs:
+    rng = np.random.default_rng(0)
+    same = np.arange(impostors + 500) < 500
+    return LabelledPairs(rng.normal(np.where(same, 1.0, 1.7), 0.3).clip(0, 4).astype(np.float32), same)
+
+
+def test_the_curve_is_val_at_the_threshold_of_each_far() -> None:
+    pairs = _pairs()
+
+    curve = measure_curve("fine", pairs)
+
+    assert (curve.far[0], curve.far[-1], curve.val[-1]) == (1 / 5000, 1.0, 1.0)
+    for far, val in zip(curve.far[:-1], curve.val[:-1], strict=True):
+        assert val == pytest.approx(pairs.val_at_far(far))
+
+
+def test_a_far_below_one_impostor_pair_has_no_val() -> None:
+    curve = measure_curve("fine", _pairs(5000))
+
+    assert curve.val_at(1e-4) is None
+    assert curve.val_at(1e-3) == _pairs().val_at_far(1e-3)
+
+
+def test_several_models_are_in_one_table_and_one_picture() -> None:
+    curves = ModelCurves((measure_curve("fine", _pairs()), measure_curve("coarse", _pairs(100))))
+
+    assert curves.rows()[0] == ("VAL at FMR", "1e-05", "0.0001", "0.001", "0.01", "0.1")
+    assert curves.rows()[2][:4] == ("coarse", "", "", "")
+    numbers = curves.numbers()["curves"]
+    assert isinstance(numbers, list)
+    assert [curve["model"] for curve in numbers] == ["fine", "coarse"]
+    assert to_png(curves.draw()).startswith(b"\x89PNG")

@@ -1,0 +1,29 @@
+"""A process that enrols batches of photographs until it is killed. It prints the number of each acknowledged batch."""
+
+import sys
+from itertools import count
+from pathlib import Path
+
+from service.gallery.base import FaceToEnrol
+from tests.service.gallery.random_faces import MODEL, make_faces
+from tests.support.blocking_gallery import BlockingGallery
+
+BATCH_SIZE = 5
+
+
+def make_batch(number: int) -> list[FaceToEnrol]:
+    """Return the faces of one transaction."""
+    return make_faces(BATCH_SIZE, seed=number)
+
+
+def enrol_until_killed(data_dir: Path, first_batch: int) -> None:
+    """Enrol one batch after the other. Print the number of each after it was acknowledged."""
+    gallery = BlockingGallery.open(data_dir, "faiss")
+    for number in count(first_batch):
+        gallery.put_subject("default", f"s{number}", None, {})
+        gallery.enrol("default", f"s{number}", make_batch(number), MODEL)
+        print(number, flush=True)  # noqa: T201  # its output
+
+
+if __name__ == "__main__":
+    enrol_until_killed(Path(sys.argv[1]), int(sys.argv[2]))

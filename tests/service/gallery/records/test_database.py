@@ -1,0 +1,133 @@
+"""The database of the records: durable commits, atomic changes, and one error for every failure of the storage."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from service.domain.errors import StorageUnavailable
+from service.gallery.base import SubjectToCreate
+from service.gallery.indexes.exact import ExactIndex
+from service.gallery.opening import DATABASE_FILE
+from service.gallery.records.database import Database
+from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
+from tests.support.blocking_gallery import BlockingGallery
+from tests.support.full_disk import simulate_full_disk
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path / DATABASE_FILE)) as database:
+        database.migrate()
+        yield database
+
+
+def largest_file(folder: Path) -> int:
+    return max(path.stat().st_size for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1), ("secure_delete", 1), ("temp_store", 2)],
+)
+def test_every_connection_has_the_pragmas_of_a_durable_database(records: Database, pragma: str, value: object) -> None:
+    """synchronous=2 is FULL. A test with kill -9 cannot show that it is set. Only a power cut could."""
+    with records.reading() as first, records.writing() as second:
+        assert first.scalar(text(f"PRAGMA {pragma}")) == second.scalar(text(f"PRAGMA {pragma}")) == value
+
+
+def test_a_failed_transaction_is_rolled_back(records: Database) -> None:
+    def fail_halfway() -> None:
+        with records.writing() as connection:
+            connection.execute(text("INSERT INTO collections (id, created_at) VALUES ('left', '2026-01-01')"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_halfway()
+    with records.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM collections")) == 0
+
+
+def test_a_reader_reads_one_state_while_another_connection_writes(records: Database) -> None:
+    count = text("SELECT count(*) FROM collections")
+    with records.reading() as reader:
+        assert reader.scalar(count) == 0
+        with records.writing() as writer:
+            writer.execute(text("INSERT INTO collections (id, created_at) VALUES ('left', '2026-01-01')"))
+        assert reader.scalar(count) == 0
+    with records.reading() as reader:
+        assert reader.scalar(count) == 1
+
+
+def test_a_storage_error_contains_no_names_and_no_vectors(records: Database) -> None:
+    with pytest.raises(StorageUnavailable) as raised, records.writing() as connection:
+        connection.execute(text("INSERT INTO subjects (id, name) VALUES (:id, :name)"), {"id": "anna", "name": "Anna"})
+    exception: BaseException | None = raised.value
+    while exception:
+        assert "Anna" not in str(exception)
+        exception = exception.__context__
+
+
+def test_a_full_disk_stores_nothing_and_the_gallery_still_works(data_dir: Path, gallery: BlockingGallery) -> None:
+    gallery.put_subject("default", "anna", None, {})
+    gallery.enrol("default", "anna", make_faces(10), MODEL)
+    new_faces = make_faces(3_000, seed=1)
+    with simulate_full_disk(largest_file(data_dir) + 4096):
+        with pytest.raises(StorageUnavailable):
+            gallery.enrol("default", "anna", new_faces, MODEL)
+        with pytest.raises(StorageUnavailable):
+            gallery.create_subject("default", SubjectToCreate("berta", "x" * 1_000_000))
+        gallery.check()
+        ((nearest, *_),), searched = gallery.search("default", make_embeddings(1), 1, MODEL)
+    assert (nearest.subject, searched, gallery.face_count) == ("anna", 10, 10)
+    assert gallery.get_collection("default").faces == 10
+    assert len(gallery.enrol("default", "anna", new_faces, MODEL)) == 3_000
+    gallery.check()
+    assert gallery.face_count == 3_010
+
+
+def test_a_journal_that_cannot_be_emptied_is_kept_and_no_face_is_lost(tmp_path: Path, records: Database) -> None:
+    database_file, journal_file = tmp_path / DATABASE_FILE, tmp_path / f"{DATABASE_FILE}-wal"
+    gallery = BlockingGallery.from_database(records, ExactIndex)
+    gallery.put_subject("default", "anna", None, {})
+    gallery.enrol("default", "anna", make_faces(100), MODEL)
+    with simulate_full_disk(database_file.stat().st_size):
+        records.empty_journal()
+    assert journal_file.stat().st_size
+    records.empty_journal()
+    assert not journal_file.stat().st_size
+    assert len(gallery.subject_embeddings("default", "anna", MODEL)) == 100
+
+
+def test_a_full_disk_at_the_start_is_a_storage_error(tmp_path: Path) -> None:
+    with (
+        simulate_full_disk(0),
+        pytest.raises(StorageUnavailable),
+        closing(Database(tmp_path / DATABASE_FILE)) as records,
+    ):
+        records.migrate()
+
+
+def test_records_that_another_writer_locks_are_unavailable(tmp_path: Path, records: Database) -> None:
+    with records.reading() as connection:
+        connection.execute(text("PRAGMA busy_timeout=10"))
+    with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as other_connection:
+        other_connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageUnavailable) as raised, records.writing():
+            pytest.fail("two connections write at the same time")
+        assert str(raised.value.__cause__) == "database is locked"
+        other_connection.execute("ROLLBACK")
+    with records.writing():
+        pass
+
+
+def test_the_check_fails_if_the_records_cannot_be_read(data_dir: Path, gallery: BlockingGallery) -> None:
+    gallery.check()
+    with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection:
+        connection.execute("ALTER TABLE faces RENAME TO lost")
+    for operation in (gallery.check, lambda: gallery.list_collections(10, None)):
+        with pytest.raises(StorageUnavailable):
+            operation()

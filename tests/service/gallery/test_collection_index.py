@@ -1,0 +1,168 @@
+"""The index of a collection. After any failure it is built again from the records before it is searched."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from service.domain.embedding import Embeddings
+from service.domain.errors import ModelMismatch, StorageUnavailable
+from service.gallery.base import FaceChecksum, FaceNumbers, References
+from service.gallery.collection_index import CollectionIndex
+from service.gallery.indexes.base import Neighbours
+from service.gallery.indexes.exact import ExactIndex
+from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings
+
+
+def references(*numbers: int) -> References:
+    """Return faces with these numbers. Each has its own subject, with the key 10 * number."""
+    return References(MODEL, np.array(numbers), np.array(numbers) * 10, make_embeddings(100)[list(numbers)])
+
+
+class FakeRecords:
+    """Fake records that hold the faces `numbers`. If `error` is set, `load` raises it."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = numbers
+        self.error: Exception | None = None
+        self.loads = 0
+
+    def load(self) -> References | None:
+        self.loads += 1
+        if self.error:
+            raise self.error
+        return references(*self.numbers) if self.numbers else None
+
+
+class FailingIndex(ExactIndex):
+    """Makes half of a change and then fails, in the next `failures` changes."""
+
+    failures = 0
+
+    def _fail(self) -> None:
+        if FailingIndex.failures:
+            FailingIndex.failures -= 1
+            raise RuntimeError("the index broke")
+
+    def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
+        super().add(numbers, embeddings)
+        self._fail()
+
+    def remove(self, numbers: FaceNumbers) -> int:
+        removed = super().remove(numbers[:1])
+        self._fail()
+        return removed + super().remove(numbers[1:])
+
+
+def found_numbers(index: CollectionIndex) -> list[int]:
+    (row,), _ = index.search(make_embeddings(100)[1:2], 100, MODEL)
+    return sorted(face.number for face in row)
+
+
+def test_an_index_is_empty_until_it_is_built() -> None:
+    records = FakeRecords(1, 2)
+    index = CollectionIndex(records.load, ExactIndex)
+    assert len(index) == 0
+    assert found_numbers(index) == []
+    assert index.checksum() == FaceChecksum(0, 0)
+    assert records.loads == 0
+    index.rebuild()
+    assert found_numbers(index) == [1, 2]
+    assert index.checksum() == FaceChecksum(2, 3)
+
+
+def test_an_index_whose_last_face_is_removed_accepts_another_model() -> None:
+    index = CollectionIndex(FakeRecords().load, ExactIndex)
+    index.add(references(1, 2))
+    with pytest.raises(ModelMismatch):
+        index.search(make_embeddings(1), 1, OTHER_MODEL)
+    index.remove([1, 2])
+    assert index.search(make_embeddings(1), 1, OTHER_MODEL) == ([[]], 0)
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_an_index_that_fails_in_a_change_is_built_again(failures: int) -> None:
+    records = FakeRecords(1, 2, 3)
+    index = CollectionIndex(records.load, FailingIndex)
+    index.rebuild()
+    records.numbers = (1, 2, 3, 4, 5)
+    FailingIndex.failures = failures
+    index.add(references(4, 5))
+    assert found_numbers(index) == [1, 2, 3, 4, 5]
+    records.numbers = (3, 4, 5)
+    FailingIndex.failures = failures
+    index.remove([1, 2])
+    assert found_numbers(index) == [3, 4, 5]
+    assert index.checksum() == FaceChecksum(3, 12)
+
+
+def test_a_change_that_the_index_already_has_changes_nothing() -> None:
+    """A search can rebuild the index between the commit of a change and the change of the index."""
+    records = FakeRecords(1, 2)
+    index = CollectionIndex(records.load, ExactIndex)
+    index.rebuild()
+    index.add(references(1, 2))
+    assert found_numbers(index) == [1, 2]
+    index.remove([7])
+    assert found_numbers(index) == [1, 2]
+
+
+def test_a_search_fails_until_the_failed_index_is_built_again() -> None:
+    records = FakeRecords(1, 2)
+    index = CollectionIndex(records.load, FailingIndex)
+    index.rebuild()
+    records.numbers = (1, 2, 3)
+    records.error = StorageUnavailable()
+    FailingIndex.failures = 1
+    index.add(references(3))
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            found_numbers(index)
+    records.error = None
+    assert found_numbers(index) == [1, 2, 3]
+
+
+def test_an_index_is_built_once_for_all_waiting_searches() -> None:
+    records = FakeRecords(1, 2)
+    records.error = StorageUnavailable()
+    index = CollectionIndex(records.load, ExactIndex)
+    with pytest.raises(StorageUnavailable):
+        index.rebuild()
+    records.error, records.loads = None, 0
+    barrier = threading.Barrier(4)
+
+    def search(_call: int) -> list[int]:
+        barrier.wait(10)
+        return found_numbers(index)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(search, range(4))) == [[1, 2]] * 4
+    assert records.loads == 1
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(), ValueError()])
+def test_an_error_while_the_index_is_built_is_a_storage_error(error: Exception) -> None:
+    records = FakeRecords(1)
+    records.error = error
+    index = CollectionIndex(records.load, ExactIndex)
+    with pytest.raises(StorageUnavailable) as raised:
+        index.rebuild()
+    assert raised.value.__cause__ is error
+
+
+def test_a_search_takes_more_faces_until_every_probe_has_its_subjects() -> None:
+    searched_faces: list[int] = []
+
+    class CountingIndex(ExactIndex):
+        def search(self, probes: Embeddings, k: int) -> Neighbours:
+            searched_faces.append(k)
+            return super().search(probes, k)
+
+    index = CollectionIndex(FakeRecords().load, CountingIndex)
+    equal_embeddings = np.repeat(make_embeddings(1), 90, axis=0)
+    index.add(References(MODEL, np.arange(90), np.ones(90, np.int64), equal_embeddings))
+    index.add(References(MODEL, np.arange(90, 100), np.arange(90, 100), make_embeddings(10, seed=1)))
+    (row,), _ = index.search(make_embeddings(1), 3, MODEL)
+    assert len(row) == 3
+    assert searched_faces == [12, 48, 192]

@@ -1,0 +1,42 @@
+"""A gallery without an event loop, for tests that are not async or that use their own threads."""
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from service.gallery.gallery import Gallery
+from service.gallery.indexes.base import CreateIndex
+from service.gallery.opening import open_gallery
+from service.gallery.records.database import Database
+
+
+class BlockingGallery:
+    """Runs the methods of a gallery in the thread of the caller."""
+
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+        self._resources = ExitStack()
+
+    @classmethod
+    def open(cls, data_dir: Path, index: str) -> Self:
+        """Open a gallery in a directory. Call `close` at the end."""
+        with ExitStack() as resources:
+            gallery = cls(resources.enter_context(open_gallery(data_dir, index)))
+            gallery._resources = resources.pop_all()
+            return gallery
+
+    @classmethod
+    def from_database(cls, database: Database, create_index: CreateIndex) -> Self:
+        """Return a gallery that uses an open database."""
+        return cls(Gallery(database, create_index))
+
+    def close(self) -> None:
+        """Close the gallery and its database, if `open` opened them."""
+        self._resources.close()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(Gallery, name)
+        if isinstance(method, property):
+            return getattr(self.gallery, name)
+        return partial(method.__wrapped__, self.gallery)
