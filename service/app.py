@@ -112,6 +112,7 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
         mirror=models.mirror,
         max_pixels=settings.limits.pixels,
         max_side_px=detection.max_side_px,
+        min_face_px=detection.min_face_px,
         min_score=detection.min_score,
         max_faces=detection.max_faces,
     )

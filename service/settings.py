@@ -61,8 +61,19 @@ class Inference(_Group):
 class Detection(_Group):
     """What counts as a face."""
 
-    max_side_px: int = Field(640, ge=128, le=4096, description="larger photographs are shrunk to this for detection")
-    min_score: float = Field(0.8, gt=0, lt=1, description="the lowest detection score of a face")
+    min_face_px: int = Field(
+        40, ge=10, le=2000, description="width of the smallest face to look for, in pixels of the photograph"
+    )
+    max_side_px: int = Field(
+        65_535, ge=128, le=65_535, description="larger photographs are shrunk to this for detection; 640 is fast"
+    )
+    min_score: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="the least score of a face: detection score times landmark score. Default: 0.6; 0.8 with the "
+        "landmarks of the detector",
+    )
     max_faces: int = Field(100, ge=1, le=1000, description="faces taken of one photograph, those with the best scores")
 
 

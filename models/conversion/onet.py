@@ -9,10 +9,10 @@ from models.conversion.torch_tensors import read_tensors
 SIDE_PX = 48
 
 # The dense layer was trained on features in the order (width, height, channel), so there is a transposition before it.
-# The output of the last layer is five x and then five y.
+# The output of `dense6_3` is five x and then five y, that of `dense6_1` the logits of no face and face.
 _NETWORK = """
 <ir_version: 10, opset_import: ["" : 21]>
-onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks)
+onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks, float[n] scores)
 {
     centred = Sub (pixels, mean)
     x0 = Div (centred, scale)
@@ -34,12 +34,16 @@ onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks)
     d6 = Gemm <transB = 1> (a5, dense6_3.weight, dense6_3.bias)
     by_axis = Reshape (d6, two_fives)
     landmarks = Transpose <perm = [0, 2, 1]> (by_axis)
+    d6_1 = Gemm <transB = 1> (a5, dense6_1.weight, dense6_1.bias)
+    probabilities = Softmax <axis = 1> (d6_1)
+    face = Gather <axis = 1> (probabilities, face_class)
+    scores = Squeeze (face, class_axis)
 }
 """
 
 
 def convert(data: bytes) -> ModelProto:
-    """Convert the published file. The boxes and scores of the network are left out. data: the bytes of the .pt file."""
+    """Convert the published file. The boxes of the network are left out. data: the bytes of the .pt file."""
     weights: graph.Weights = {name.replace(".", "_"): array for name, array in read_tensors(data).items()}
     for layer in (1, 2, 3, 4):
         weights[f"prelu{layer}_weight"] = weights[f"prelu{layer}_weight"].reshape(-1, 1, 1)
@@ -47,6 +51,8 @@ def convert(data: bytes) -> ModelProto:
         "mean": np.array(127.5, np.float32),
         "scale": np.array(128, np.float32),
         "two_fives": np.array([0, 2, 5], np.int64),
+        "face_class": np.array([1], np.int64),
+        "class_axis": np.array([1], np.int64),
     }
     text = _NETWORK.replace(".weight", "_weight").replace(".bias", "_bias")
     nodes, weights = graph.lower_prelu(parser.parse_model(text).graph.node, weights)
@@ -55,5 +61,5 @@ def convert(data: bytes) -> ModelProto:
         [*graph.pixels_to_float("crops", "pixels"), *nodes],
         weights,
         [graph.uint8_input("crops", SIDE_PX, SIDE_PX)],
-        [graph.float_output("landmarks", 5, 2)],
+        [graph.float_output("landmarks", 5, 2), graph.float_output("scores")],
     )

@@ -20,6 +20,7 @@ from service.domain.image import Image, Pixels
 from service.model_files.card import BoxAlignment, EmbedderCard, FivePointAlignment
 from service.pipeline.alignment import ARCFACE_TEMPLATE, Aligner, template_to_crop
 from service.pipeline.decoding import decode
+from service.pipeline.detection.quarter_turns import turn_back
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_face_extractor
 from service.pipeline.selection import main_face
@@ -87,8 +88,8 @@ class BoxCropping:
     """Stretches the detector's tight box to the canvas: scale and translation only (FaceNet, sections 3.3 and 4).
 
     The service rotates such a box until the eyes are level, and the paper does not. So here every face counts as
-    upright. A network that is trained on these canvases gets heads with their natural tilt in training, and upright
-    heads in the service.
+    upright after its quarter turns. A network that is trained on these canvases gets heads with their natural tilt in
+    training, and upright heads in the service.
 
     embedder_aligner: makes the crop for the embedder.
     """
@@ -100,7 +101,8 @@ class BoxCropping:
     def cut(self, data: bytes) -> CutFace:
         """Cut out the box without a margin."""
         image, face = _detect_main_face(self.extractor, data)
-        (canvas,) = Aligner(self.alignment).align(image, [replace(face, landmarks=UPRIGHT_LANDMARKS)])
+        upright = replace(face, landmarks=turn_back(UPRIGHT_LANDMARKS, face.quarter_turns, 0, 0))
+        (canvas,) = Aligner(self.alignment).align(image, [upright])
         return CutFace(canvas, encode(canvas), self.embedder_aligner.align(image, [face]))
 
 

@@ -73,13 +73,14 @@ def prepare(
 
 def _settings(options: PreparationOptions, cropping: Cropping) -> PreparationSettings:
     pipeline = options.pipeline
-    sources = {"detector": pipeline.detector, "landmarks": pipeline.landmarks, "embedder": pipeline.embedder}
+    sources = {"detector": pipeline.detector, "landmarks": pipeline.detection.landmarks, "embedder": pipeline.embedder}
     return PreparationSettings(
         crop=options.crop,
         alignment=cropping.alignment,
         photographs_per_shard=options.photographs_per_shard,
         max_pixels=pipeline.max_pixels,
         max_side_px=pipeline.max_side_px,
+        min_face_px=pipeline.min_face_px,
         min_score=pipeline.min_score,
         models={role: read_checked_card(source.path).id for role, source in sources.items() if source},
     )

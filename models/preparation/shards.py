@@ -64,7 +64,8 @@ class PreparationSettings(JsonModel):
     photographs_per_shard: int
     max_pixels: int
     max_side_px: int
-    min_score: float
+    min_face_px: int
+    min_score: float | None
     models: dict[str, str]
 
 

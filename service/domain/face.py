@@ -1,5 +1,6 @@
 """A detected face, and the crops that are cut out for the embedder."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,13 +37,31 @@ class Face:
 
     landmarks: (5, 2) float32, see `Points`.
     detection_score: how sure the detector is, in [0, 1].
+    landmark_score: how sure the landmark network is that this is a face, in [0, 1]. None if the network did not run.
+    quarter_turns: after this number of turns of the image by 90 degrees, counterclockwise, the head is nearly upright.
     Raises ValueError if the landmarks have another shape.
     """
 
     box: Box
     landmarks: Points
     detection_score: float
+    landmark_score: float | None = None
+    quarter_turns: int = 0
 
     def __post_init__(self) -> None:
         if self.landmarks.shape != (5, 2):
             raise ValueError(f"landmarks are (5, 2), not {self.landmarks.shape}")
+
+    @property
+    def score(self) -> float:
+        """The product of the two scores, or the detection score alone."""
+        return self.detection_score * (1.0 if self.landmark_score is None else self.landmark_score)
+
+    @property
+    def roll_deg(self) -> float:
+        """The rotation of the head in the image, clockwise, in (-180, 180] degrees. 0 is upright.
+
+        It is the direction of the line from the person's right eye to the left eye.
+        """
+        across, down = (self.landmarks[1] - self.landmarks[0]).tolist()
+        return math.degrees(math.atan2(down, across))

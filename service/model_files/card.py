@@ -6,6 +6,7 @@
                h and w multiples of 32            scores float32 [n, m] in [0, 1]
                                                   landmarks float32 [n, m, 5, 2] in pixels of the input
     landmarks  crops   uint8 [n, 48, 48, 3] RGB   landmarks float32 [n, 5, 2], fractions of the crop's sides
+                                                  scores float32 [n] in [0, 1]: whether the crop shows a face
 
 Casting, mean, scale and memory layout are inside the graph. So the service needs no constants of a model.
 """
@@ -213,7 +214,7 @@ class LandmarksCard(_Card):
 
     @property
     def outputs(self) -> TensorShapes:
-        return {"landmarks": (None, 5, 2)}
+        return {"landmarks": (None, 5, 2), "scores": (None,)}
 
 
 Card = Annotated[EmbedderCard | DetectorCard | LandmarksCard, Field(discriminator="role")]

@@ -94,8 +94,10 @@ def _box_transform(face: Face, alignment: BoxAlignment) -> Transform:
     eye_line = left_eye - right_eye
     level = np.conj(eye_line) / abs(eye_line) if eye_line else 1.0 + 0j
     upright = _as_matrix(level, -level * complex(*face.box.centre))
-    across = alignment.width / (face.box.width * (1 + 2 * alignment.margin))
-    down = alignment.height / (face.box.height * (1 + 2 * alignment.margin))
+    sides = (face.box.width, face.box.height)
+    width, height = sides if face.quarter_turns % 2 == 0 else sides[::-1]
+    across = alignment.width / (width * (1 + 2 * alignment.margin))
+    down = alignment.height / (height * (1 + 2 * alignment.margin))
     middle = [(alignment.width - 1) / 2, (alignment.height - 1) / 2]
     stretched: Transform = np.diag([across, down]) @ upright
     stretched[:, 2] += middle

@@ -1,6 +1,5 @@
 """From the bytes of a photograph to the crops of its faces."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.domain.face import Crops, Face
@@ -8,23 +7,15 @@ from service.domain.image import Image, Notice
 from service.observability.stages import stage
 from service.pipeline.alignment import Aligner
 from service.pipeline.decoding import decode
-from service.pipeline.detectors.base import Detector
+from service.pipeline.detection.finding import FindFaces
 from service.pipeline.selection import SelectFaces
-
-RefineLandmarks = Callable[[Image, Sequence[Face]], Sequence[Face]]
-"""Replaces the landmarks of faces by better ones."""
-
-
-def keep_landmarks(_image: Image, faces: Sequence[Face]) -> Sequence[Face]:
-    """Keep the landmarks of the detector."""
-    return faces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectedFaces:
-    """The selected faces of an image, with refined landmarks.
+    """The selected faces of an image.
 
-    faces_found: how many faces the detector found, selected or not.
+    faces_found: how many faces the photograph shows, selected or not.
     """
 
     image: Image
@@ -38,7 +29,7 @@ class ExtractedFaces:
     """The selected faces of a photograph and their crops, row by row.
 
     crops: (n, h, w, 3) uint8.
-    faces_found: how many faces the detector found, selected or not.
+    faces_found: how many faces the photograph shows, selected or not.
     """
 
     faces: tuple[Face, ...]
@@ -49,13 +40,12 @@ class ExtractedFaces:
 
 @dataclass(frozen=True, slots=True)
 class FaceExtractor:
-    """Decodes, detects, selects, refines and aligns. It works on one photograph at a time, in the calling thread.
+    """Decodes, finds faces, selects and aligns. It works on one photograph at a time, in the calling thread.
 
     max_faces: of more faces, the ones with the highest detection scores are kept.
     """
 
-    detector: Detector
-    refine_landmarks: RefineLandmarks
+    find_faces: FindFaces
     aligner: Aligner
     max_pixels: int
     max_faces: int
@@ -71,10 +61,7 @@ class FaceExtractor:
         """Return the selected faces. There may be none. Raises PhotographError."""
         with stage("decode"):
             image = decode(data, self.max_pixels)
-        with stage("detect"):
-            (found,) = self.detector.detect([image])
+        found = self.find_faces(image)
         left_out = (Notice.FACES_LEFT_OUT,) if len(found) > self.max_faces else ()
-        selected = select(found[: self.max_faces], image)
-        with stage("landmarks"):
-            faces = tuple(self.refine_landmarks(image, selected))
+        faces = tuple(select(found[: self.max_faces], image))
         return DetectedFaces(image, faces, len(found), image.notices + left_out)

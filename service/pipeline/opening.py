@@ -11,11 +11,20 @@ from service.model_files.catalogue import ModelSource
 from service.model_files.model_file import ProviderName, open_model
 from service.pipeline.alignment import Aligner
 from service.pipeline.batching import Batcher
-from service.pipeline.detectors.yunet import YuNet
+from service.pipeline.detection.finding import FaceFinder, FindFaces
+from service.pipeline.detection.landmarks import LandmarkNetwork
+from service.pipeline.detection.pyramid import PyramidDetector
+from service.pipeline.detection.yunet import YuNet
 from service.pipeline.embedders.onnx import OnnxEmbedder
-from service.pipeline.extraction import FaceExtractor, RefineLandmarks, keep_landmarks
-from service.pipeline.landmarks import LandmarkRefiner
+from service.pipeline.extraction import FaceExtractor
 from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mirror
+
+MAX_SIDE_PX = 65_535
+"""No admitted photograph is larger, so this is no limit."""
+
+MIN_FACE_SCORE = 0.6
+MIN_DETECTION_SCORE = 0.8
+"""The least score of a face: with the landmark network, and by the detector alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +36,9 @@ class PipelineOptions:
     workers: how many calls of the embedder run side by side.
     max_batch: how many crops one call of the embedder takes at most.
     threads_per_call: how many threads one call of the embedder uses.
+    max_side_px: a larger photograph is shrunk to this before it is searched for faces.
+    min_face_px: the width of the smallest face to look for, in pixels of the photograph.
+    min_score: the least score of a face. None takes MIN_FACE_SCORE, or MIN_DETECTION_SCORE without a landmark network.
     """
 
     detector: ModelSource
@@ -39,8 +51,9 @@ class PipelineOptions:
     threads_per_call: int = 1
     mirror: MirrorAveraging = "off"
     max_pixels: int = 50_000_000
-    max_side_px: int = 640
-    min_score: float = 0.8
+    max_side_px: int = MAX_SIDE_PX
+    min_face_px: int = 40
+    min_score: float | None = None
     max_faces: int = 100
 
 
@@ -73,19 +86,24 @@ def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExt
 
     card: of the embedder that takes the crops.
     """
-    source = options.detector
-    detector = open_model(source.path, DetectorCard, options.provider, 1, source.sha256)
     return FaceExtractor(
-        detector=YuNet(detector, max_side_px=options.max_side_px, min_score=options.min_score),
-        refine_landmarks=_open_landmark_refiner(options),
+        find_faces=_open_face_finder(options),
         aligner=Aligner(card.alignment),
         max_pixels=options.max_pixels,
         max_faces=options.max_faces,
     )
 
 
-def _open_landmark_refiner(options: PipelineOptions) -> RefineLandmarks:
+def _open_face_finder(options: PipelineOptions) -> FindFaces:
+    if options.landmarks is None:
+        return _open_detector(options, options.min_score or MIN_DETECTION_SCORE).detect
     source = options.landmarks
-    if source is None:
-        return keep_landmarks
-    return LandmarkRefiner(open_model(source.path, LandmarksCard, options.provider, 1, source.sha256)).refine
+    landmarks = LandmarkNetwork(open_model(source.path, LandmarksCard, options.provider, 1, source.sha256))
+    min_score = options.min_score or MIN_FACE_SCORE
+    return FaceFinder(_open_detector(options, min_score), landmarks, min_score).find
+
+
+def _open_detector(options: PipelineOptions, min_score: float) -> PyramidDetector:
+    source = options.detector
+    yunet = YuNet(open_model(source.path, DetectorCard, options.provider, 1, source.sha256), min_score=min_score)
+    return PyramidDetector(yunet, options.min_face_px, options.max_side_px)

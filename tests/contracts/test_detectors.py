@@ -13,8 +13,8 @@ from service.domain.image import Image
 from service.model_files.card import DetectorCard
 from service.model_files.model_file import open_model
 from service.pipeline.decoding import decode
-from service.pipeline.detectors.base import Detector
-from service.pipeline.detectors.yunet import YuNet
+from service.pipeline.detection.base import Detector
+from service.pipeline.detection.yunet import YuNet
 from tests.support.sample_images import place_side_by_side, png_without_face
 
 MAX_PIXELS = 50_000_000
@@ -24,13 +24,13 @@ NAMES = [name for name, model in read_zoo().models.items() if model.card["role"]
 @pytest.fixture(scope="module", params=NAMES)
 def detector(request: pytest.FixtureRequest, models_dir: Path) -> Detector:
     file = open_model(models_dir / f"{request.param}.onnx", DetectorCard, "cpu", 1)
-    return YuNet(file, max_side_px=640, min_score=0.8)
+    return YuNet(file, min_score=0.8)
 
 
 @pytest.fixture(scope="module")
 def portraits(photographs: Path) -> list[Image]:
-    """Return photographs that show one person."""
-    return [decode(path.read_bytes(), MAX_PIXELS) for path in sorted(photographs.rglob("*.*"))]
+    """Return photographs that show one person, each 400 x 500 pixels."""
+    return [decode(place_side_by_side(path.read_bytes()), MAX_PIXELS) for path in sorted(photographs.rglob("*.*"))]
 
 
 def to_rows(faces: list[Face]) -> NDArray[np.float64]:
@@ -49,13 +49,14 @@ def to_rows(faces: list[Face]) -> NDArray[np.float64]:
 
 
 def test_the_only_face_of_a_portrait_is_found(detector: Detector, portraits: list[Image]) -> None:
-    assert [len(faces) for faces in detector.detect(portraits)] == [1] * len(portraits)
+    assert [len(detector.detect(image.pixels)) for image in portraits] == [1] * len(portraits)
 
 
 def test_a_face_is_inside_its_image_and_its_landmarks_are_inside_its_box(
     detector: Detector, portraits: list[Image]
 ) -> None:
-    for image, (face,) in zip(portraits, detector.detect(portraits), strict=True):
+    for image in portraits:
+        (face,) = detector.detect(image.pixels)
         x, y = face.box.centre
         assert 0 < x < image.width
         assert 0 < y < image.height
@@ -69,26 +70,9 @@ def test_a_face_is_inside_its_image_and_its_landmarks_are_inside_its_box(
         assert max(right_eye[1], left_eye[1]) < nose[1] < min(mouth_corner[1] for mouth_corner in mouth_corners)
 
 
-def test_the_faces_of_a_photograph_are_the_same_alone_and_among_others(
-    detector: Detector, portraits: list[Image]
-) -> None:
-    for image, faces in zip(portraits, detector.detect(portraits), strict=True):
-        (alone,) = detector.detect([image])
-        np.testing.assert_allclose(to_rows(alone), to_rows(faces), atol=1e-3)
-
-
-def test_photographs_of_one_size_are_the_same_alone_and_among_others(detector: Detector, photographs: Path) -> None:
-    people = [(photographs / name).read_bytes() for name in ("obama/obama.jpg", "biden/biden.jpg", "obama/obama2.jpg")]
-    same_size = [decode(place_side_by_side(left, right), MAX_PIXELS) for left in people for right in people]
-    for image, faces in zip(same_size, detector.detect(same_size), strict=True):
-        (alone,) = detector.detect([image])
-        assert len(faces) == 2
-        np.testing.assert_allclose(to_rows(alone), to_rows(faces), atol=1e-3)
-
-
 def test_faces_are_sorted_by_their_detection_scores(detector: Detector, photographs: Path) -> None:
     people = [path.read_bytes() for path in sorted(photographs.rglob("*.*"))]
-    (faces,) = detector.detect([decode(place_side_by_side(*people), MAX_PIXELS)])
+    faces = detector.detect(decode(place_side_by_side(*people), MAX_PIXELS).pixels)
     scores = [face.detection_score for face in faces]
     assert len(scores) > 2
     assert scores == sorted(scores, reverse=True)
@@ -96,20 +80,16 @@ def test_faces_are_sorted_by_their_detection_scores(detector: Detector, photogra
 
 @pytest.mark.parametrize("sides", [(1, 1), (31, 33), (3, 2_000), (2_000, 3), (320, 240)])
 def test_no_face_is_found_in_a_grey_image_of_any_size(detector: Detector, sides: tuple[int, int]) -> None:
-    assert detector.detect([Image(np.full((*sides, 3), 90, np.uint8))]) == [[]]
+    assert detector.detect(np.full((*sides, 3), 90, np.uint8)) == []
 
 
 def test_no_face_is_found_in_a_landscape(detector: Detector) -> None:
-    assert detector.detect([decode(png_without_face(), MAX_PIXELS)]) == [[]]
-
-
-def test_no_photographs_give_no_faces(detector: Detector) -> None:
-    assert detector.detect([]) == []
+    assert detector.detect(decode(png_without_face(), MAX_PIXELS).pixels) == []
 
 
 def test_several_threads_can_detect_at_the_same_time(detector: Detector, portraits: list[Image]) -> None:
-    alone = [to_rows(detector.detect([image])[0]) for image in portraits]
+    alone = [to_rows(detector.detect(image.pixels)) for image in portraits]
     with ThreadPoolExecutor(4) as threads:
-        together = list(threads.map(lambda image: to_rows(detector.detect([image])[0]), portraits * 3))
+        together = list(threads.map(lambda image: to_rows(detector.detect(image.pixels)), portraits * 3))
     for by_threads, expected in zip(together, alone * 3, strict=True):
         np.testing.assert_allclose(by_threads, expected, atol=1e-3)

@@ -33,6 +33,7 @@ def write_set(
         photographs_per_shard=4,
         max_pixels=10**6,
         max_side_px=640,
+        min_face_px=40,
         min_score=0.8,
         models={},
     )

@@ -1,14 +1,12 @@
-"""Fake embedders and a fake detector. They are fast, and the test controls what they do."""
+"""Fake embedders, a fake detector and a face. They are fast, and the test controls what they do."""
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from service.domain.embedding import Embeddings
 from service.domain.face import Box, Crops, Face
-from service.domain.image import Image
+from service.domain.image import Pixels
 
 
 def numbered_crops(*numbers: int) -> Crops:
@@ -65,15 +63,19 @@ class IncompleteEmbedder(CountingEmbedder):
         return embeddings[:-1] if 13 in self.calls[-1] else embeddings
 
 
-@dataclass
-class FixedDetector:
-    """Finds the same faces in every image."""
+class RecordingDetector:
+    """Finds the same faces in every picture, and records the sizes of the pictures: (width, height)."""
 
-    faces: list[Face] = field(default_factory=list)
+    min_face_px = 20
 
-    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
-        """Return the faces once for each image."""
-        return [list(self.faces) for _ in images]
+    def __init__(self, *faces: Face) -> None:
+        self.faces = faces
+        self.sizes: list[tuple[int, int]] = []
+
+    def detect(self, pixels: Pixels) -> list[Face]:
+        """Return the faces."""
+        self.sizes.append((pixels.shape[1], pixels.shape[0]))
+        return list(self.faces)
 
 
 def frontal_face(x: float, y: float, width: float, height: float, detection_score: float = 1.0) -> Face:

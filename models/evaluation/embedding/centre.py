@@ -1,6 +1,6 @@
 """LFW without a detector (FaceNet, section 5.6): the fixed centre of each photograph is the face.
 
-A detector that returns the same face for every photograph takes the place of the real detector. All steps that turn a
+The search for faces is replaced by a function that returns the same face for every photograph. All steps that turn a
 face into a crop stay the same, for every kind of model.
 """
 
@@ -20,7 +20,6 @@ from service.domain.errors import PhotographError
 from service.domain.face import Box, Face
 from service.domain.image import Image
 from service.pipeline.alignment import ARCFACE_TEMPLATE
-from service.pipeline.extraction import keep_landmarks
 from service.pipeline.opening import PipelineOptions, open_pipeline
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.selection import all_faces
@@ -49,21 +48,17 @@ def _average_face() -> Face:
     return Face(MEDIAN_BOX, landmarks, 1.0)
 
 
-class FixedFaceDetector:
-    """A detector that returns the average face of LFW for every photograph."""
+def find_average_face(image: Image) -> list[Face]:
+    """Return the average face of LFW, whatever the photograph shows.
 
-    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
-        """Return the same face for each image.
-
-        Raises DatasetError for an image that does not have the size of LFW's, because its centre is elsewhere.
-        """
-        for image in images:
-            if (image.width, image.height) != (LFW_SIDE_PX, LFW_SIDE_PX):
-                raise DatasetError(
-                    f"The fixed crop is for LFW's own photographs of {LFW_SIDE_PX} x {LFW_SIDE_PX} pixels, and one is "
-                    f"{image.width} x {image.height}. Measure with aligned crops."
-                )
-        return [[_average_face()] for _ in images]
+    Raises DatasetError for an image that does not have the size of LFW's, because its centre is elsewhere.
+    """
+    if (image.width, image.height) != (LFW_SIDE_PX, LFW_SIDE_PX):
+        raise DatasetError(
+            f"The fixed crop is for LFW's own photographs of {LFW_SIDE_PX} x {LFW_SIDE_PX} pixels, and one is "
+            f"{image.width} x {image.height}. Measure with aligned crops."
+        )
+    return [_average_face()]
 
 
 def embed_centres(
@@ -81,8 +76,7 @@ def embed_centres(
 
 async def _embed_centres(options: PipelineOptions, files: Sequence[Path], done: Callable[[], object]) -> Embeddings:
     async with open_pipeline(options) as opened:
-        extractor = replace(opened.extractor, detector=FixedFaceDetector(), refine_landmarks=keep_landmarks)
-        pipeline = replace(opened, extractor=extractor)
+        pipeline = replace(opened, extractor=replace(opened.extractor, find_faces=find_average_face))
         embeddings = [np.empty((0, pipeline.card.dimension), np.float32)]
         for chunk in chunks(files):
             embeddings += await asyncio.gather(*(_embed_centre(pipeline, file, done) for file in chunk))

@@ -76,7 +76,7 @@ def test_a_box_is_scaled_and_moved_and_never_rotated(
 
     extractor = open_face_extractor(options, card)
     pixels = np.asarray(Pillow.open(io.BytesIO(photograph)))
-    (main,) = main_face(extractor.detector.detect([Image(pixels)])[0], Image(pixels))
+    (main,) = main_face(extractor.find_faces(Image(pixels)), Image(pixels))
     box, upright = main.box, Aligner(BoxAlignment(margin=0, height=128, width=128)).align(Image(pixels), [main])[0]
     left, top = box.x + 0.5, box.y + 0.5  # Pillow counts from the edge of the picture
     edges = (left, top, left + box.width, top + box.height)

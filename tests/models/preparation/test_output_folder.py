@@ -13,6 +13,7 @@ SETTINGS = PreparationSettings(
     photographs_per_shard=1000,
     max_pixels=10**6,
     max_side_px=640,
+    min_face_px=40,
     min_score=0.8,
     models={"embedder": "1" * 64},
 )

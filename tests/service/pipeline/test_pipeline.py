@@ -17,11 +17,11 @@ from service.model_files.catalogue import ModelSource
 from service.observability.stages import request_stages
 from service.pipeline.alignment import Aligner
 from service.pipeline.embedders.onnx import OnnxEmbedder
-from service.pipeline.extraction import FaceExtractor, keep_landmarks
+from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_face_extractor, open_pipeline
 from service.pipeline.pipeline import MirrorAveraging, Pipeline
 from service.pipeline.selection import SelectFaces, all_faces, main_face
-from tests.support.fakes import FixedDetector, frontal_face
+from tests.support.fakes import frontal_face
 from tests.support.sample_images import place_side_by_side, png_without_face
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ def encode_losslessly(photograph: bytes, kind: str, mode: str = "RGB") -> bytes:
 
 def with_fixed_faces(extractor: FaceExtractor, *faces: Face, max_faces: int = 100) -> FaceExtractor:
     """Return an extractor that finds the same faces in every photograph."""
-    return replace(extractor, detector=FixedDetector(list(faces)), refine_landmarks=keep_landmarks, max_faces=max_faces)
+    return replace(extractor, find_faces=lambda _image: faces, max_faces=max_faces)
 
 
 def test_the_largest_face_in_the_middle_is_the_main_face() -> None:

@@ -7,7 +7,7 @@ from PIL import Image as Pillow
 
 from models.errors import DatasetError
 from models.evaluation.data.pairs import read_pair_lists
-from models.evaluation.embedding.centre import FixedFaceDetector, embed_centres
+from models.evaluation.embedding.centre import embed_centres, find_average_face
 from service.domain.image import Image
 from service.model_files.card import BoxAlignment, FivePointAlignment
 from service.pipeline.alignment import ARCFACE_TEMPLATE, Aligner, similarity
@@ -26,7 +26,7 @@ def _striped() -> Image:
 
 def test_the_crop_of_a_five_point_model_is_the_square_of_132_pixels() -> None:
     image = _striped()
-    (faces,) = FixedFaceDetector().detect([image])
+    faces = find_average_face(image)
 
     (crop,) = Aligner(FivePointAlignment(view=(0, 0, 112, 112), height=132, width=132)).align(image, faces)
 
@@ -35,7 +35,7 @@ def test_the_crop_of_a_five_point_model_is_the_square_of_132_pixels() -> None:
 
 def test_the_crop_of_a_box_model_is_the_median_box_with_its_margin() -> None:
     image = _striped()
-    (faces,) = FixedFaceDetector().detect([image])
+    faces = find_average_face(image)
 
     (crop,) = Aligner(BoxAlignment(margin=0.0, height=160, width=160)).align(image, faces)
 
@@ -85,7 +85,7 @@ def test_faces_of_lfw_are_where_the_square_is(options: PipelineOptions, lfw: Pat
 
     faces = [extractor.extract(file.read_bytes(), main_face).faces[0] for file in photographs[::80]]
 
-    (average,) = FixedFaceDetector().detect([_striped()])[0]
+    (average,) = find_average_face(_striped())
     transforms = np.array([similarity(face.landmarks, ARCFACE_TEMPLATE) for face in faces])
     boxes = np.array([(face.box.x, face.box.y, face.box.width, face.box.height) for face in faces])
     box = (average.box.x, average.box.y, average.box.width, average.box.height)

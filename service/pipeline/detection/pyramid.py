@@ -1,0 +1,126 @@
+"""Detect faces of every size: the photograph is searched at several scales (an image pyramid), large scales in tiles.
+
+A detector finds faces of 20 to about 300 pixels. So each level of the pyramid is half as large as the one before. The
+first level decides which small faces are found, and what a photograph costs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from service.domain.face import Box, Face
+from service.domain.image import Image, Pixels
+from service.pipeline.detection.base import Detector
+from service.pipeline.detection.quarter_turns import turn, turn_back
+
+ALWAYS_SEARCHED_PX = 640
+"""A photograph whose longer side is not longer than this is searched at full size."""
+
+SMALLEST_LEVEL_PX = 160
+"""The longer side of the smallest level is at least this. A face that fills it is found: YuNet finds 300 px."""
+
+TILE_PX = 960
+"""A larger level is searched in tiles. So the memory of the detector does not depend on the photograph."""
+
+OVERLAP_PX = 64
+"""How far neighbouring tiles overlap. A face of twice the detector's least width is found in the next level too."""
+
+MAX_CANDIDATES = 1000
+"""At most this number of faces of a photograph is looked at further, those with the best scores."""
+
+NMS_IOU = 0.3
+"""Two boxes that overlap more than this are one face."""
+
+
+@dataclass(frozen=True, slots=True)
+class PyramidDetector:
+    """Finds faces of any size in photographs of any size. Safe to call from several threads at once.
+
+    min_face_px: the width of the smallest face to look for, in pixels of the photograph.
+    max_side_px: a larger photograph is shrunk until its longer side has this size. It limits the time.
+    """
+
+    detector: Detector
+    min_face_px: int
+    max_side_px: int
+
+    def detect(self, image: Image, quarter_turns: int = 0) -> list[Face]:
+        """Return the faces, highest detection score first.
+
+        quarter_turns: how often the photograph is turned by 90 degrees, counterclockwise, before it is searched.
+        The faces are in pixels of the photograph that was given.
+        """
+        found = [
+            face
+            for level in self._levels(image)
+            for face in self._search_level(image, turn(level, quarter_turns), quarter_turns)
+        ]
+        return best_of_overlapping(found)[:MAX_CANDIDATES]
+
+    def _levels(self, image: Image) -> Iterator[Pixels]:
+        """Yield the photograph at each scale, the largest first."""
+        longer = max(image.width, image.height)
+        least_scale = max(ALWAYS_SEARCHED_PX / longer, self.detector.min_face_px / self.min_face_px)
+        scale = min(1.0, self.max_side_px / longer, least_scale)
+        pixels = image.pixels
+        while True:
+            pixels = _shrink(pixels, round(image.width * scale), round(image.height * scale))
+            yield pixels
+            scale /= 2
+            if longer * scale < SMALLEST_LEVEL_PX:
+                return
+
+    def _search_level(self, image: Image, level: Pixels, quarter_turns: int) -> Iterator[Face]:
+        """Yield the faces of a turned level, in pixels of the photograph."""
+        for top, left in _tile_corners(level):
+            tile = level[top : top + TILE_PX, left : left + TILE_PX]
+            for face in self.detector.detect(tile):
+                yield _to_photograph(face, (left, top), level, image, quarter_turns)
+
+
+def best_of_overlapping(faces: Sequence[Face]) -> list[Face]:
+    """Return the faces, highest score first. A face that overlaps a better one is left out (NMS)."""
+    if not faces:
+        return []
+    boxes = [[face.box.x, face.box.y, face.box.width, face.box.height] for face in faces]
+    kept = cv2.dnn.NMSBoxes(boxes, [face.score for face in faces], 0.0, NMS_IOU)
+    return [faces[index] for index in kept]
+
+
+def _shrink(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Shrink a picture by area. Both sides have at least one pixel."""
+    size = (max(1, width), max(1, height))
+    if size == (pixels.shape[1], pixels.shape[0]):
+        return pixels
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _tile_corners(level: Pixels) -> Iterator[tuple[int, int]]:
+    """Yield the top and left of each tile. All tiles of a level have the same size."""
+    for top in _starts(level.shape[0]):
+        for left in _starts(level.shape[1]):
+            yield top, left
+
+
+def _starts(side_px: int) -> list[int]:
+    """Return where tiles start along a side, evenly spread."""
+    if side_px <= TILE_PX:
+        return [0]
+    count = -(-(side_px - OVERLAP_PX) // (TILE_PX - OVERLAP_PX))
+    return [round(i * (side_px - TILE_PX) / (count - 1)) for i in range(count)]
+
+
+def _to_photograph(face: Face, corner: tuple[int, int], level: Pixels, image: Image, quarter_turns: int) -> Face:
+    """Move a face of a tile to the photograph. corner: the left and top of the tile in the turned level."""
+    height, width = level.shape[:2] if quarter_turns % 2 == 0 else level.shape[1::-1]
+    scale = np.array([image.width / width, image.height / height], np.float32)
+    box = np.array([[face.box.x, face.box.y], [face.box.x + face.box.width, face.box.y + face.box.height]], np.float32)
+    corners, landmarks = (
+        turn_back(points + np.array(corner, np.float32), quarter_turns, width - 1, height - 1) * scale
+        for points in (box, face.landmarks)
+    )
+    x, y = corners.min(axis=0).tolist()
+    box_width, box_height = np.ptp(corners, axis=0).tolist()
+    return replace(face, box=Box(x, y, box_width, box_height), landmarks=landmarks, quarter_turns=quarter_turns)

@@ -1,1 +1,0 @@
-"""Face detectors. A new kind of detector is a new file here."""

@@ -1,0 +1,129 @@
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.face import Box
+from service.domain.image import Image, Pixels
+from service.pipeline.decoding import decode
+from service.pipeline.detection.pyramid import OVERLAP_PX, TILE_PX, PyramidDetector, _starts, best_of_overlapping
+from service.pipeline.extraction import FaceExtractor
+from tests.support.fakes import RecordingDetector, frontal_face
+
+MAX_PIXELS = 50_000_000
+MAX_SIDE_PX = 65_535
+
+
+def searched_sizes(
+    width: int, height: int, *, min_face_px: int = 40, max_side_px: int = MAX_SIDE_PX
+) -> list[tuple[int, int]]:
+    detector = RecordingDetector()
+    PyramidDetector(detector, min_face_px, max_side_px).detect(Image(np.zeros((height, width, 3), np.uint8)))
+    return detector.sizes
+
+
+def test_a_small_photograph_is_searched_once() -> None:
+    assert searched_sizes(250, 250) == [(250, 250)]
+
+
+def test_each_level_is_half_as_large() -> None:
+    assert searched_sizes(640, 480) == [(640, 480), (320, 240), (160, 120)]
+
+
+def test_the_smallest_face_decides_on_the_first_level() -> None:
+    """The detector finds 20 pixels, so a photograph with faces of 40 pixels is shrunk to a half."""
+    assert searched_sizes(1_800, 1_200)[0] == (900, 600)
+    assert searched_sizes(1_800, 1_200, min_face_px=60)[0] == (640, 427)
+    assert searched_sizes(900, 600, min_face_px=20)[0] == (900, 600)
+
+
+def test_the_longest_side_is_limited() -> None:
+    assert searched_sizes(4_000, 3_000, max_side_px=640)[0] == (640, 480)
+
+
+def test_a_large_level_is_searched_in_tiles() -> None:
+    sizes = searched_sizes(4_000, 3_000)
+    assert sizes[: sizes.index((1_000, 750)) if (1_000, 750) in sizes else 6] == [(TILE_PX, TILE_PX)] * 6
+
+
+@given(side_px=st.integers(1, 40_000))
+def test_tiles_cover_a_side_and_overlap(side_px: int) -> None:
+    starts = _starts(side_px)
+    assert starts[0] == 0
+    assert starts[-1] + min(side_px, TILE_PX) == side_px
+    assert all(0 < later - earlier <= TILE_PX - OVERLAP_PX for earlier, later in pairwise(starts))
+
+
+def test_a_face_that_is_found_at_several_levels_is_one_face() -> None:
+    faces = [frontal_face(10, 10, 50, 60, 0.9), frontal_face(12, 11, 50, 60, 0.95), frontal_face(100, 10, 50, 60, 0.7)]
+    assert best_of_overlapping(faces) == [faces[1], faces[2]]
+
+
+@pytest.mark.parametrize("quarter_turns", range(4))
+def test_boxes_are_in_pixels_of_the_photograph_in_every_turn(quarter_turns: int) -> None:
+    image = Image(np.zeros((200, 400, 3), np.uint8))
+    in_turned = frontal_face(20, 30, 50, 60)
+
+    (face,) = PyramidDetector(RecordingDetector(in_turned), 40, 250).detect(image, quarter_turns)
+
+    scale = 400 / 250
+    boxes = [(20, 30, 50, 60), (250 - 30 - 60 - 1, 20, 60, 50), (250 - 20 - 50 - 1, 125 - 30 - 60 - 1, 50, 60)]
+    x, y, width, height = [*boxes, (30, 125 - 20 - 50 - 1, 60, 50)][quarter_turns]
+    assert face.box == Box(*(pytest.approx(side * scale) for side in (x, y, width, height)))
+    assert face.quarter_turns == quarter_turns
+
+
+def _cut_out(photograph: bytes, extractor: FaceExtractor, margin: float) -> Pixels:
+    """Return the only face of a photograph with a margin, a share of the box on each side."""
+    image = decode(photograph, MAX_PIXELS)
+    (face,) = extractor.find_faces(image)
+    box = face.box
+    left, top = max(0, round(box.x - margin * box.width)), max(0, round(box.y - margin * box.height))
+    right, bottom = round(box.x + (1 + margin) * box.width), round(box.y + (1 + margin) * box.height)
+    return image.pixels[top:bottom, left:right]
+
+
+def _resize_to_width(pixels: Pixels, width: int) -> Pixels:
+    height = round(pixels.shape[0] * width / pixels.shape[1])
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+@pytest.mark.parametrize("side_px", [500, 1_500])
+def test_a_face_that_fills_the_photograph_is_found_beside_a_small_one(
+    extractor: FaceExtractor, obama: bytes, biden: bytes, side_px: int
+) -> None:
+    """The small face is found at the first level, the large one at a lower level."""
+    photograph = np.array(cv2.resize(_cut_out(obama, extractor, 0.0), (side_px, side_px)), np.uint8)
+    bystander = _resize_to_width(_cut_out(biden, extractor, 0.2), 110)
+    photograph[: bystander.shape[0], : bystander.shape[1]] = bystander
+
+    faces = extractor.find_faces(Image(photograph))
+
+    assert max(round(face.box.width / side_px, 1) for face in faces) >= 0.8
+    assert len(faces) == 2
+
+
+@pytest.mark.parametrize("size", [(1_200, 900), (4_000, 3_000)])
+def test_faces_of_40_pixels_are_found_in_photographs_of_any_size(
+    extractor: FaceExtractor, obama: bytes, biden: bytes, astronaut: bytes, size: tuple[int, int]
+) -> None:
+    width, height = size
+    photograph = np.full((height, width, 3), 128, np.uint8)
+    places = [(0.1, 0.1), (0.48, 0.47), (0.85, 0.85)]
+    for (x, y), portrait in zip(places, (obama, biden, astronaut), strict=True):
+        face = _resize_to_width(_cut_out(portrait, extractor, 0.5), 80)
+        left, top = round(x * width), round(y * height)
+        photograph[top : top + face.shape[0], left : left + face.shape[1]] = face
+
+    faces = extractor.find_faces(Image(photograph))
+
+    assert [face.box.width for face in faces] == pytest.approx([40, 40, 40], abs=8)
+
+
+def test_every_portrait_of_a_long_strip_is_found(extractor: FaceExtractor, obama: bytes) -> None:
+    portrait = np.asarray(cv2.resize(_cut_out(obama, extractor, 0.5), (250, 250)), np.uint8)
+    strip = np.concatenate([portrait] * 24, axis=1)
+    assert len(extractor.find_faces(Image(strip))) == 24
