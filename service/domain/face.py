@@ -35,7 +35,7 @@ class Face:
     """A face in an image.
 
     landmarks: (5, 2) float32, see `Points`.
-    detection_score: how sure the detector is, in [0, 1].
+    detection_score: the confidence of the detector, in [0, 1].
     Raises ValueError if the landmarks have another shape.
     """
 

@@ -14,7 +14,7 @@ from service.model_files.card import DetectorCard
 from service.model_files.model_file import ModelFile
 
 STRIDE_PX = 32
-"""Both sides of the network's input are multiples of this."""
+"""The height and the width of the network's input are multiples of this."""
 
 NMS_IOU = 0.3
 NMS_TOP_K = 5000
@@ -61,7 +61,7 @@ class YuNet:
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """Return the faces of each image, highest detection score first. An image without a face has an empty list.
 
-        The faces of an image do not depend on the other images, since the size of its input depends on it alone.
+        The faces of an image do not depend on the other images: the image alone decides the size of its input.
         """
         found: list[list[Face]] = [[] for _ in images]
         for shrink in SHRINK_FACTORS:
