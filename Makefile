@@ -16,7 +16,7 @@ CROP   ?= five_point
 # The package index of PyTorch: the build for the CPU, or for a GPU such as https://download.pytorch.org/whl/cu130
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
-# Container images: the engine, the base image, and build secrets for a package index, which no image keeps, such as
+# Container images: the engine, the base image, and build secrets for a package index. No image keeps the secrets:
 # --secret id=pip.conf,src=/etc/pip.conf --secret id=ca.crt,src=/etc/ssl/certs/ca-certificates.crt
 DOCKER ?= docker
 BASE   ?= python:3.11-slim-bookworm
@@ -57,7 +57,7 @@ coverage: test  ## Run all tests, then print the lines and branches that no test
 
 test-notice:
 	@test -e .venv/dev && test -e var/photographs || echo "The first run sets up .venv and var/. It downloads about 1 GB:" \
-		"Python packages, PyTorch for the CPU, models and photographs. That takes about 4 minutes."
+		"Python packages, PyTorch for the CPU, models and photographs. This takes about 4 minutes."
 	@echo "All tests take about 15 minutes on two cores, the quick ones come first. make test-quick runs only these."
 
 check: .venv/dev  ## Check format, lint, types, import directions and unused dependencies
@@ -85,7 +85,7 @@ train: .venv/train  ## Train a network and write its model file (RECIPE=distil-c
 
 images: engine $(addprefix image-,$(IMAGES))  ## Build images (IMAGES="cpu gpu training training-cuda")
 
-# The format of podman has no health checks, so it writes the format of Docker.
+# The image format of podman has no health checks, so podman is told to write the format of Docker.
 BUILD = labels=$$($(PYTHON) docker/labels.py sface yunet onet) && DOCKER_BUILDKIT=1 $(DOCKER) build $$labels \
 	$(if $(findstring podman,$(DOCKER)),--format docker) --build-arg BASE=$(BASE) $(BUILD_SECRETS)
 image-cpu image-gpu: image-%: engine
@@ -99,9 +99,9 @@ INDEX_training-cuda := https://download.pytorch.org/whl/cu130
 
 engine:
 	@$(DOCKER) info >/dev/null 2>&1 || { echo "No container engine answers. Install Docker 20.10 or newer (Debian:" \
-		"docker.io), start it, or name another client: make images DOCKER=podman"; exit 1; }
+		"docker.io), start it, or choose another client: make images DOCKER=podman"; exit 1; }
 
-sbom: .venv/dev  ## What is in each image, as CycloneDX: var/sbom/*.json
+sbom: .venv/dev  ## List what is in each image, as CycloneDX: var/sbom/*.json
 	mkdir -p var/sbom
 	$(BIN)/python docker/sbom.py locks/serve-cpu.txt sface yunet onet > var/sbom/facenet-service-cpu.json
 	$(BIN)/python docker/sbom.py locks/serve-gpu.txt sface yunet onet > var/sbom/facenet-service-gpu.json
@@ -109,7 +109,7 @@ sbom: .venv/dev  ## What is in each image, as CycloneDX: var/sbom/*.json
 
 # The folders that an operator applies to a cluster.
 AUDITED := overlays/cpu overlays/gpu jobs jobs/claims jobs/workspace jobs/several-nodes
-audit: .venv/dev .venv-audit/audit  ## Dockerfiles and manifests against the rules of checkov and hadolint
+audit: .venv/dev .venv-audit/audit  ## Check the Dockerfiles and manifests with checkov and hadolint
 	mkdir -p var/rendered
 	$(foreach one,$(AUDITED),$(BIN)/kubectl kustomize k8s/$(one) > var/rendered/$(subst /,-,$(one)).yaml &&) true
 	$(BIN)/hadolint docker/*.Dockerfile
@@ -129,11 +129,11 @@ format: .venv/dev  ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## Remove what the targets have set up; the gallery in var/data stays
+clean:  ## Remove what the other targets have set up; the gallery in var/data stays
 	rm -rf .venv .venv-gpu .venv-audit var/models var/packages var/photographs
 
-# Each environment has a lock file with hashes, so the same packages are installed next year. The lock dev contains the
-# lock cpu. A lock names every package, so pip resolves nothing (--no-deps). Only PyTorch comes from TORCH_INDEX.
+# Each environment has a lock file with hashes, so every installation has the same packages. The lock dev contains the
+# lock cpu. A lock lists every package, so pip does not look for dependencies (--no-deps). Only PyTorch is from TORCH_INDEX.
 .venv/% .venv-gpu/%: locks/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -152,7 +152,7 @@ clean:  ## Remove what the targets have set up; the gallery in var/data stays
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
-# What makes models and installs the project. The image of the service needs neither, so it has a lock without them.
+# The extras that make models and install the project. The image of the service needs neither: its lock is without them.
 MAKES := --extra convert --extra install
 lock:  ## Write the lock files with the newest versions
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

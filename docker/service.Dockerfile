@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,t
     sh docker/packages.sh locks/serve-gpu.txt
 
 
-# The default models, downloaded, converted and checked. And the project as a wheel.
+# The default models are downloaded, converted and checked here. The project is built as a wheel.
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build

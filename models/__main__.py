@@ -2,7 +2,8 @@
 
 import os
 
-# NumPy reads these when it is imported. One thread for each call, because photographs are embedded side by side.
+# NumPy reads these variables when it is imported. Each call uses one thread, because several photographs are embedded
+# at the same time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

@@ -2,13 +2,13 @@
 
     FacenetError
     └── ModelsError
-        ├── UnknownModel          a name that neither the zoo nor the list of networks has
-        ├── DownloadFailed        pip cannot download a package, or the package lacks the file that the zoo names
-        ├── WrongChecksum         a downloaded or converted file has another sha256 than the zoo expects
-        ├── InvalidModel          a model file without a valid card, or with a graph that was changed later
-        ├── DatasetError          a list or a picture of a data set is missing or is not as it should be
+        ├── UnknownModel          a name is neither in the catalogue nor in the list of networks
+        ├── DownloadFailed        pip cannot download a package, or the package lacks the file that the catalogue names
+        ├── WrongChecksum         a downloaded or converted file does not have the sha256 of the catalogue
+        ├── InvalidModel          a model file has no valid card, or its graph was changed after the card was written
+        ├── DatasetError          a file of a data set is missing or invalid
         ├── TrainingError         a run cannot start or continue
-        └── ExportRefused         a new file would give other results than its network or its source; it is not written
+        └── ExportRefused         a new file is not written: it would differ too much from its network or source file
 
 Each message is one line: what was expected, what came, and what to do next.
 """
@@ -17,32 +17,32 @@ from service.domain.errors import FacenetError
 
 
 class ModelsError(FacenetError):
-    """The root of the errors of `facenet-models`. The message is one line."""
+    """The base class of the errors of `facenet-models`. The message is one line."""
 
 
 class UnknownModel(ModelsError):
-    """A name that neither the zoo nor the list of networks has."""
+    """A name is neither in the catalogue nor in the list of networks."""
 
 
 class DownloadFailed(ModelsError):
-    """Pip cannot download a package, or the package lacks the file that the zoo names."""
+    """Pip cannot download a package, or the package lacks the file that the catalogue names."""
 
 
 class WrongChecksum(ModelsError):
-    """A downloaded or converted file has another sha256 than the zoo expects."""
+    """A downloaded or converted file does not have the sha256 of the catalogue."""
 
 
 class InvalidModel(ModelsError):
-    """A model file without a valid card, or with a graph that was changed after its card was written."""
+    """A model file has no valid card, or its graph was changed after the card was written."""
 
 
 class DatasetError(ModelsError):
-    """A list or a picture of a data set is missing or is not as it should be."""
+    """A file of a data set is missing or invalid: a list, a photograph or a shard."""
 
 
 class TrainingError(ModelsError):
-    """A run cannot start or continue: an input is missing, or its numbers are no longer finite."""
+    """A run cannot start or continue: an input is missing, or a loss, gradient or embedding is not finite."""
 
 
 class ExportRefused(ModelsError):
-    """A new file would give other results than its network or its source file, so it is not written."""
+    """A new file is not written: its results would differ too much from those of its network or its source file."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write a temporary file beside the path, flush it to the disk, then rename it. Missing folders are made.
 
-    Raises OSError with the path. The operating system's own error does not name the path if the disk is full.
+    Raises OSError with the path. If the disk is full, the error of the operating system does not name the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -32,7 +32,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 
 def remove_temporary_files(folder: Path, *names: str) -> None:
-    """Remove the temporary files that a killed process left of these files.
+    """Remove the temporary files that a killed process left for these names.
 
     Call it only if no other process writes to the folder.
     """

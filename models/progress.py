@@ -1,4 +1,4 @@
-"""A progress bar on standard error, so that standard output holds only the results of a command."""
+"""A progress bar on standard error. So standard output holds only the results of a command."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 def progress_bar(total: int, title: str) -> Iterator[Callable[[], None]]:
     """Show a progress bar of `total` steps. Yields the function to call after each step.
 
-    Without a terminal, only the last state is printed. If `total` is 0, nothing is shown.
+    If standard error is not a terminal, only the last state is printed. If `total` is 0, nothing is shown.
     """
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not total) as progress:

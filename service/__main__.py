@@ -2,7 +2,7 @@
 
 import os
 
-# NumPy and FAISS read these when they are imported. One thread for each call, because requests run side by side.
+# NumPy and FAISS read these when they are imported. Each call gets one thread, because requests run in parallel.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -33,7 +33,7 @@ LOCAL = "http://127.0.0.1:8000"
 
 
 def main() -> None:
-    """Run the command. An expected error is one line on standard error."""
+    """Run the command. An expected error is printed as one line on standard error, and the exit code is 1."""
     try:
         app()
     except (StartupError, ClientError) as error:
@@ -44,7 +44,7 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Run the service until SIGTERM. Settings come from the environment; `facenet settings` lists them."""
-    # Until the event loop handles SIGTERM. Process 1 of a container has no default handler for it.
+    # This handles SIGTERM until the event loop does. Process 1 of a container has no default handler for it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     import uvloop  # noqa: PLC0415  # the other commands need neither the event loop nor the models
 
@@ -66,8 +66,8 @@ def openapi() -> None:
 
 @app.command()
 def settings() -> None:
-    """Print every setting: its current value, and what it means."""
-    table = Table("setting", "in force", "what it is")
+    """Print every setting: its name, its current value, and what it means."""
+    table = Table("setting", "value", "what it is")
     for variable in list_variables(load_settings()):
         table.add_row(variable.name, str(variable.value), variable.sentence)
     Console().print(table)
@@ -79,7 +79,9 @@ def enrol(
     collection: Annotated[str, typer.Option(help="the collection; it is created if it does not exist")] = "default",
     url: Url = LOCAL,
     on_several: Annotated[OnSeveral, typer.Option(help="what to do with a photograph of several people")] = "refuse",
-    report: Annotated[Path | None, typer.Option(help="a file: one JSON line for every refused photograph")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="a file to write: one JSON line for each refused photograph")
+    ] = None,
 ) -> None:
     """Enrol a folder of people in a running service. Run it again to continue where it stopped."""
     people = read_people(folder)

@@ -1,4 +1,4 @@
-"""Build the application: settings -> objects -> FastAPI. No other module reads the settings."""
+"""Build the application: settings -> objects -> FastAPI. Only this module and `__main__` use the settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,8 +35,11 @@ CLUSTERINGS_AT_ONCE = 1
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
-    """Open the models and the gallery, and warm the models. The end of the context closes all. Raises StartupError."""
-    cv2.setNumThreads(1)  # photographs are processed side by side already
+    """Open the models and the gallery, and call each model once. The end of the context closes all.
+
+    Raises StartupError.
+    """
+    cv2.setNumThreads(1)  # photographs are already processed in parallel
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
         with open_gallery(settings.data_dir, settings.gallery.index) as gallery:
@@ -70,7 +73,7 @@ def describe_app(settings: Settings) -> FastAPI:
         title="FaceNet service",
         version=metadata.version("facenet-service"),
         description="Face verification, identification and clustering. Every distance is the squared L2 distance of "
-        "unit vectors, in [0, 4]; it is a match when it is below the threshold.",
+        "unit vectors, in [0, 4]. Two faces match if their distance is below the threshold.",
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(refuse_repeated_options)],
@@ -96,7 +99,7 @@ def server_options(settings: Settings) -> ServerOptions:
 
 
 def pipeline_options(settings: Settings) -> PipelineOptions:
-    """Return the options of the pipeline. A setting that is not given depends on the machine."""
+    """Return the options of the pipeline. The defaults of threads, workers and batch size depend on the machine."""
     models, inference, detection = settings.models, settings.inference, settings.detection
     cores = cpu_count()
     on_cpu = inference.provider == "cpu"
@@ -123,7 +126,7 @@ def _find(settings: Settings, name: str) -> ModelSource:
 
 
 async def _warm(pipeline: Pipeline) -> None:
-    """Make the first call of every session. It allocates memory, and the first request would be slower otherwise."""
+    """Call each model once. The first call allocates memory, so without this the first request would be slower."""
     alignment = pipeline.card.alignment
     blank_crop = np.zeros((1, alignment.height, alignment.width, 3), np.uint8)
     await pipeline.embed_reference_crops(blank_crop)

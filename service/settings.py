@@ -1,7 +1,8 @@
 """All settings: default, range, and one sentence for each. `facenet settings` prints them with their current values.
 
-A setting is an environment variable: `FACE_` and its name, with `__` between group and name, such as
-`FACE_LIMITS__PIXELS=20000000`. An unknown name is refused, so a typing error cannot leave a default in force unnoticed.
+Each setting is an environment variable. Its name starts with `FACE_`. A group and a name are separated by `__`, as in
+`FACE_LIMITS__PIXELS=20000000`. An unknown name is refused. Otherwise nobody would notice a typing error, and the
+default would be used.
 """
 
 import difflib
@@ -29,14 +30,15 @@ class Models(_Group):
     """Which models are loaded."""
 
     dir: Path = Field(Path("var/models"), description="the folder of the NAME.onnx files")
-    zoo: Path = Field(CATALOGUE, description="the list of known models, with the sha256 that their files must have")
+    zoo: Path = Field(CATALOGUE, description="the file that lists the known models, and the sha256 that each must have")
     embedder: str = Field("sface", description="a name in `dir`, or the path of an .onnx file")
     detector: str = Field("yunet", description="a name in `dir`, or the path of an .onnx file")
     landmarks: str = Field(
         "onet", description="a name in `dir`, a path, or `detector` for the landmarks of the detector"
     )
     mirror: Literal["off", "enrolment", "always"] = Field(
-        "off", description="when an embedding is averaged with that of the mirror image (doubles the embedder's work)"
+        "off",
+        description="when an embedding is averaged with that of the mirror image. The embedder then works twice",
     )
 
 
@@ -44,16 +46,16 @@ class Inference(_Group):
     """How the models are run."""
 
     provider: Literal["cpu", "cuda", "tensorrt", "openvino"] = Field(
-        "cpu", description="ONNX Runtime's execution provider; one that is missing stops the start"
+        "cpu", description="the execution provider of ONNX Runtime. The service does not start if it is missing"
     )
     threads: Count | None = Field(
-        None, description="photographs decoded and detected side by side. Default: the number of CPUs"
+        None, description="how many photographs are decoded and detected in parallel. Default: the number of CPUs"
     )
     workers: Count | None = Field(
-        None, description="embedder calls side by side. Default: the number of CPUs; 1 on a GPU"
+        None, description="how many embedder calls run in parallel. Default: the number of CPUs; 1 on a GPU"
     )
     max_batch: int | None = Field(
-        None, ge=1, le=1024, description="crops in one embedder call. Default: 4; 64 on a GPU"
+        None, ge=1, le=1024, description="the most crops in one embedder call. Default: 4; 64 on a GPU"
     )
     threads_per_call: Count = Field(1, description="threads inside one embedder call")
 
@@ -62,10 +64,13 @@ class Detection(_Group):
     """What counts as a face."""
 
     min_face_px: int = Field(
-        40, ge=10, le=2000, description="width of the smallest face to look for, in pixels of the photograph"
+        40, ge=10, le=2000, description="the width of the smallest face to look for, in pixels of the photograph"
     )
     max_side_px: int = Field(
-        65_535, ge=128, le=65_535, description="larger photographs are shrunk to this for detection; 640 is fast"
+        65_535,
+        ge=128,
+        le=65_535,
+        description="for detection, the longer side of a larger photograph is shrunk to this. 640 saves time",
     )
     min_score: float | None = Field(
         None,
@@ -74,7 +79,9 @@ class Detection(_Group):
         description="the least score of a face: detection score times landmark score. Default: 0.6; 0.8 with the "
         "landmarks of the detector",
     )
-    max_faces: int = Field(100, ge=1, le=1000, description="faces taken of one photograph, those with the best scores")
+    max_faces: int = Field(
+        100, ge=1, le=1000, description="the most faces of one photograph. Those with the highest scores are used"
+    )
 
 
 class GallerySettings(_Group):
@@ -86,14 +93,20 @@ class GallerySettings(_Group):
 class Limits(_Group):
     """What a client may send."""
 
-    body_bytes: int = Field(32 * 2**20, ge=1024, le=2**30, description="bytes of one request")
-    body_bytes_in_flight: int = Field(256 * 2**20, ge=1024, description="bytes of all requests together")
-    pixels: int = Field(50_000_000, ge=1, le=500_000_000, description="pixels of one photograph, from its header")
-    images_per_request: int = Field(64, ge=1, le=4096, description="photographs in one request")
-    images_in_flight: int = Field(128, ge=1, le=65536, description="photographs of all requests together")
-    embeddings_per_request: int = Field(5_000, ge=1, le=20_000, description="faces of one /cluster")
+    body_bytes: int = Field(32 * 2**20, ge=1024, le=2**30, description="the most bytes in the body of one request")
+    body_bytes_in_flight: int = Field(
+        256 * 2**20, ge=1024, description="the most bytes in the bodies of all running requests together"
+    )
+    pixels: int = Field(
+        50_000_000, ge=1, le=500_000_000, description="the most pixels of one photograph. Its header is checked first"
+    )
+    images_per_request: int = Field(64, ge=1, le=4096, description="the most photographs in one request")
+    images_in_flight: int = Field(
+        128, ge=1, le=65536, description="the most photographs in all running requests together"
+    )
+    embeddings_per_request: int = Field(5_000, ge=1, le=20_000, description="the most faces in one /cluster")
     request_timeout_s: float = Field(
-        30.0, gt=0, le=3600, description="from the end of the request's headers to the start of its response"
+        30.0, gt=0, le=3600, description="the time from the end of the request's headers to the start of the response"
     )
 
 
@@ -101,7 +114,9 @@ class Log(_Group):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="the lowest level that is written")
-    format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
+    format: Literal["json", "console"] = Field(
+        "json", description="`json`: one object on each line. `console`: text for people"
+    )
 
 
 class Settings(BaseSettings):
@@ -112,11 +127,14 @@ class Settings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="the address that the service listens on")
-    port: int = Field(8000, ge=0, le=65535, description="0 takes a free port")
+    port: int = Field(8000, ge=0, le=65535, description="the port that the service listens on. 0 chooses a free port")
     drain_delay_s: float = Field(
-        0.0, ge=0, le=600, description="how long requests are accepted after SIGTERM, while the service is not ready"
+        0.0,
+        ge=0,
+        le=600,
+        description="how long requests are accepted after SIGTERM. Meanwhile /readyz answers 503",
     )
-    data_dir: Path = Field(Path("var/data"), description="the folder of the gallery; one process uses it")
+    data_dir: Path = Field(Path("var/data"), description="the folder of the gallery. Only one process can use it")
     models: Models = Models()
     inference: Inference = Inference()
     detection: Detection = Detection()
@@ -154,7 +172,7 @@ class Variable:
 
 
 def list_variables(settings: Settings | None = None) -> list[Variable]:
-    """List every setting in the order of this file, with its value, or with its default if no settings are given."""
+    """List every setting with its value, in the order of this file. Without `settings`, the values are the defaults."""
     found = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name) if settings else field.default
@@ -175,4 +193,6 @@ def _refuse_unknown(names: Iterable[str]) -> None:
     for name in names:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
-            raise InvalidSettings(f"There is no setting {name}. The nearest is {nearest}; facenet settings lists all.")
+            raise InvalidSettings(
+                f"There is no setting {name}. The nearest is {nearest}. `facenet settings` lists all."
+            )

@@ -31,7 +31,7 @@ def build_network(name: str, dimension: int = 128) -> Network:
     """Return a network with random weights, and biases of zero. Raises UnknownModel if there is no such network.
 
     The weights are drawn from a normal distribution as in He et al., 2015.
-    dimension: of the embeddings. The paper has 64, 128, 256 and 512 (Table 5).
+    dimension: of the embeddings. The paper compares 64, 128, 256 and 512 (Table 5).
     """
     network = Network(find_architecture(name), dimension)
     return network.apply(_initialise)

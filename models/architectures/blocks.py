@@ -22,7 +22,7 @@ class Row(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique in its table. It is the name of the module in the network, so it is in the names of the weights."""
+        """The name of the row, unique in its table. It is also the first part of the names of the row's weights."""
 
     def out_channels(self, in_channels: int) -> int:
         """Return the number of output channels."""
@@ -51,7 +51,7 @@ def count_features(rows: Sequence[Row]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ConvBnRelu:
-    """A convolution with batch normalisation and ReLU. The shift of the normalisation takes the place of the bias.
+    """A convolution with batch normalisation and ReLU. It has no bias, because the normalisation has a shift.
 
     The paper has biases and no batch normalisation. With batch normalisation (Ioffe and Szegedy, 2015) a network of
     this depth trains in hours.
@@ -120,10 +120,7 @@ class Flatten:
 
 @dataclass(frozen=True, slots=True)
 class FullyConnected:
-    """A fully connected layer with batch normalisation and ReLU.
-
-    The shift of the normalisation takes the place of the bias.
-    """
+    """A fully connected layer, batch normalisation and ReLU. It has no bias, because the normalisation has a shift."""
 
     name: str
     features: int
@@ -152,12 +149,12 @@ def max_pool(stride: int) -> nn.MaxPool2d:
 class L2Pool(nn.Module):
     """The L2 norm over 3 x 3: "L2" in Table 2. Values outside of the map are 0. The output has the size of `max_pool`.
 
-    torch's LPPool2d has no padding.
+    torch's LPPool2d has no padding, so it cannot replace this class.
 
-    SCALE: maps are multiplied by it before they are squared. Without it, a value of 256 or more is infinite in float16
-    when it is squared (the largest float16 is 65,504). With it, values up to 1,000 do not overflow.
-    EPSILON: is added under the root. The gradient of the root of 0 is infinite, so without it nine zeros would give a
-    gradient that is not a number. With it, the pool of nine zeros is 0.012.
+    SCALE: maps are multiplied by it before they are squared. The largest float16 is 65,504. Without the scale, the
+    square of a value of 256 or more would be infinite in float16. With it, values up to 1,000 do not overflow.
+    EPSILON: is added under the root. The gradient of the root of 0 is infinite. Without EPSILON, nine zeros would give
+    a gradient that is not a number. With it, the pool of nine zeros is 0.012.
     """
 
     SCALE = 0.25
@@ -178,8 +175,8 @@ class L2Pool(nn.Module):
 class LocalResponseNorm(nn.Module):
     """torch's LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1), in operations that ONNX Runtime computes fast.
 
-    Each value x is divided by (1 + alpha / 5 * s) ** 0.75, s the sum of the squares of the five nearest channels.
-    SIZE and ALPHA are from Krizhevsky, 2012. The FaceNet paper gives none.
+    Each value x is divided by (1 + alpha / 5 * s) ** 0.75. Here s is the sum of the squares of the five nearest
+    channels. SIZE and ALPHA are from Krizhevsky, 2012, because the FaceNet paper gives no values.
     """
 
     SIZE = 5
@@ -197,8 +194,8 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(n, channels, h, w) -> (n, channels, h, w), float."""
-        # The maps are multiplied by the root of alpha / 5, not their squares by alpha / 5. In float16, alpha / 5 = 2e-5
-        # has only a few bits, and the square of a value of 256 or more is infinite.
+        # The maps are multiplied by the root of alpha / 5 before they are squared. To multiply the squares by alpha / 5
+        # would be less exact: in float16, 2e-5 has only a few bits, and the square of 256 or more is infinite.
         scaled = maps * self.scale
         root = torch.sqrt(1 + functional.conv2d(scaled * scaled, self.band))
         return maps / (root * torch.sqrt(root))  # x ** 0.75 = x ** 0.5 * x ** 0.25

@@ -1,11 +1,11 @@
-"""`compact`: a small network of today's design. It is not from the paper. Its sizes were chosen for this project.
+"""`compact`: a small network with residual blocks. It is not from the paper. Its sizes were chosen for this project.
 
-Residual blocks of dense 3 x 3 convolutions with ReLU (He et al., 2016). The map is halved four times. At the end, a
-global depthwise convolution takes the place of average pooling, so each position of the face has its own weights
+It has residual blocks of dense 3 x 3 convolutions with ReLU (He et al., 2016). The map is halved four times. At the
+end, a global depthwise convolution replaces average pooling. So each position of the face has its own weights
 (MobileFaceNet, Chen et al., 2018).
 
-The blocks of MobileFaceNet have fewer multiply-adds for each weight, but depthwise convolutions and PReLU run at a
-third of the speed on a CPU: as measured, a dense network with as many multiply-adds trains three times as fast.
+The blocks of MobileFaceNet have fewer multiply-adds for each weight. But on a CPU, depthwise convolutions and PReLU are
+slow. A dense network with the same number of multiply-adds was measured: it trains three times as fast.
 """
 
 from collections import OrderedDict
@@ -61,7 +61,7 @@ def build_trunk() -> nn.Sequential:
 
 
 def _global_depthwise() -> nn.Sequential:
-    """Return the module from (n, 512, 6, 6) to (n, 512): weighted sums of the channels, with a weight a position."""
+    """Return the module from (n, 512, 6, 6) to (n, 512): a weighted sum over the positions of each channel."""
     weights = nn.Conv2d(FEATURES, FEATURES, LAST_SIDE, groups=FEATURES, bias=False)
     return nn.Sequential(weights, nn.BatchNorm2d(FEATURES), nn.Flatten())
 

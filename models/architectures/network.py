@@ -37,13 +37,13 @@ class Architecture:
 
     @property
     def alignment(self) -> FivePointAlignment:
-        """How five landmarks become this network's crop."""
+        """The alignment of this network's crops by five landmarks."""
         return FivePointAlignment(view=self.view, height=self.height, width=self.width)
 
     def crop_alignment(self, canvas: FivePointAlignment | BoxAlignment) -> FivePointAlignment | BoxAlignment:
-        """Return how a face becomes a crop of this network, if the network is trained on canvases of this alignment.
+        """Return the alignment of the crops of this network, if it is trained on canvases of the alignment `canvas`.
 
-        Crops are cut by the same landmarks or boxes as the canvases.
+        Crops are cut by the same kind of alignment as the canvases: by five landmarks, or by boxes.
         """
         if isinstance(canvas, FivePointAlignment):
             return self.alignment
@@ -51,7 +51,7 @@ class Architecture:
 
 
 class Network(nn.Module):
-    """f(x) of FaceNet, section 3.1: it maps a face to a point of the unit sphere.
+    """f(x) of FaceNet, section 3.1: it maps a face to a unit vector.
 
     The names `trunk` and `embedding` are in the names of the weights in every checkpoint.
     """
@@ -65,14 +65,14 @@ class Network(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return the embeddings, (n, dimension) float32, each of unit length. crops: (n, h, w, 3) uint8 RGB."""
-        # Under autocast the last layer returns bfloat16, which has less than three digits. So the length is computed in
-        # float32.
+        # Under autocast the last layer returns bfloat16, which has fewer than three decimal digits. So the length is
+        # computed in float32.
         return functional.normalize(self.embedding(self.trunk(normalise_pixels(crops))).float())
 
 
 def normalise_pixels(crops: Tensor) -> Tensor:
     """Map (n, h, w, 3) uint8 to (n, 3, h, w) float32 in [-1, 1].
 
-    The bytes keep their order, so the memory format of the result is channels last.
+    Only the axes are permuted, so the memory format of the result is channels last.
     """
     return (crops.permute(0, 3, 1, 2).to(torch.float32) - 127.5) / 128.0

@@ -1,8 +1,8 @@
 """The weights and multiply-adds of a network, row by row, beside the numbers that the paper prints.
 
-The paper prints them in Tables 1 and 2, and in section 3.3 for the other networks. They are counted as in the paper: a
-multiply-add counts as 1, each output channel has one bias, and a bias is added once for each output position. The paper
-calls the multiply-adds FLOPS.
+The paper prints them in Tables 1 and 2, and in section 3.3 for the other networks. It calls multiply-adds FLOPS. They
+are counted as in the paper: a multiply-add counts as 1. Each output channel has one bias, which is added once for each
+output position.
 
 The counts are taken from the modules that are trained. The network is on torch's meta device, where tensors have a
 shape and no values, so nothing is computed.
@@ -21,7 +21,7 @@ from models.architectures.network import Architecture, Network
 
 @dataclass(frozen=True, slots=True)
 class PaperCell:
-    """Two numbers of a row as the paper prints them, such as 9K and 115M. They are empty if the paper prints none."""
+    """The two numbers of a row as the paper prints them, such as 9K and 115M. Empty if the paper prints none."""
 
     weights: str = ""
     multiply_adds: str = ""
@@ -71,7 +71,7 @@ PAPER_TABLES = {
     "nns1": {"total": PaperCell("26M", "220M")},
     "nns2": {"total": PaperCell("4.3M", "20M")},
 }
-"""What the paper prints, by network and row. Of NN3 it prints the input only. `compact` is not from the paper."""
+"""What the paper prints, by network and row. For NN3 it prints only the input size. `compact` is not from the paper."""
 
 PAPER_DIMENSION = 128
 
@@ -85,8 +85,8 @@ class RowCost:
 
     output: (h, w, channels), or (features,).
     weights: of convolutions and linear layers, with one bias for each output channel. If batch normalisation follows,
-    its shifts are these biases.
-    normalisation: the scales and shifts of batch normalisation. So the shifts are counted in `weights` too.
+    its shifts count as these biases.
+    normalisation: the scales and shifts of batch normalisation. So the shifts are counted twice: here and in `weights`.
     paper: what the paper prints for this row.
     """
 
@@ -114,7 +114,7 @@ class NetworkProfile:
 def profile_network(architecture: Architecture, dimension: int) -> NetworkProfile:
     """Return what a network costs.
 
-    dimension: of the embeddings. At 128, the dimension of the paper, the rows have the numbers of the paper too.
+    dimension: of the embeddings. The numbers of the paper are added only at 128, the dimension of its tables.
     """
     with torch.device("meta"):
         network = Network(architecture, dimension).eval()
@@ -166,7 +166,7 @@ def _total(rows: Sequence[RowCost], paper: PaperCell) -> RowCost:
 
 
 def profile_table(profile: NetworkProfile) -> Table:
-    """Return the profile as a table for a terminal. A column "paper" has the printed numbers of the column before."""
+    """Return the profile as a table for a terminal. Each column "paper" belongs to the column on its left."""
     architecture = profile.architecture
     table = Table("row", "output", title=f"{architecture.name}, {architecture.height} x {architecture.width}")
     for column in ("weights", "paper", "multiply-adds", "paper", "batch norm"):

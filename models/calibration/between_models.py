@@ -1,17 +1,19 @@
 """The thresholds between two compatible models, for the card of the new model.
 
-`facenet-models calibrate-between` runs this. So does `facenet-models quantise`: its new model is the quantised one.
+`facenet-models calibrate-between` runs this. `facenet-models quantise` runs it too: there the new model is the
+quantised model, and the old model is its parent.
 
-The old model made a gallery, and the new model makes the probes. They are measured on people that neither model was
-trained on.
+The old model embedded the references of a gallery, and the new model embeds the probes. They are measured on people
+that neither model was trained on.
 
-Verification: the largest threshold at which the new model against the old one accepts pairs of two people no more often
-than the old model does at its own threshold, which is 1.242 unless its card has another. So the FMR of a gallery does
-not rise when another model searches it. The cost of this is a higher FNMR. (A threshold of best accuracy would depend
-on the share of pairs of one person.)
+Verification: the FMR of the old model at its own threshold is measured first. That threshold is 1.242, unless the card
+of the old model has another. The result is the largest threshold at which the FMR between the two models is not higher.
+So the FMR of a gallery does not rise when the new model searches it, but the FNMR is higher. The threshold of the best
+accuracy is not used, because it depends on the ratio of genuine pairs to impostor pairs.
 
-Identification: as in `thresholds.py`, measured in both directions: probes of the new model in galleries of the old one,
-and the other way round. The lower threshold is taken, so that it holds in both directions.
+Identification: as in `thresholds.py`, measured in both directions. First the new model embeds the probes and the old
+model the gallery, then the old model the probes and the new model the gallery. The lower threshold is taken, so that it
+holds in both directions.
 """
 
 from collections.abc import Callable
@@ -50,10 +52,10 @@ class EmbeddedByBoth:
 
     def __post_init__(self) -> None:
         if not np.array_equal(self.old.people, self.new.people):
-            raise DatasetError("The two models were not given the same photographs; use one detector for both.")
+            raise DatasetError("The two models were not given the same photographs. Use the same detector for both.")
 
     def split_people(self) -> tuple["EmbeddedByBoth", "EmbeddedByBoth"]:
-        """Return two halves of the people. Each has every second person, in the order of their numbers."""
+        """Return two halves of the people: every second person, and all others."""
         people = np.unique(self.new.people)
         return self._take(people[::2]), self._take(people[1::2])
 
@@ -68,7 +70,7 @@ def embed_both(
 ) -> EmbeddedByBoth:
     """Embed the photographs with each of the two models. Photographs without a face are left out.
 
-    identities: PROBES_PER_PERSON photographs of each person, of `read_identities`. More are not used.
+    identities: from `read_identities`, with PROBES_PER_PERSON photographs of each person. More are not used.
     folder: the name of the folder, for `measured_on`.
     done: called after each photograph, once for each model.
     Raises DatasetError if a photograph cannot be read. Raises InvalidModel if the models differ in dimension.
@@ -89,11 +91,13 @@ def calibrate_between(
 ) -> CompatibleModel:
     """Return the entry of the old model in the card of the new one, without `results`.
 
-    chosen: the photographs that the thresholds are chosen on.
-    measured: the photographs that the error rates are measured on. They are fair if they show other people.
-    references, fpir: of identification, as for `find_identification_threshold`.
     It needs 12 bytes for each ordered pair of photographs: 1.2 GB for 10,000 photographs.
-    Raises DatasetError unless there are more people than references, or if the models are not compatible.
+
+    chosen: the photographs that the thresholds are chosen on.
+    measured: the photographs that the error rates are measured on. The rates are unbiased only if these photographs
+    show other people than `chosen`.
+    references, fpir: of identification, as for `find_identification_threshold`.
+    Raises DatasetError if there are not more people than references, or if the models are not compatible.
     """
     verification = _verification_threshold(chosen, old.thresholds.verification)
     identification = _identification_threshold(chosen, references, fpir)
@@ -129,7 +133,7 @@ def _round_down_to_positive(sq_l2: float) -> float:
     rounded = round_down(sq_l2)
     if rounded <= 0:
         raise DatasetError(
-            "No threshold between the two models keeps the FMR of the older one on these people. They are not "
-            "compatible, or the people are too few."
+            "No threshold above 0 between the two models keeps the FMR of the old model on these people. The models "
+            "are not compatible, or there are too few people. Use compatible models, or give more people."
         )
     return rounded

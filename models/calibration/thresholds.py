@@ -1,12 +1,12 @@
 """The thresholds of one model, measured on a folder of people: PERSON/PHOTOGRAPH. `facenet-models calibrate` runs this.
 
-Identification: each photograph is a probe. It is searched in a gallery that holds one reference of each of N other
-people, so every match is a false positive. The threshold is where the rate of false positives is FPIR (ISO/IEC
-19795-1). Each person has the same weight, however many photographs show the person. The gallery is drawn several times,
-and the median of the thresholds is taken.
+Identification: each photograph is a probe. It is searched in a gallery with one reference of each of N other people. So
+every match is a false positive. The result is the threshold at which the rate of false positives is the requested FPIR
+(ISO/IEC 19795-1). All people have the same weight, no matter how many photographs they have. The gallery is drawn
+several times, and the median of the thresholds is taken.
 
-Clustering: the threshold with the best pairwise F on the photographs of some of the people, for each method that takes
-a threshold.
+Clustering: for each method that takes a threshold, the threshold with the best pairwise F. It is measured on the
+photographs of some of the people.
 
 `between_models.py` uses the same functions for two compatible models: one model embeds the probes, the other the
 gallery.
@@ -45,7 +45,7 @@ CLUSTERING_GRID_SQ_L2 = np.arange(0.40, 1.61, 0.02)
 
 @dataclass(frozen=True, slots=True)
 class PhotographSample:
-    """Photographs of people: file i shows person `people[i]`. The files of a person are in a drawn order."""
+    """Photographs of people: file i shows person `people[i]`. The files of a person are in random order."""
 
     files: tuple[Path, ...]
     people: tuple[int, ...]
@@ -73,7 +73,7 @@ class LabelledEmbeddings:
 def draw_sample(folder: Path, only: Path | None = None) -> PhotographSample:
     """Draw photographs of every person. The people for clustering come first, with more photographs each.
 
-    only: a file of names, one a line. Other people are left out. None takes all people.
+    only: a file with one name on each line. All other people are left out. None takes all people.
     Raises DatasetError if the folder or the file cannot be used.
     """
     rng = np.random.default_rng(SEED)
@@ -96,7 +96,7 @@ def embed_sample(options: PipelineOptions, sample: PhotographSample, done: Calla
 
 
 def require_enough_people(people: People | Sequence[int], references: int) -> None:
-    """Raise DatasetError unless there are more people than references.
+    """Raise DatasetError if there are not more people than references.
 
     people: the number of the person on each photograph.
     """
@@ -104,18 +104,18 @@ def require_enough_people(people: People | Sequence[int], references: int) -> No
     if count <= references:
         fewer = f"Pass --references {count - 1} or fewer, or give" if count > 1 else "Give"
         raise DatasetError(
-            f"{references} references need more people than that; there are {count}. {fewer} more people."
+            f"{references} references need more than {references} people; there are {count}. {fewer} more people."
         )
 
 
 def find_identification_threshold(
     probes: LabelledEmbeddings, gallery: LabelledEmbeddings, references: int, fpir: float, rng: np.random.Generator
 ) -> float:
-    """Return the squared L2 distance at which a person who is not enrolled gets a match at the rate `fpir`.
+    """Return the threshold, squared L2, at which the share `fpir` of the people who are not enrolled gets a match.
 
     probes, gallery: the same photographs, row by row. They are embedded by one model, or by two compatible models.
     references: how many people are enrolled, with one reference each.
-    Raises DatasetError unless there are more people than references.
+    Raises DatasetError if there are not more people than references.
     """
     require_enough_people(probes.people, references)
     people = np.unique(probes.people)
@@ -129,14 +129,17 @@ def find_identification_threshold(
 def _threshold_of_drawn_gallery(
     probes: LabelledEmbeddings, enrolled: Embeddings, references: int, fpir: float, rng: np.random.Generator
 ) -> float:
-    """Draw N + 1 people and a reference of each. Each probe is compared with N references of other people."""
+    """Return the threshold for one drawn gallery of N + 1 people, where N is `references`.
+
+    The gallery has one reference of each person. Each probe is compared with N references of other people.
+    """
     order = rng.permutation(len(probes.people))
     _, first = np.unique(probes.people[order], return_index=True)
     gallery = rng.permutation(order[first])[: references + 1]
     distances = squared_l2(probes.embeddings, enrolled[gallery])
     own = probes.people[:, None] == probes.people[gallery]
     distances[own] = np.inf
-    # A probe whose person was not drawn has N + 1 references of other people. It leaves out the last one.
+    # If the person of a probe was not drawn, the gallery has N + 1 references of other people. The last is left out.
     distances[~own.any(axis=1), -1] = np.inf
     nearest = distances.min(axis=1)
     photographs_of_person = np.bincount(probes.people)[probes.people]
@@ -144,7 +147,7 @@ def _threshold_of_drawn_gallery(
 
 
 def weighted_quantile(values: NDArray[np.float32], weights: NDArray[np.float64], share: float) -> float:
-    """Return the smallest value v for which the values up to and including v have more than `share` of the weight."""
+    """Return the smallest value v for which the values <= v have more than `share` of the total weight."""
     order = np.argsort(values)
     cumulative_weight = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(cumulative_weight, share * cumulative_weight[-1], side="right")])
@@ -153,10 +156,11 @@ def weighted_quantile(values: NDArray[np.float32], weights: NDArray[np.float64],
 def cross_pairs(probes: LabelledEmbeddings, gallery: LabelledEmbeddings) -> LabelledPairs:
     """Return the pairs of each photograph, as a probe, with each other photograph, as a reference.
 
-    probes, gallery: as for `find_identification_threshold`. Some photographs of each person are taken, so that no
-    person has much more weight than the others.
-    Returns n * (n - 1) pairs. Each pair of photographs is there twice, because between two models the distance depends
-    on which photograph is the probe.
+    At most PROBES_PER_PERSON photographs of each person are used. So no person has much more weight than the others.
+
+    probes, gallery: as for `find_identification_threshold`.
+    Returns n * (n - 1) pairs. Each pair of photographs occurs twice: between two models, the distance depends on which
+    photograph is the probe.
     """
     people = np.unique(probes.people)
     searched, enrolled = (faces.take_first(PROBES_PER_PERSON, people) for faces in (probes, gallery))
@@ -169,7 +173,7 @@ def cross_pairs(probes: LabelledEmbeddings, gallery: LabelledEmbeddings) -> Labe
 def cross_error_rate(
     probes: LabelledEmbeddings, gallery: LabelledEmbeddings, threshold_sq_l2: float, measured_on: str
 ) -> ErrorRate:
-    """Return FMR and FNMR over `cross_pairs`, for the card. A pair of photographs, there twice, counts as one pair."""
+    """Return FMR and FNMR over `cross_pairs`, for the card. The two directions of a pair count as one pair."""
     rate = cross_pairs(probes, gallery).error_rate(threshold_sq_l2, measured_on)
     return rate.model_copy(
         update={"impostor_pairs": rate.impostor_pairs // 2, "genuine_pairs": rate.genuine_pairs // 2}
@@ -189,7 +193,7 @@ def find_clustering_threshold(
 ) -> ClusteringThreshold:
     """Search the grid for the threshold with the best pairwise F.
 
-    faces: of the people for clustering. Each face is from a photograph of its own.
+    faces: of the people for clustering. Each face is from a different photograph.
     create: creates the clusterer for a threshold.
     """
     photographs = np.arange(len(faces.people))
@@ -206,8 +210,8 @@ def find_clustering_threshold(
 class Calibration:
     """The measured thresholds.
 
-    photographs: how many were embedded. It includes those without a face.
-    people: how many have a photograph with a face.
+    photographs: how many were searched for a face.
+    people: how many people have a photograph with a face.
     left_out: how many photographs have no face.
     clustering: by method.
     """
@@ -239,16 +243,16 @@ class Calibration:
 def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibration:
     """Measure the threshold of identification on all faces, and those of clustering on the people for clustering.
 
-    faces: of `draw_sample`.
+    faces: the embeddings of `draw_sample`.
     references, fpir: as for `find_identification_threshold`.
-    Raises DatasetError unless there are more people than references, or if one photograph is in the folders of several
-    people.
+    Raises DatasetError if there are not more people than references, or if too many photographs are in the folders of
+    several people.
     """
     exact = find_identification_threshold(faces, faces, references, fpir, np.random.default_rng(SEED))
     threshold = round_down(exact)
     if threshold <= 0:
         raise DatasetError(
-            f"More than {fpir:g} of the searches find the same photograph under the name of another person. "
+            f"More than {100 * fpir:g} % of the searches find the same photograph under the name of another person. "
             "Remove duplicates."
         )
     clustered = faces.take_first(CLUSTERED_PER_PERSON, np.arange(CLUSTERED_PEOPLE))

@@ -1,6 +1,6 @@
 """The commands of `facenet-models`, one file for each stage of making a model.
 
-    app.py              the whole application, and the end of a command that fails
+    app.py              the whole application; prints the error of a command and sets the exit code
     zoo.py              pull, photographs, check
     preparation.py      prepare
     architectures.py    profile
@@ -12,5 +12,5 @@
     options.py          options that several commands share
     output.py           tables that are printed, and reports that are written
 
-Packages that need seconds to import are imported inside the commands that use them. So `pull` stays fast.
+Some packages need seconds to import. They are imported inside the commands that use them, so that `pull` stays fast.
 """

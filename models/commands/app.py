@@ -1,4 +1,4 @@
-"""The application `facenet-models`: all commands, and the end of a command that fails."""
+"""The application `facenet-models`. It joins all commands, prints an error on one line and sets the exit code."""
 
 import sys
 from typing import NoReturn

@@ -23,7 +23,7 @@ def calibrate(
     references: References = 1000,
     fpir: Fpir = 0.01,
 ) -> None:
-    """Measure the thresholds of a card on a folder of people, and print them as the catalogue has them."""
+    """Measure the thresholds of a model on a folder of people, and print them in the form of the catalogue."""
     from models.calibration import thresholds
 
     sample = thresholds.draw_sample(folder, only)
@@ -44,10 +44,10 @@ def calibrate_between(
     references: References = 1000,
     fpir: Fpir = 0.01,
 ) -> None:
-    """Measure the thresholds and error rates between two models, and print them as B's card has them.
+    """Measure the thresholds and error rates between two models, and print them in the form of B's card.
 
-    They are an entry of `compatible_with`. It needs 12 bytes for each ordered pair of photographs, of which four a
-    person count: 1.2 GB for 10,000 photographs.
+    The output is an entry of `compatible_with`. At most four photographs of each person are used. The command needs 12
+    bytes of memory for each ordered pair of photographs: 1.2 GB for 10,000 photographs.
     """
     from models.calibration.between_models import calibrate_between as measure
     from models.calibration.between_models import embed_both

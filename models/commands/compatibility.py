@@ -16,7 +16,8 @@ app = typer.Typer()
 def compatibility(old: OldModel, new: NewModel, images: Images, pairs: PairsFile, out: Out = OUT) -> None:
     """Harmonic embeddings on LFW: VAL, accuracy and rank-1 of A with A, of B with B, and of B against a gallery of A.
 
-    It prints the results of B against A as B's card has them. They go after the entry that `calibrate-between` prints.
+    It prints the results of B against A in the form of B's card. In the card, put them after the entry that
+    `calibrate-between` prints.
     """
     from models.evaluation.data.pairs import read_pair_lists  # noqa: PLC0415  # evaluations need seconds to import
     from models.evaluation.experiments.compatibility import evaluate_compatibility, read_benchmark  # noqa: PLC0415

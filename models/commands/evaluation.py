@@ -1,6 +1,9 @@
 # ruff: noqa: PLC0415  # evaluations need seconds to import (Matplotlib, SciPy), and pulling models needs none of them
 # ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
-"""The commands `evaluate ...`: every table and figure of the paper. Each writes NAME.json and NAME.png, and a table."""
+"""The commands `evaluate ...`: every table and figure of the paper.
+
+Each command writes NAME.json and NAME.png, and prints a table.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -25,17 +28,21 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Measure a model on a public data set.")
 
 Images = Annotated[Path, typer.Option(help="the folder that holds NAME/NAME_0001.jpg, ...")]
-PairsFile = Annotated[Path, typer.Option("--pairs", help="the list of pairs, LFW's pairs.txt")]
+PairsFile = Annotated[Path, typer.Option("--pairs", help="the list of pairs: LFW's pairs.txt")]
 UnseenPeopleOption = Annotated[
-    Path, typer.Option("--identities", help="FOLDER/PERSON/PHOTOGRAPH.jpg, people that were not trained on")
+    Path,
+    typer.Option("--identities", help="FOLDER/PERSON/PHOTOGRAPH.jpg, of people that the model was not trained on"),
 ]
-PerPerson = Annotated[int, typer.Option(min=1, help="how many photographs of a person are used, at most")]
+PerPerson = Annotated[int, typer.Option(min=1, help="the maximum number of photographs of a person")]
 Out = Annotated[Path, typer.Option(help="the folder that the .json and .png are written to")]
 
 OUT = Path("var/evaluation")
 
 EvaluatePairs = Callable[["PipelineOptions", Path, "PairList", Callable[[], object]], "Report"]
-"""An evaluation on a list of pairs. Its arguments: pipeline, folder of images, list, called after each photograph."""
+"""An evaluation on a list of pairs.
+
+It takes the options of the pipeline, the folder of images, the list, and a function to call after each photograph.
+"""
 
 Kept = TypeVar("Kept")
 
@@ -44,19 +51,20 @@ Kept = TypeVar("Kept")
 def lfw(
     images: Images,
     pairs: Annotated[
-        list[Path], typer.Option(help="the list of pairs, LFW's pairs.txt; repeat the option for more folds")
+        list[Path], typer.Option(help="the list of pairs: LFW's pairs.txt; repeat the option for several lists")
     ],
     model: Model = "sface",
     landmarks: Annotated[Landmarks, typer.Option(help="the model that gives the five landmarks")] = "onet",
-    mirror: Annotated[Mirror, typer.Option(help="average each face with its mirror image")] = "off",
+    mirror: Annotated[Mirror, typer.Option(help="average the embeddings of each face and of its mirror image")] = "off",
     crop: Annotated[
-        Literal["aligned", "centre"], typer.Option(help="the detected face, or the fixed centre of the photograph")
+        Literal["aligned", "centre"],
+        typer.Option(help="aligned: the detected face; centre: a fixed square in the middle of the photograph"),
     ] = "aligned",
     out: Annotated[Path, typer.Option(help="the folder for lfw.json, lfw.npz and lfw.png")] = OUT,
 ) -> None:
     """Labelled Faces in the Wild, View 2: ten folds, each at the threshold that is best for the other nine.
 
-    View 1, on which thresholds may be chosen: --pairs pairsDevTrain.txt --pairs pairsDevTest.txt
+    View 1 is the part on which thresholds may be chosen: --pairs pairsDevTrain.txt --pairs pairsDevTest.txt
     """
     from models.evaluation.data.pairs import read_pair_lists
     from models.evaluation.embedding.centre import embed_centres
@@ -82,7 +90,7 @@ def quality(images: Images, pairs: PairsFile, model: Model = "sface", out: Out =
 
 @app.command("bytes")
 def byte_embeddings(images: Images, pairs: PairsFile, model: Model = "sface", out: Out = OUT) -> None:
-    """Section 5.4: a byte for each coordinate of an embedding, against float32, on LFW's pairs."""
+    """Section 5.4: one byte for each coordinate of an embedding, compared with float32, on LFW's pairs."""
     from models.evaluation.experiments.byte_embeddings import evaluate_byte_embeddings
 
     _evaluate_pairs(evaluate_byte_embeddings, images, pairs, model, out, "bytes")
@@ -90,7 +98,7 @@ def byte_embeddings(images: Images, pairs: PairsFile, model: Model = "sface", ou
 
 @app.command("errors")
 def errors(images: Images, pairs: PairsFile, model: Model = "sface", out: Out = OUT) -> None:
-    """Figure 6: every pair of LFW that is decided wrongly, with its distance."""
+    """Figure 6: every pair of LFW that is decided incorrectly, with its distance."""
     from models.evaluation.experiments.wrong_pairs import evaluate_wrong_pairs
 
     _evaluate_pairs(evaluate_wrong_pairs, images, pairs, model, out, "errors")
@@ -110,11 +118,13 @@ def _evaluate_pairs(
 @app.command("ytf")
 def ytf(
     folder: Annotated[Path, typer.Argument(help="holds splits.txt and aligned_images_DB/PERSON/VIDEO/")],
-    frames: Annotated[int, typer.Option(min=1, help="detected frames of a track: the paper's 100 or 1000")] = 100,
+    frames: Annotated[
+        int, typer.Option(min=1, help="the maximum number of frames of a track; the paper has 100 and 1000")
+    ] = 100,
     model: Model = "sface",
     out: Out = OUT,
 ) -> None:
-    """Section 5.7: YouTube Faces, the mean similarity of all pairs of frames of two tracks, ten splits."""
+    """Section 5.7: YouTube Faces, ten splits. The distance of two tracks is the mean over all pairs of their frames."""
     from models.evaluation.experiments.ytf import evaluate_ytf, read_splits
 
     pair_list = read_splits(folder)
@@ -127,9 +137,9 @@ def ytf(
 def verification(
     folder: UnseenPeople, model: Model = "sface", only: Only = None, per_person: PerPerson = 10, out: Out = OUT
 ) -> None:
-    """Table 3: VAL at FMR 0.001 over five splits of people that were not trained on.
+    """Table 3: VAL at FMR 0.001 over five splits of people that the model was not trained on.
 
-    It prints the results and error rates as the card has them.
+    It prints the results and error rates in the form of the card.
     """
     from models.evaluation.data.identities import read_identities
     from models.evaluation.reports.card_entries import card_toml, error_rates, val_result
@@ -146,7 +156,7 @@ def verification(
 def dimensions(
     models: Models, identities: UnseenPeopleOption, only: Only = None, per_person: PerPerson = 10, out: Out = OUT
 ) -> None:
-    """Table 5: VAL of models whose embeddings differ in size."""
+    """Table 5: VAL of models with different embedding dimensions."""
     from models.evaluation.data.identities import read_identities
     from models.evaluation.experiments.trend import make_trend
     from service.pipeline.opening import open_embedder
@@ -165,7 +175,7 @@ def learning_curve(
     per_person: PerPerson = 10,
     out: Out = OUT,
 ) -> None:
-    """Table 6: VAL of models that were trained on more and on less."""
+    """Table 6: VAL of models that were trained on different amounts of data."""
     from models.evaluation.data.identities import read_identities
     from models.evaluation.experiments.trend import make_trend
 
@@ -178,7 +188,7 @@ def learning_curve(
 def tradeoff(
     models: Models, identities: UnseenPeopleOption, only: Only = None, per_person: PerPerson = 10, out: Out = OUT
 ) -> None:
-    """Figure 4: VAL against the multiply-adds of a face, which are progress_bar in the files."""
+    """Figure 4: VAL against the multiply-adds of a face. They are counted in the model files."""
     from models.evaluation.data.identities import read_identities
     from models.evaluation.experiments.trend import make_trend
     from models.evaluation.metrics.multiply_adds import multiply_adds
@@ -192,7 +202,7 @@ def tradeoff(
 def roc(
     models: Models, identities: UnseenPeopleOption, only: Only = None, per_person: PerPerson = 10, out: Out = OUT
 ) -> None:
-    """Figure 5: the curves of several models in one picture."""
+    """Figure 5: the ROC curves of several models in one picture."""
     from models.evaluation.data.identities import read_identities
     from models.evaluation.experiments.roc import ModelCurves, measure_curve
 
@@ -204,8 +214,12 @@ def roc(
 @app.command("cluster")
 def cluster(
     folder: Annotated[Path, typer.Argument(help="FOLDER/PERSON/PHOTOGRAPH.jpg")],
-    person: Annotated[str | None, typer.Option(help="whose cluster is shown; without a name, the largest")] = None,
-    threshold: Annotated[float | None, typer.Option(help="squared L2; without one, the card's")] = None,
+    person: Annotated[
+        str | None, typer.Option(help="the person whose cluster is shown; without a name, the largest cluster is shown")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="the threshold, squared L2; without it, the threshold of the card")
+    ] = None,
     model: Model = "sface",
     only: Only = None,
     per_person: PerPerson = 1000,
@@ -213,7 +227,7 @@ def cluster(
 ) -> None:
     """Figure 7: the cluster of one person, as agglomerative clustering finds it among all the photographs.
 
-    It needs 16 bytes for each pair of photographs: 0.8 GB for 10,000 photographs.
+    The command needs 16 bytes of memory for each pair of photographs: 0.8 GB for 10,000 photographs.
     """
     from models.evaluation.data.identities import read_identities
     from models.evaluation.experiments.one_cluster import evaluate_one_cluster
@@ -232,7 +246,7 @@ def cluster(
 
 
 def _measure_points(models: Sequence[str], numbers: Sequence[int], identities: "Identities") -> list["Point"]:
-    """Return VAL of each model, with its number."""
+    """Return a point for each model: its number and its VAL."""
     from models.evaluation.experiments.trend import Point
 
     vals = _verify(models, identities, lambda label, measured: (label, measured.val))
@@ -240,9 +254,9 @@ def _measure_points(models: Sequence[str], numbers: Sequence[int], identities: "
 
 
 def _verify(models: Sequence[str], identities: "Identities", keep: Callable[[str, "Verification"], Kept]) -> list[Kept]:
-    """Measure each model on the same people, and return what `keep` takes of each result, by the label of the model.
+    """Measure each model on the same people. Returns what `keep` returns for each label and result.
 
-    The pairs of one model at a time are in memory. All models are checked before the first one is measured.
+    Only the pairs of one model are in memory at a time. All models are checked before the first one is measured.
     """
     from models.evaluation.experiments.verification import evaluate_verification
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the pipeline that they choose."""
+"""Options that several commands share, and `PipelineChoice`, the models that the options choose."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,26 +15,28 @@ MAX_BATCH = 4
 
 Model = Annotated[str, typer.Option(help="a name in the catalogue, or an .onnx file")]
 Models = Annotated[list[str], typer.Argument(help="names in the catalogue, or .onnx files")]
-OldModel = Annotated[str, typer.Argument(help="A, which made the gallery: a name in the catalogue, or an .onnx file")]
-NewModel = Annotated[str, typer.Argument(help="B, which makes the probes: a name in the catalogue, or an .onnx file")]
-UnseenPeople = Annotated[Path, typer.Argument(help="FOLDER/PERSON/PHOTOGRAPH.jpg, people that were not trained on")]
-Only = Annotated[Path | None, typer.Option(help="a file of names, one a line: other people are left out")]
+OldModel = Annotated[str, typer.Argument(help="A, the model of the gallery: a name in the catalogue, or an .onnx file")]
+NewModel = Annotated[str, typer.Argument(help="B, the model of the probes: a name in the catalogue, or an .onnx file")]
+UnseenPeople = Annotated[
+    Path, typer.Argument(help="FOLDER/PERSON/PHOTOGRAPH.jpg, of people that the model was not trained on")
+]
+Only = Annotated[Path | None, typer.Option(help="a file with one name on each line: all other people are left out")]
 FacesFolder = Annotated[Path, typer.Option(help="the folder that prepare has written", exists=True, file_okay=False)]
 References = Annotated[int, typer.Option(min=1, help="how many people are enrolled")]
 Fpir = Annotated[
-    float, typer.Option(min=1e-4, max=0.5, help="the rate at which a person who is not enrolled gets a match")
+    float, typer.Option(min=1e-4, max=0.5, help="the share of the people who are not enrolled that may get a match")
 ]
 
 Landmarks = Literal["onet", "detector"]
-"""The model that gives the five landmarks. `detector` keeps those of the detector."""
+"""The model that gives the five landmarks. `detector` keeps the landmarks of the detector."""
 
 Mirror = Literal["off", "always"]
-"""Whether the embedding of a face is averaged with that of its mirror image. All photographs here are probes."""
+"""Whether the embeddings of a face and of its mirror image are averaged. All photographs here are probes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineChoice:
-    """The models of a pipeline as the command line has them: names in the catalogue, or paths of .onnx files."""
+    """The models of a pipeline, as the command line gives them: names in the catalogue, or paths of .onnx files."""
 
     embedder: str = "sface"
     landmarks: Landmarks = "onet"
@@ -44,8 +46,8 @@ class PipelineChoice:
     def pipeline_options(self) -> PipelineOptions:
         """Return the options of the pipeline, as the service sets them on a CPU.
 
-        Raises ModelFileError if the catalogue does not have a name. Raises InvalidModel if a file is not as its card
-        describes it.
+        Raises ModelFileError if a name is not in the catalogue. Raises InvalidModel if a file has no valid card, or if
+        its graph was changed after the card was written.
         """
         cores = cpu_count()
         return PipelineOptions(

@@ -27,7 +27,10 @@ def print_table(rows: Sequence["Row"]) -> None:
 
 
 def finish_report(report: "Report", folder: Path, name: str, *models: str) -> None:
-    """Write the report to NAME.json and NAME.png in the folder, then print its table. models: for the JSON."""
+    """Write the report to NAME.json and NAME.png in the folder, then print its table.
+
+    models: the measured models. They go into the JSON.
+    """
     from models.evaluation.reports.report import write_report  # noqa: PLC0415  # Matplotlib needs seconds to import
 
     write_report(report, folder, name, {"models": models, "command": command_line()})

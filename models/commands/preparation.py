@@ -18,14 +18,16 @@ def prepare(
     out: Annotated[Path, typer.Argument(help="the folder for the faces, in shards; a stopped run continues there")],
     crop: Annotated[
         Literal["five_point", "box", "aligned"],
-        typer.Option(help="by five landmarks, by the box, or for photographs that are aligned canvases already"),
+        typer.Option(
+            help="five_point: align by five landmarks; box: cut the detected box; aligned: FOLDER holds canvases"
+        ),
     ] = "five_point",
-    canvas_px: Annotated[int, typer.Option(min=32, max=512, help="the side of a canvas")] = 128,
+    canvas_px: Annotated[int, typer.Option(min=32, max=512, help="the side of a canvas, in pixels")] = 128,
     embedder: Annotated[
         str, typer.Option(help="the model that checks the labels: a name in the catalogue, or an .onnx file")
     ] = "sface",
 ) -> None:
-    """Detect, align and cut the faces of a folder of people. Report what was left out and what is flagged."""
+    """Detect, align and cut the faces of a folder of people. Report which photographs are dropped or flagged."""
     from models.preparation.folder import read_folder  # noqa: PLC0415  # only this command needs it
     from models.preparation.prepare import PreparationOptions  # noqa: PLC0415
     from models.preparation.prepare import prepare as prepare_faces  # noqa: PLC0415

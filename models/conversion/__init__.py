@@ -1,18 +1,19 @@
 """Published weights become model files with fixed inputs and outputs, and a card (`service/model_files/card.py`).
 
 pull.py                                   downloads, converts, adds the card, checks
-sface.py, facenet.py, yunet.py, onet.py   one converter a model
+sface.py, facenet.py, yunet.py, onet.py   the converter of one model each
 graph.py                                  what all converters do to a graph
 graphdef.py, torch_tensors.py             read files of TensorFlow and PyTorch without these libraries
-card.py, identity.py                      the card and the identity of a file
+card.py, identity.py                      the card and the identity of a model
 
-To add a model of a package to the zoo:
+To add a published model to the catalogue:
 1. Write `models/conversion/NAME.py`. Its function `convert` takes the bytes of the published file and returns a model
    without a card.
 2. Add it to `CONVERTERS` here.
-3. Add the table [models.NAME] to `service/model_files/catalogue.toml`: the fields of the card, the source, and any
-   sha256.
-4. Run `facenet-models pull NAME`. It prints the sha256 of the converted file. Write it into the table, and pull again.
+3. Add the table [models.NAME] to `service/model_files/catalogue.toml`: the fields of the card, the source, and any text
+   as `sha256`.
+4. Run `facenet-models pull NAME`. It fails, and its message has the sha256 of the converted file. Write this sha256
+   into the table, and pull again.
 """
 
 from collections.abc import Callable

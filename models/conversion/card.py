@@ -1,4 +1,4 @@
-"""The card inside a model file: written after the conversion, compared with the graph when a file is read."""
+"""The card inside a model file. It is written after the conversion. A reader checks that it belongs to the graph."""
 
 from pathlib import Path
 from typing import Any
@@ -55,4 +55,4 @@ def _remedy(path: Path) -> str:
     known = read_zoo().models
     if path.stem in known:
         return f"Run: facenet-models pull {path.stem} --into {path.parent}"
-    return f"Give the path of an .onnx file that this project made, or a name of the zoo: {', '.join(known)}."
+    return f"Give the path of an .onnx file that this project made, or a name in the catalogue: {', '.join(known)}."

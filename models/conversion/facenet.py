@@ -1,7 +1,7 @@
 """Convert Inception-ResNet-v1 of davidsandberg/facenet, a frozen TensorFlow graph, to an embedder.
 
-The memory layout of TensorFlow is NHWC, and that of ONNX Runtime is NCHW. In the published file, batch normalisation is
-already part of the weights of the convolutions. Only the batch normalisation after the last layer is a node of its own.
+The memory layout is NHWC in TensorFlow, and NCHW in ONNX Runtime. In the published file, batch normalisation is already
+part of the weights of the convolutions. Only the batch normalisation after the last layer is a separate node.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ from models.conversion import graph, graphdef
 DIMENSION = 512
 SIDE_PX = 160
 
-# The first of these nodes reshapes feature maps to rows. All other reshapes are for TensorFlow's batch normalisation,
-# to four axes and back. ONNX does not need them.
+# `_FLATTEN_NODE` reshapes feature maps to rows. All other reshapes are for TensorFlow's batch normalisation: they go to
+# four axes and back. ONNX does not need them.
 _FLATTEN_NODE = "InceptionResnetV1/Logits/Flatten/flatten/Reshape"
 _FEATURES_NODE = "InceptionResnetV1/Bottleneck/BatchNorm/Reshape_1"
 
@@ -25,8 +25,8 @@ _FEATURES_NODE = "InceptionResnetV1/Bottleneck/BatchNorm/Reshape_1"
 def convert(data: bytes) -> ModelProto:
     """Convert the published file.
 
-    data: the bytes of the GraphDef. Its input is (x - 127.5) / 128. Its nodes after the features scale to unit length;
-    `graph.scale_to_unit_length` replaces them.
+    data: the bytes of the GraphDef. Its input is (x - 127.5) / 128, with x from 0 to 255. Its nodes after the features
+    scale them to unit length. `graph.scale_to_unit_length` replaces these nodes.
     """
     source = graphdef.read_nodes(data)
     constants = {node.name: node.tensor() for node in source if node.op == "Const"}
@@ -52,7 +52,7 @@ def convert(data: bytes) -> ModelProto:
 def _operations_in_order(source: Sequence[graphdef.Node]) -> list[graphdef.Node]:
     """Return the operations between the input and the features, each after the operations that it reads.
 
-    In the file they are in no particular order.
+    The order in the file is arbitrary.
     """
     by_name = {node.name: node for node in source}
     order = TopologicalSorter({node.name: node.inputs for node in source}).static_order()

@@ -1,4 +1,4 @@
-"""What all conversions do to a graph: read its weights, simplify it, and give it the fixed inputs and outputs."""
+"""What all converters do to a graph: read its weights, simplify it, and give it the fixed inputs and outputs."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -21,12 +21,12 @@ def initializers(graph: onnx.GraphProto) -> Weights:
 
 
 def attribute(node: NodeProto, name: str) -> int:
-    """Return an integer attribute that the node must have."""
+    """Return an integer attribute. Raises StopIteration if the node does not have it."""
     return next(entry.i for entry in node.attribute if entry.name == name)
 
 
 def fold_dequantisation(nodes: Sequence[NodeProto], weights: Weights) -> tuple[list[NodeProto], Weights]:
-    """Compute each DequantizeLinear and Reshape of weights here, once, and not at every start of a session.
+    """Compute each DequantizeLinear and Reshape of weights now, so that no session computes them when it starts.
 
     Returns the other nodes, and the weights with the computed tensors.
     Raises ValueError if another operation has only weights as inputs.
@@ -42,12 +42,12 @@ def fold_dequantisation(nodes: Sequence[NodeProto], weights: Weights) -> tuple[l
         elif node.op_type == "Reshape":
             folded[node.output[0]] = inputs[0].reshape(inputs[1])
         else:
-            raise ValueError(f"{node.op_type} of weights alone is not expected here")
+            raise ValueError(f"expected a DequantizeLinear or a Reshape of weights, and found {node.op_type}")
     return kept, folded
 
 
 def _dequantise(inputs: Sequence[NDArray[np.generic]], axis: int, block_size: int) -> NDArray[np.float32]:
-    """Compute `(q - zero) * scale`. Each scale and zero is for `block_size` neighbours along the axis (opset 21)."""
+    """Compute `(q - zero) * scale`. A block of `block_size` values along `axis` has one scale and zero (opset 21)."""
     quantised, scales, zeros = inputs
     size = quantised.shape[axis]
     scale = np.repeat(scales, block_size, axis).take(range(size), axis)
@@ -58,11 +58,11 @@ def _dequantise(inputs: Sequence[NDArray[np.generic]], axis: int, block_size: in
 def lower_prelu(nodes: Sequence[NodeProto], weights: Weights) -> tuple[list[NodeProto], Weights]:
     """Replace `PRelu(x)` of feature maps by `Relu(x) + Conv1x1(-a, Relu(Conv1x1(-1, x)))` with depthwise convolutions.
 
-    The numbers are the same to 2e-7. ONNX Runtime's CPU provider then stays in its blocked memory layout, and a face of
-    SFace takes a third of the time. PRelu of dense features has slopes of shape (c,). It has no blocked layout to lose,
-    so it stays.
+    The results differ by at most 2e-7. ONNX Runtime's CPU provider can then keep its blocked memory layout, and SFace
+    needs a third of the time for a face. A PRelu of dense features, with slopes of shape (c,), is not replaced, because
+    dense features have no blocked layout.
 
-    Returns the new nodes, and the weights with those of the convolutions.
+    Returns the new nodes, and the weights with the weights of the new convolutions.
     """
     lowered, extended = [], dict(weights)
     for node in nodes:
@@ -86,7 +86,7 @@ def lower_prelu(nodes: Sequence[NodeProto], weights: Weights) -> tuple[list[Node
 
 
 def pixels_to_float(name: str, output: str) -> list[NodeProto]:
-    """Return the nodes that turn uint8 [n, h, w, 3] into float32 [n, 3, h, w], still 0..255."""
+    """Return the nodes that turn uint8 [n, h, w, 3] into float32 [n, 3, h, w]. The values stay in 0..255."""
     return [
         helper.make_node("Transpose", [name], [f"{name}_nchw"], perm=[0, 3, 1, 2]),
         helper.make_node("Cast", [f"{name}_nchw"], [output], to=TensorProto.FLOAT),

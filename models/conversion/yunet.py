@@ -1,7 +1,7 @@
 """Convert YuNet of the OpenCV zoo to a detector.
 
-The outputs of the published file are raw heads at three strides, for one image of a fixed size. The converted graph
-decodes them to boxes, scores and landmarks in pixels of the input, for images of any size and batches of any size.
+The published file returns raw heads at three strides, for one image of a fixed size. The converted graph takes images
+and batches of any size. It decodes the heads to boxes, scores and landmarks, in pixels of the input.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from models.conversion import graph
 
 STRIDES = (8, 16, 32)
 
-# The decoding of OpenCV's FaceDetectorYN: the centre and size of a box, and five points, all relative to a cell.
-# `_nodes` replaces S by the stride.
+# The decoding as in OpenCV's FaceDetectorYN. The heads give the centre and size of a box, and five points, all relative
+# to a cell. `_nodes` replaces S by the stride.
 _DECODE = """
 <ir_version: 10, opset_import: ["" : 21]>
 decode (float[n, m, 1] cls_S, float[n, m, 1] obj_S, float[n, m, 4] bbox_S, float[n, m, 10] kps_S,

@@ -1,7 +1,7 @@
-"""From a photograph to a canvas, by the service's own detection, landmarks and alignment.
+"""From a photograph to a canvas, with the detection, landmarks and alignment of the service.
 
-There are three ways, each a class. The alignment of a canvas is given in the terms of a card. Canvases are encoded
-without loss.
+There are three ways of cropping. Each is a class. The alignment of a canvas has the type that a card also has. Canvases
+are encoded without loss.
 """
 
 import io
@@ -28,7 +28,7 @@ from service.pipeline.selection import main_face
 CropName = Literal["five_point", "box", "aligned"]
 
 UPRIGHT_LANDMARKS: Points = np.array([[-1, 0], [1, 0], [0, 1], [-1, 2], [1, 2]], np.float32)
-"""Landmarks of an upright face. Only the direction of the eye line is used, so their place does not matter."""
+"""Landmarks of an upright face. Only the direction of the line between the eyes is used, so their position is free."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,14 +57,14 @@ class Cropping(Protocol):
         """Cut the main face out of an encoded photograph.
 
         Raises NoFace, or another PhotographError if the photograph cannot be decoded.
-        Raises DatasetError if canvases are expected and the picture is none.
+        Raises DatasetError if a canvas is expected and the picture has another size.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FivePointCropping:
-    """Rotates, scales and shifts the face until its five landmarks are on the template.
+    """Rotates, scales and shifts the face, so that its five landmarks fit the template.
 
     embedder_aligner: makes the crop for the embedder.
     """
@@ -76,7 +76,7 @@ class FivePointCropping:
     def cut(self, data: bytes) -> CutFace:
         """Cut out the face with a border of 1/14 of the template on each side.
 
-        Within this border a crop can be moved and rotated.
+        The border allows training to shift and rotate a crop.
         """
         image, face = _detect_main_face(self.extractor, data)
         (canvas,) = Aligner(self.alignment).align(image, [face])
@@ -87,9 +87,8 @@ class FivePointCropping:
 class BoxCropping:
     """Stretches the detector's tight box to the canvas: scale and translation only (FaceNet, sections 3.3 and 4).
 
-    The service rotates such a box until the eyes are level, and the paper does not. So here every face counts as
-    upright after its quarter turns. A network that is trained on these canvases gets heads with their natural tilt in
-    training, and upright heads in the service.
+    The service rotates the face until the eyes are level. The paper does not, so these canvases are rotated by quarter
+    turns only. A network that is trained on them sees tilted heads in training, and upright heads in the service.
 
     embedder_aligner: makes the crop for the embedder.
     """
@@ -108,7 +107,7 @@ class BoxCropping:
 
 @dataclass(frozen=True, slots=True)
 class AlignedCropping:
-    """Takes pictures that are canvases already. They are decoded, and no face is detected.
+    """Takes pictures that are already canvases. They are decoded, and no face is detected.
 
     embedder_aligner: makes the crop for the embedder.
     """
@@ -124,7 +123,7 @@ class AlignedCropping:
         if (image.height, image.width) != (height, width):
             raise DatasetError(
                 f"is {image.width} x {image.height} pixels, and canvases are {width} x {height}. "
-                "Prepare photographs with the crop five_point."
+                "If the pictures are photographs, use --crop five_point."
             )
         box = Box(0.0, 0.0, float(image.width), float(image.height))
         face = Face(box, template_on_canvas(self.alignment), 1.0)
@@ -140,7 +139,7 @@ def _detect_main_face(extractor: FaceExtractor, data: bytes) -> tuple[Image, Fac
 
 
 def template_on_canvas(alignment: FivePointAlignment) -> Points:
-    """Return the place of the template's five points on a canvas, (5, 2) float32 in pixels of the canvas."""
+    """Return the position of the template's five points on a canvas, (5, 2) float32 in pixels of the canvas."""
     to_canvas = template_to_crop(alignment)
     return np.asarray(ARCFACE_TEMPLATE @ to_canvas[:, :2].T + to_canvas[:, 2], np.float32)
 
@@ -162,9 +161,9 @@ def encode(canvas: Pixels) -> EncodedImage:
 
 
 def keep_or_encode(data: bytes, canvas: Pixels) -> EncodedImage:
-    """Keep the bytes of the file if a reader of shards decodes exactly this canvas from them. Otherwise encode it.
+    """Return the bytes of the file if `read_pixels` decodes exactly this canvas from them. Otherwise encode the canvas.
 
-    Keeping saves space: a lossy file is several times smaller than a lossless encoding of its pixels.
+    This saves space: a lossy file is several times smaller than a lossless encoding of its pixels.
     """
     for suffix, first_bytes in IMAGE_FORMATS.items():
         if data.startswith(first_bytes) and np.array_equal(read_pixels(data), canvas):
@@ -186,12 +185,12 @@ def open_box(options: PipelineOptions, card: EmbedderCard, canvas_px: int) -> Bo
 def open_aligned(options: PipelineOptions, card: EmbedderCard, canvas_px: int) -> AlignedCropping:
     """Make an `AlignedCropping`.
 
-    Raises DatasetError if the crop of the embedder is a box: a canvas does not contain the place of the box.
+    Raises DatasetError if the crop of the embedder is a box, because a canvas does not hold the position of the box.
     """
     if isinstance(card.alignment, BoxAlignment):
         raise DatasetError(
-            f"{card.name} takes a box, and aligned canvases do not contain the place of the box. "
-            "Give another embedder: sface."
+            f"{card.name} takes a box, and aligned canvases do not hold the position of the box. "
+            "Give another embedder: --embedder sface."
         )
     return AlignedCropping(_canvas(canvas_px), options.max_pixels, Aligner(card.alignment))
 
@@ -205,7 +204,7 @@ CROPPINGS: dict[CropName, Callable[[PipelineOptions, EmbedderCard, int], Croppin
     "box": open_box,
     "aligned": open_aligned,
 }
-"""The function that opens each way of cropping, by name.
+"""The functions that open the ways of cropping, by name.
 
-It takes the options, the card of the embedder that checks the labels, and the side of the canvas in pixels.
+Each takes the options, the card of the embedder that checks the labels, and the side of the canvas in pixels.
 """

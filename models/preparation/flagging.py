@@ -1,4 +1,4 @@
-"""Flag faces of all shards that are near duplicates or have wrong labels, by their embeddings."""
+"""Flag the faces of all shards that are near duplicates or may have a wrong label, by their embeddings."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -17,10 +17,10 @@ UNNAMED_SOURCE = "photographs"
 
 @dataclass(frozen=True, slots=True)
 class PhotographFile:
-    """A file in the folder of a person, at the time when the folder was listed.
+    """A file in the folder of a person, as it was when the folder was listed.
 
-    modified_ns: the time of the last change, in nanoseconds since 1970. If the size or this time changes, the file is
-    no longer the one that a shard was made of.
+    modified_ns: the time of the last change, in nanoseconds since 1970. If the size or this time changes, the shard of
+    the file must be made again.
     """
 
     person: str
@@ -35,7 +35,7 @@ class PhotographFile:
 
     @property
     def source(self) -> str:
-        """The collection of the photograph: "celeba" for "celeba-017.webp". "photographs" if the name has none."""
+        """The collection that the photograph is from: "celeba" for "celeba-017.webp". The default is "photographs"."""
         numbered = NUMBERED_NAME.fullmatch(Path(self.name).stem)
         return numbered[1] if numbered else UNNAMED_SOURCE
 
@@ -59,7 +59,7 @@ class ShardPlan:
     """The photographs of one shard: all photographs of some people.
 
     made_of: sha256 over the names, sizes and times of these photographs and of the photographs of all earlier shards.
-    The earlier ones count because a photograph can be a duplicate of them.
+    Earlier shards count, because a photograph is dropped if it is a duplicate of an earlier one.
     """
 
     name: str
@@ -86,7 +86,7 @@ def read_folder(path: Path) -> PeopleFolder:
 def _photographs(person: os.DirEntry[str]) -> Iterator[PhotographFile]:
     for entry in _entries(Path(person.path)):
         if not entry.is_dir():
-            # A broken link has only a state of its own. It is listed, so that the report names it.
+            # A broken link has no target, so the state of the link itself is read. It is listed for the report.
             state = entry.stat(follow_symlinks=entry.is_file())
             yield PhotographFile(person.name, entry.name, state.st_size, state.st_mtime_ns)
 
@@ -100,18 +100,15 @@ def _entries(path: Path) -> list[os.DirEntry[str]]:
 
 
 def _check_name(entry: os.DirEntry[str]) -> None:
-    """Raise DatasetError if the name is not UTF-8. Names are written to JSON, which is UTF-8.
-
-    Linux accepts any bytes.
-    """
+    """Raise DatasetError if the name is not UTF-8. Linux accepts any bytes, but names are written to JSON, in UTF-8."""
     try:
         entry.name.encode()
     except UnicodeEncodeError:
-        raise DatasetError(f"{entry.path!a} is a name that is not UTF-8. Rename it.") from None
+        raise DatasetError(f"The name {entry.path!a} is not in UTF-8. Rename the file.") from None
 
 
 def plan_shards(people: Iterable[tuple[PhotographFile, ...]], per_shard: int) -> list[ShardPlan]:
-    """Put whole people into a shard, in their order, until it has `per_shard` photographs or more."""
+    """Fill shards with whole people, in their order. A shard is full when it has `per_shard` photographs or more."""
     shards: list[list[PhotographFile]] = [[]]
     for photographs in filter(None, people):
         if len(shards[-1]) >= per_shard:

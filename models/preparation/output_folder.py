@@ -1,4 +1,4 @@
-"""The folder of a face set. It is for one folder of photographs and one way of preparing, and for one run at a time."""
+"""The output folder. It holds the face set of one folder of photographs and one set of options. One run can use it."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ TEMPORARY_FILE = re.compile(r"\.(faces-\d+|set|report|preparation)\.(tar|npy|jso
 
 
 class FolderPurpose(JsonModel):
-    """preparation.json: what the output folder is for. folder: the absolute path of the photographs."""
+    """preparation.json: what the output folder was made from. folder: the absolute path of the photographs."""
 
     format: Literal[1] = 1
     folder: str
@@ -31,11 +31,13 @@ class FolderPurpose(JsonModel):
 def lock_output_folder(out: Path, purpose: FolderPurpose) -> Iterator[None]:
     """Make the output folder if it is missing, and lock it against other runs.
 
-    Raises DatasetError if the folder holds something else, if another run writes to it, or if an OSError occurs inside
-    the context, such as a full disk.
+    Raises DatasetError if the folder holds something else, or if another run writes to it. Also raises DatasetError
+    instead of an OSError inside the context, such as that of a full disk.
     """
     if out.resolve().is_relative_to(purpose.folder):
-        raise DatasetError(f"{out} lies inside the photographs' folder, where it would be a person. Give another OUT.")
+        raise DatasetError(
+            f"{out} is inside the folder of photographs, so it would count as a person. Give another OUT."
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
         _check_purpose(out, purpose)
@@ -47,8 +49,8 @@ def lock_output_folder(out: Path, purpose: FolderPurpose) -> Iterator[None]:
         raise DatasetError(f"Another run writes to {out}. Wait for it, or give another OUT.") from None
     except OSError as error:
         raise DatasetError(
-            f"{out} cannot be written ({error.strerror}). Mend that and run the same command again: it continues after "
-            "the finished shards."
+            f"{out} cannot be written ({error.strerror}). Correct this and run the same command again. It continues "
+            "after the finished shards."
         ) from None
 
 
@@ -59,15 +61,15 @@ def _check_purpose(out: Path, purpose: FolderPurpose) -> None:
         existing = FolderPurpose.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         if any(entry.name != LOCK_FILE and not TEMPORARY_FILE.fullmatch(entry.name) for entry in out.iterdir()):
-            raise DatasetError(f"{out} holds other files. Give an OUT that is empty or not there yet.") from None
+            raise DatasetError(f"{out} holds other files. Give an OUT that is empty or does not exist.") from None
         return
     except ValidationError:
-        raise DatasetError(f"{file} is damaged or of another format. Remove {out}, or give another OUT.") from None
+        raise DatasetError(f"{file} is damaged or has another format. Remove {out}, or give another OUT.") from None
     differences = ", ".join(_differences(existing, purpose))
     if differences:
         raise DatasetError(
-            f"{out} holds the face set of {existing.folder}, which differs from this one in {differences}. "
-            "Give another OUT, or remove it to start again."
+            f"{out} holds the face set of {existing.folder}, which was made with other options: {differences}. "
+            f"Give another OUT, or remove {out} to start again."
         )
 
 

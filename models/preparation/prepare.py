@@ -1,4 +1,4 @@
-"""Make a face set of a folder of photographs: plan the shards, cut the faces, flag them, describe the set.
+"""Make a face set of a folder of photographs: plan the shards, cut the faces, flag suspicious faces, describe the set.
 
 A run that was interrupted continues after the finished shards.
 """
@@ -50,7 +50,7 @@ def prepare(
 ) -> PreparationReport:
     """Write the face set to `out` (see `shards.py`), and return what was dropped and flagged.
 
-    The same photographs and options give the same bytes, also after interruptions.
+    The same photographs and options always give the same bytes, even if a run was interrupted.
 
     done: called after each photograph.
     Raises StartupError if a model cannot be opened. Raises DatasetError if `out` cannot be used, or if none of the

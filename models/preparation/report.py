@@ -10,7 +10,11 @@ from models.preparation.shards import Flag, JsonModel
 
 
 class NearDuplicate(JsonModel):
-    """A face that is nearly the same as another face of its person. of: the other file. sq_l2: their distance."""
+    """A face that is nearly the same as another face of its person.
+
+    of: the file of the other face.
+    sq_l2: the distance of the two faces.
+    """
 
     key: str
     file: str
@@ -22,8 +26,8 @@ class Mislabelled(JsonModel):
     """A face that is far from the other faces of its person and nearer to another person.
 
     nearer_to: the other person.
-    own_sq_l2: the distance to the mean of its person's other faces.
-    other_sq_l2: the distance to the mean of the other person.
+    own_sq_l2: the distance to the mean of the other faces of its own person.
+    other_sq_l2: the distance to the mean of the person `nearer_to`.
     """
 
     key: str
@@ -34,7 +38,7 @@ class Mislabelled(JsonModel):
 
 
 class FlaggedFaces(JsonModel):
-    """The flagged faces, by flag. They are in the face set. Whoever loads it can leave them out."""
+    """The flagged faces, by flag. They stay in the face set. A reader of the set can leave them out."""
 
     near_duplicate: tuple[NearDuplicate, ...]
     mislabelled: tuple[Mislabelled, ...]
@@ -52,7 +56,7 @@ class PreparationReport(JsonModel):
 
     photographs: how many files were read.
     faces, people: how many are in the face set.
-    people_with_one_face: their names. One face makes no genuine pair, but it is a negative for other people.
+    people_without_a_face, people_with_one_face: names. One face makes no genuine pair, but it can be a negative.
     """
 
     format: Literal[1] = 1
@@ -65,7 +69,7 @@ class PreparationReport(JsonModel):
     flagged: FlaggedFaces
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the number of everything that was counted, as text."""
+        """Yield the name and the value of each count, as text."""
         yield "photographs", f"{self.photographs:,}"
         yield "faces", f"{self.faces:,}"
         yield "people", f"{self.people:,}"

@@ -1,4 +1,4 @@
-"""Make the shards of a face set. Photographs are prepared in threads, and shards are written one after the other."""
+"""Make the shards of a face set. Threads prepare the photographs. Shards are written one after the other."""
 
 import hashlib
 from collections import deque
@@ -33,7 +33,7 @@ class FacePreparer:
     """Makes a canvas and an embedding of a photograph. Safe to call from several threads at once.
 
     folder: of the photographs.
-    threads: how many photographs are prepared side by side. Decoding, the models and OpenCV release Python's lock.
+    threads: how many photographs are prepared at the same time. Decoding, the models and OpenCV release Python's lock.
     """
 
     folder: Path
@@ -42,9 +42,9 @@ class FacePreparer:
     threads: int
 
     def prepare(self, photograph: PhotographFile) -> Outcome:
-        """Prepare the face of a photograph. A photograph that cannot be used is returned with the reason.
+        """Prepare the face of a photograph. If the photograph cannot be used, return the reason.
 
-        Raises DatasetError only if the photograph shows that the wrong way of cropping was chosen.
+        Raises DatasetError only if the wrong way of cropping was chosen for the photographs.
         """
         try:
             return self._prepare(photograph, (self.folder / photograph.file).read_bytes())
@@ -77,16 +77,16 @@ def make_shards(
 ) -> ShardRecords:
     """Make every shard that is not finished. Remove shards of earlier runs that are in no plan.
 
-    A canvas with exactly the pixels of an earlier canvas is dropped, also if they are of two people.
+    A canvas with exactly the pixels of an earlier canvas is dropped, even if the two belong to different people.
 
-    done: called after each photograph, also for those of finished shards.
+    done: called after each photograph. The photographs of finished shards count too.
     Raises OSError or DatasetError.
     """
     finished = {plan.name for plan in plans if is_finished(out, plan)}
     unfinished_plans = [plan for plan in plans if plan.name not in finished]
     _remove_other_shards(out, {plan.name for plan in plans})
     if unfinished_plans:
-        (out / SET_FILE).unlink(missing_ok=True)  # it describes the shards of the earlier run
+        (out / SET_FILE).unlink(missing_ok=True)  # an old set.json describes the shards of the earlier run
     first_files: dict[str, str] = {}
     with closing(_prepare_ahead(preparer, unfinished_plans)) as batches:
         for plan in plans:
@@ -129,7 +129,7 @@ def _drop_duplicates(
 ) -> tuple[list[PreparedFace], list[DroppedPhotograph]]:
     """Separate the outcomes into faces and dropped photographs. Faces that are duplicates are dropped.
 
-    first_files: the file in which each canvas occurred first, by the sha256 of its pixels. New canvases are added.
+    first_files: the first file of each canvas, by the sha256 of its pixels. New canvases are added to it.
     """
     faces, dropped = [], []
     for outcome in outcomes:

@@ -1,6 +1,6 @@
-"""The records of finished shards. A later run continues after the shards that have one.
+"""The records of finished shards. A later run continues after the shards that have a record.
 
-The record of a shard is written last. So a shard with a record has all of its files.
+The record of a shard is written after its other files. So a shard with a record is complete.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ DropReason = Literal["unreadable", "no_face", "duplicate"]
 class DroppedPhotograph(JsonModel):
     """A photograph that is not in the face set.
 
-    why: the reason in words. For a duplicate, the file that is in the face set.
+    why: the reason in words. For a duplicate, the file whose canvas is in the face set.
     """
 
     file: str
@@ -49,7 +49,7 @@ class PreparedFace:
 
 
 class StoredFace(JsonModel):
-    """A face of the face set. pixels: the sha256 of its canvas. Duplicates have the same."""
+    """A face of the face set. pixels: the sha256 of its canvas, which finds duplicates."""
 
     key: str
     origin: FaceOrigin
@@ -74,7 +74,7 @@ class ShardRecord(JsonModel):
 
 @dataclass(frozen=True, slots=True)
 class ShardRecords:
-    """The records of a face set. Each iteration reads them one at a time, so that only one is in memory."""
+    """The records of a face set. An iteration reads one record at a time, so only one is in memory."""
 
     out: Path
     names: Sequence[str]
@@ -89,7 +89,7 @@ def read_record(out: Path, name: str) -> ShardRecord:
 
 
 def is_finished(out: Path, plan: ShardPlan) -> bool:
-    """Return whether the shard is complete, undamaged, and made of the same photographs."""
+    """Return whether the shard is complete and undamaged, and was made of the photographs of the plan."""
     try:
         record = read_record(out, plan.name)
     except (FileNotFoundError, ValidationError):
@@ -104,7 +104,7 @@ def is_finished(out: Path, plan: ShardPlan) -> bool:
 def write_shard(
     out: Path, plan: ShardPlan, faces: Sequence[PreparedFace], dropped: Sequence[DroppedPhotograph]
 ) -> None:
-    """Write the shard, its embeddings, and then its record. Raises OSError. It never leaves a part of a file."""
+    """Write the shard, its embeddings, and then its record. Raises OSError. No file is ever written in part."""
     stored_faces = [
         StoredFace(key=f"{plan.name}-{row:05}", origin=face.origin, pixels=face.pixels_sha256)
         for row, face in enumerate(faces)

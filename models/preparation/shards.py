@@ -3,7 +3,7 @@
     set.json             alignment, people, sources, settings, and the shards with their checksums
     faces-00000.tar ...  shards in the WebDataset format: KEY.webp (or .png, .jpg) is a canvas, KEY.json its origin
     report.json          the dropped photographs and the flagged faces
-    parts/               a record and the embeddings of each finished shard, from which a later run continues
+    parts/               a record and the embeddings of each finished shard; a later run continues from them
 
 Training needs only set.json and the shards.
 """
@@ -27,7 +27,7 @@ from service.domain.image import Pixels
 from service.model_files.card import Alignment, FivePointAlignment
 
 CANVAS_ALIGNMENT = FivePointAlignment(view=(-8, -8, 120, 120), height=128, width=128)
-"""The template of 112 px with 8 px more on each side, so that the crop of a network can be moved and rotated inside."""
+"""The template of 112 px with a border of 8 px on each side, so that training can shift and rotate crops."""
 
 SET_FILE = "set.json"
 
@@ -87,7 +87,7 @@ class Shard(JsonModel):
 
 
 class FaceSetDescription(JsonModel):
-    """set.json. people, sources: names in ascending order. The number of a face's person is a position in `people`."""
+    """set.json. people, sources: names in ascending order. Other files number people by their position in `people`."""
 
     format: Literal[1] = 1
     settings: PreparationSettings
@@ -114,7 +114,7 @@ class ShardSample:
 
 
 def read_set(folder: Path) -> FaceSetDescription:
-    """Read set.json. Raises DatasetError if it is missing, damaged or of another format."""
+    """Read set.json. Raises DatasetError if it is missing or damaged, or if it has another format."""
     file = folder / SET_FILE
     try:
         return FaceSetDescription.model_validate_json(file.read_bytes())
@@ -126,7 +126,7 @@ def read_set(folder: Path) -> FaceSetDescription:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
         raise DatasetError(
-            f"{file} is of another format or damaged: {field}: {first['msg']}. Run facenet-models prepare again."
+            f"{file} is damaged or has another format: {field}: {first['msg']}. Run facenet-models prepare again."
         ) from None
 
 

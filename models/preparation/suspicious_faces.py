@@ -1,8 +1,8 @@
 """Find near duplicates and wrong labels in a face set by the embeddings of an existing model.
 
-The thresholds are squared L2 distances of `sface`. They were chosen by checking pictures of a set of 34,448 faces of
-1,073 people from eight sources. The distances of another embedder are of the same order, but its pictures were not
-checked.
+The thresholds are squared L2 distances of `sface`. They were chosen by looking at the flagged faces in a set of 34,448
+faces of 1,073 people from eight sources. The distances of other embedders have a similar size, but were not checked in
+this way.
 """
 
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ from service.domain.distances import FACENET_THRESHOLD_SQ_L2, paired_squared_l2,
 from service.domain.embedding import Embeddings
 
 NEAR_DUPLICATE_SQ_L2 = 0.15
-"""Two faces of a person below this distance are one photograph with another crop, scale or colour.
+"""Two faces of a person are near duplicates below this distance: one photograph in two crops, scales or colours.
 
-These are 2 % of the faces. From 0.2 on, more and more are two photographs of a series.
+In that set, 2 % of the faces are near duplicates. Above 0.2, many pairs are two photographs of a series.
 """
 
 FAR_SQ_L2 = FACENET_THRESHOLD_SQ_L2
-"""A face may have a wrong label if it is further than this from the mean of its person's other faces.
+"""A face may have a wrong label if it is further than this from the mean of the other faces of its person.
 
-Two photographs of one person are nearer than this (FaceNet, section 5.6).
+This is FaceNet's threshold for two photographs of one person (section 5.6).
 """
 
 MARGIN_SQ_L2 = 0.3
 """A face may have a wrong label if another person is nearer by more than this.
 
-From 0.5 on, nearly all of these faces show another person. From 0.3 on, most of them do, or are too blurred or covered
-to decide; these are 0.7 % of all faces. Below 0.3, as many labels are right as wrong, and the faces are only hard, such
+Above 0.3, most faces show another person, or they are too blurred or covered to decide. They are 0.7 % of all faces.
+Above 0.5, nearly all show another person. Below 0.3, half of the labels are right: these faces are only difficult, such
 as profiles.
 """
 
@@ -40,7 +40,7 @@ People = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class DuplicateRow:
-    """Row `row` of a shard is nearly the same as row `original`, which is before it. sq_l2: their distance."""
+    """Row `row` of a shard is nearly the same as the earlier row `original`. sq_l2: their distance."""
 
     row: int
     original: int
@@ -62,9 +62,9 @@ class MislabelledRow:
 
 
 def find_near_duplicates(embeddings: Embeddings, people: People) -> Iterator[DuplicateRow]:
-    """Find groups of faces of a person that are nearly the same. Yields all faces of a group except the first.
+    """Find groups of nearly equal faces of a person. Yields all faces of a group except the first.
 
-    A face is compared only with earlier faces that are no near duplicates themselves. So a chain of small changes does
+    A face is compared only with earlier faces that are not near duplicates themselves. So a chain of small changes does
     not become one group.
 
     embeddings: (n, d) float32.
@@ -86,7 +86,7 @@ def _find_in_one_person(embeddings: Embeddings) -> Iterator[DuplicateRow]:
 
 
 class PersonMeans:
-    """The mean embedding of each person, added up shard by shard. So a large set needs no more memory.
+    """The mean embedding of each person. Shards are added one after the other, so only one is in memory.
 
     people: how many people there are.
     dimension: of the embeddings.
@@ -104,9 +104,9 @@ class PersonMeans:
     def find_mislabelled(self, embeddings: Embeddings, people: People) -> Iterator[MislabelledRow]:
         """Find faces that are far from their own person and clearly nearer to another person.
 
-        The faces must have been added before. The mean of a face's own person leaves out the face itself; otherwise one
-        wrong face of three would pull the mean to itself. The only face of a person has no mean to compare with, so it
-        is never found.
+        The faces must have been added before. The mean of a face's own person leaves out the face itself. Otherwise one
+        wrong face of three would move the mean towards itself. If a person has only one face, it has no mean to compare
+        with, and it is never found.
 
         embeddings: (n, d) float32.
         people: (n,) int64.

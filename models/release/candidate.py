@@ -1,4 +1,4 @@
-"""The bytes of a model file, opened before they are written. So the embedder that is measured is that of the file."""
+"""Open the bytes of a model file before the file is written. So exactly these bytes are measured."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from service.model_files.model_file import open_model
 from service.pipeline.embedders.onnx import OnnxEmbedder
 
 THREADS = os.cpu_count() or 1
-"""How many calls of the embedder may run side by side. Each call uses one core."""
+"""How many calls of the embedder may run at the same time. Each call uses one core."""
 
 
 def open_candidate_file(path: Path) -> OnnxEmbedder:

@@ -3,11 +3,12 @@
 The file is written only if ONNX Runtime computes the same embeddings as PyTorch.
 
 The tracer of PyTorch gives the operations up to the last layer. It folds batch normalisation into the layer before it.
-The scaling to unit length is added here, as in every other model file (`graph.scale_to_unit_length`), because the
-tracer turns `normalize` into operations that copy the shape of the batch from node to node.
+The scaling to unit length is added here, as in every other model file (`graph.scale_to_unit_length`). The tracer would
+turn `normalize` into operations that copy the shape of the batch from node to node.
 
-Nodes and values get new names, and nothing else of the traced nodes is kept. The tracer numbers its names through the
-whole process, and it notes the source line of each node, so its file would hold the names of folders of this machine.
+Nodes and values get new names, for two reasons. The tracer counts its names over the whole process, so a second export
+would give other names. And the tracer adds to each node its line of source code, with the names of folders of this
+machine.
 """
 
 import copy
@@ -45,7 +46,7 @@ def card_fields(
 ) -> dict[str, Any]:
     """Return the fields of a trained network's card that are known before anything is measured.
 
-    alignment: how a face becomes the network's crop.
+    alignment: of the network's crops.
     training: recipe and data, in words.
     """
     return {
@@ -65,8 +66,8 @@ def export(network: Network, fields: dict[str, Any], crops: Crops, path: Path) -
     fields: the card without its identity.
     crops: (n, h, w, 3) uint8, at least one real face of the network's input size.
     path: the file. The same weights and fields always give the same bytes.
-    Raises ExportRefused if the card cannot hold a field, or if ONNX Runtime and PyTorch differ. Then the file at `path`
-    is not changed.
+    Raises ExportRefused if the card cannot hold a field, or if ONNX Runtime and PyTorch differ. An earlier file at
+    `path` is then not changed.
     """
     evaluated = _copy_for_evaluation(network)
     model = _to_onnx(evaluated)
@@ -75,7 +76,9 @@ def export(network: Network, fields: dict[str, Any], crops: Crops, path: Path) -
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
-        raise ExportRefused(f"The card cannot hold {field}: {first['msg']}. Mend the file that --card names.") from None
+        raise ExportRefused(
+            f"The card cannot hold {field}: {first['msg']}. Correct the file that --card names."
+        ) from None
     embedder = open_candidate_bytes(data)
     _require_agreement(evaluated, embedder, crops)
     write_atomically(path, data)
@@ -85,12 +88,12 @@ def export(network: Network, fields: dict[str, Any], crops: Crops, path: Path) -
 def _copy_for_evaluation(network: Network) -> Network:
     """Return a copy on the CPU in evaluation mode. Its weights have the layout of the file: channels first."""
     copied = copy.deepcopy(network).cpu().eval()
-    copied.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stubs forget this form
+    copied.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stubs lack this overload
     return copied
 
 
 class _WithoutUnitLength(nn.Module):
-    """The network without the scaling to unit length. Its maps have the layout of the file."""
+    """The network without the scaling to unit length. Its maps have the layout of the file: channels first."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -116,7 +119,10 @@ def _to_onnx(network: Network) -> ModelProto:
 
 
 def _trace(network: Network) -> GraphProto:
-    """Return the traced graph from `crops` to the embedding before scaling. It takes any batch size, not only 2."""
+    """Return the traced graph, from `crops` to the embedding before scaling.
+
+    The graph takes any batch size, although it is traced with a batch of 2.
+    """
     architecture = network.architecture
     with _quiet_tracer():
         program = torch.onnx.export(
@@ -133,7 +139,7 @@ def _trace(network: Network) -> GraphProto:
 
 @contextmanager
 def _quiet_tracer() -> Iterator[None]:
-    """Silence two messages of PyTorch 2.13: that torchvision is missing, and that PyTorch uses a deprecated name."""
+    """Hide two messages of PyTorch 2.13: that torchvision is missing, and that PyTorch uses a deprecated name."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -162,7 +168,7 @@ def _rename(traced: GraphProto) -> tuple[list[NodeProto], graph.Weights]:
 
 
 def _rename_node(node: NodeProto, names: dict[str, str]) -> NodeProto:
-    """Return a node with the operation only. An absent optional input has the empty name and keeps it."""
+    """Return a node with only the operation. The empty name of an absent optional input stays empty."""
 
     def rename(values: Sequence[str]) -> list[str]:
         return [names.get(value, value) for value in values]
@@ -179,13 +185,14 @@ def _require_agreement(network: Network, embedder: Embedder, crops: Crops) -> No
     )
     if not difference <= TOLERANCE:  # false for NaN too
         raise ExportRefused(
-            f"ONNX Runtime and PyTorch differ by {difference:.2g} on {network.architecture.name}, where "
-            f"{TOLERANCE:g} is allowed. Nothing was written; look for what the tracer does not follow."
+            f"The embeddings of ONNX Runtime and PyTorch differ by {difference:.2g} on {network.architecture.name}, "
+            f"and at most {TOLERANCE:g} is allowed. Nothing was written. Look for an operation that the tracer exports "
+            "incorrectly."
         )
 
 
 def _largest_difference(network: Network, embedder: Embedder, crops: Crops, batch_size: int) -> float:
-    """Return the largest difference in a batch, which repeats the crops until it is full."""
+    """Return the largest difference in a batch of this size. The crops are repeated until the batch is full."""
     batch = np.resize(crops, (batch_size, *crops.shape[1:]))
     with torch.inference_mode():
         expected = network(torch.from_numpy(batch)).numpy()

@@ -1,12 +1,12 @@
 """A graph in float32 -> the same graph in float16: half the size, and the fastest format on a GPU.
 
-From the first layer with weights to the last one, all numbers are float16. The pixels before them and the scaling to
-unit length after them stay in float32.
+From the first layer with weights to the last one, all numbers are float16. The operations on pixels before these
+layers, and the scaling to unit length after them, stay in float32.
 
-On a CPU, ONNX Runtime computes a float16 graph in float32 and does not round, so the file seems to be more exact there
-than it is on a GPU. `round_as_gpu` makes the graph that is measured instead: it computes in float32 and rounds each
-number that a GPU keeps in float16. Above 65,504 the rounded number is infinite, as on a GPU. (The sums inside a layer
-are in float32 in each of the two.)
+On a CPU, ONNX Runtime computes a float16 graph in float32 and does not round. So the file would be measured as more
+exact than it is on a GPU. `round_as_gpu` makes another graph, which is measured instead. It computes in float32, and
+rounds each number that a GPU keeps in float16. A number above 65,504 becomes infinite, as on a GPU. On both devices,
+the sums inside a layer are in float32.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _TYPE_NAMES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16
 def to_float16(nodes: Sequence[NodeProto], weights: graph.Weights) -> tuple[list[NodeProto], graph.Weights]:
     """Return the graph in float16.
 
-    nodes: between the first layer with weights and the last one, all values that are not weights are float32.
+    nodes: in float32. From the first layer with weights to the last one, every value that is not a weight is float32.
     """
     layers = [place for place, node in enumerate(nodes) if node.op_type in LAYERS_WITH_WEIGHTS]
     converted = _ConvertedGraph(weights)
@@ -34,7 +34,7 @@ def to_float16(nodes: Sequence[NodeProto], weights: graph.Weights) -> tuple[list
 
 
 class _ConvertedGraph:
-    """The nodes that are converted so far, and the type of each of their values."""
+    """The nodes that are already converted, and the type of each of their values."""
 
     def __init__(self, weights: graph.Weights) -> None:
         self.nodes: list[NodeProto] = []
@@ -47,16 +47,16 @@ class _ConvertedGraph:
         self._types |= dict.fromkeys(node.output, number_type)
 
     def _name_in(self, name: str, number_type: int) -> str:
-        """Return the name of the value in this type. If there is none yet, add a float16 weight or a cast.
+        """Return the name of the value in this type. If it does not exist, add a float16 weight or a cast.
 
-        Weights of integers keep their type.
+        Integer weights keep their type.
         """
         converted_name = f"{name}_{_TYPE_NAMES[number_type]}"
         weight = self.weights.get(name)
         if weight is not None:
             if number_type == TensorProto.FLOAT or weight.dtype != np.float32:
                 return name
-            # A weight may become infinite here. The measurement of the file finds that.
+            # A weight may become infinite here. Then the measurement refuses the model.
             with np.errstate(over="ignore"):
                 self.weights[converted_name] = weight.astype(np.float16)
         elif self._types.get(name, number_type) == number_type:
@@ -70,7 +70,7 @@ class _ConvertedGraph:
 def round_as_gpu(nodes: Sequence[NodeProto], weights: graph.Weights) -> tuple[list[NodeProto], graph.Weights]:
     """Return a float32 graph that rounds its numbers as a GPU rounds those of the float16 graph.
 
-    nodes, weights: of `to_float16`.
+    nodes, weights: as `to_float16` returns them.
     """
     float16_names = {name for name, weight in weights.items() if weight.dtype == np.float16}
     rounded_nodes: list[NodeProto] = []
@@ -93,7 +93,7 @@ def _casts_to_float16(node: NodeProto) -> bool:
 
 
 def _round_outputs(node: NodeProto) -> list[NodeProto]:
-    """Return the node in float32, and casts of each of its outputs to float16 and back."""
+    """Return the node in float32. Each output is then cast to float16 and back."""
     exact = [f"{name}_exact" for name in node.output]
     if _casts_to_float16(node):
         computed = helper.make_node("Identity", node.input, exact)

@@ -1,11 +1,11 @@
 """A graph in float32 -> the same graph in int8, for a CPU.
 
-The quantisation is static. Each activation has one scale, which is measured on real faces. Each output channel of a
-kernel has a scale of its own. The depthwise convolutions and the first of the other convolutions stay in float32: they
-are few of the multiply-adds, and the ranges of their channels differ too much for one scale. (So SFace keeps a mean
-cosine of 0.996 to its parent. With all of its convolutions in int8 it is 0.985.)
+The quantisation is static. Each activation has one scale, which is measured on real faces. In the weights, each output
+channel has its own scale. The depthwise convolutions and the first of the other convolutions stay in float32. They have
+few of the multiply-adds, and the ranges of their channels differ too much for one scale. With them in float32, the mean
+cosine of SFace to its parent is 0.996. With all convolutions in int8 it is 0.985.
 
-CPUs with 8-bit dot products (VNNI) compute what was measured here. Older CPUs may saturate large sums.
+The measurement here holds for CPUs with 8-bit dot products (VNNI). Older CPUs may saturate large sums.
 """
 
 import io
@@ -16,7 +16,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-# As in service/model_files/model_file.py: ONNX Runtime reads the variable when it is imported.
+# ONNX Runtime reads this variable when it is imported. service/model_files/model_file.py sets it too.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnx
@@ -27,22 +27,26 @@ from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_stat
 from service.domain.face import Crops
 
 INTEGER_OPERATIONS = ("Conv", "Gemm", "MatMul", "Relu", "MaxPool", "Concat")
-"""Sums stay in float32, and so do operations that square their inputs, such as L2 pooling."""
+"""The operations that are computed in int8. Additions, and operations that square their inputs, stay in float32."""
 
 PERCENTILE = 99.999
 """The share of an activation's numbers that its scale covers, in percent. Larger numbers are clipped.
 
-Chosen by the mean cosines of `compact` and SFace to their parents, which are 0.9992 and 0.9957. They are 0.9991 and
-0.992 if the scale covers the extremes of all faces (MinMax; Entropy is no better), 0.9969 and 0.9963 if it covers the
-mean of the extremes of each face, and 0.9988 and 0.9940 at 99.99.
+It was chosen by the mean cosine of the quantised model to its parent:
+
+    the scale covers                                        compact    SFace
+    99.999 % of the numbers                                 0.9992     0.9957
+    99.99 % of the numbers                                  0.9988     0.9940
+    the extremes of all faces (MinMax; Entropy is equal)    0.9991     0.992
+    the mean of the extremes of each face                   0.9969     0.9963
 """
 
 
 def to_int8(path: Path, faces: Crops, float32_convolutions: int) -> GraphProto:
     """Return the graph of a model file in int8.
 
-    faces: (n, h, w, 3) uint8, a few hundred. They show the range of each activation.
-    float32_convolutions: how many of the first convolutions stay in float32, beside the depthwise ones.
+    faces: (n, h, w, 3) uint8, a few hundred. The range of each activation is measured on them.
+    float32_convolutions: how many of the first convolutions stay in float32. Depthwise convolutions always do.
     """
     with TemporaryDirectory() as folder, _silent_quantiser():
         folded, quantised = Path(folder) / "folded.onnx", Path(folder) / "quantised.onnx"
@@ -63,7 +67,7 @@ def to_int8(path: Path, faces: Crops, float32_convolutions: int) -> GraphProto:
 
 
 def _fold(path: Path, to: Path) -> None:
-    """Write the graph after the optimisations that hold on every CPU. They fold batch normalisation."""
+    """Write the graph after ONNX Runtime's optimisations that hold on every CPU. They fold batch normalisation."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(to)
@@ -92,18 +96,21 @@ class _CalibrationReader:
         return len(self._faces)
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """Set which faces come next. With a stride of 1, the activations of one face at a time are in memory."""
+        """Set which faces come next. With a stride of 1, only the activations of one face are in memory."""
         self._rows = iter(range(start_index, end_index))
 
     def get_next(self) -> dict[str, Crops]:
-        """Return the next face. Empty after the last one."""
+        """Return the next face, or an empty dictionary after the last one."""
         row = next(self._rows, None)
         return {} if row is None else {"crops": self._faces[row : row + 1]}
 
 
 @contextmanager
 def _silent_quantiser() -> Iterator[None]:
-    """Silence the quantiser, which prints and logs to the root logger. It sets that logger up if it has no handler."""
+    """Hide what the quantiser prints and logs.
+
+    It logs to the root logger, and configures this logger if it has no handler. So a handler is added first.
+    """
     handler = logging.NullHandler()
     logging.getLogger().addHandler(handler)
     try:

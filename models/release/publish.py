@@ -1,4 +1,4 @@
-"""A checkpoint -> the model file that the service opens: the averaged network, measured on people held out."""
+"""A checkpoint -> the model file that the service opens: the averaged network, measured on the held-out people."""
 
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ def publish(checkpoint: Path, data: Path, path: Path, fields: dict[str, Any]) ->
     checkpoint: of a training run.
     data: the folder of prepared faces that the run was trained on.
     path: the file that is written.
-    fields: of the card. They replace the fields that are known here. `licence` must be among them.
-    Raises TrainingError if the run was trained on other faces. Raises DatasetError. Raises ExportRefused if ONNX
-    Runtime does not compute what PyTorch computes.
+    fields: of the card. They replace the fields that are computed here. `licence` is required.
+    Raises TrainingError if the run was trained on other faces. Raises DatasetError if the folder cannot be used. Raises
+    ExportRefused if the embeddings of ONNX Runtime and PyTorch differ.
     """
     run = read_trained_run(checkpoint)
     network = run.network()

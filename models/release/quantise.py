@@ -1,11 +1,15 @@
-"""A quantised model, compared with its parent and given a card. Its inputs and outputs are those of its parent.
+"""Quantise a model, compare it with its parent, and write its card. The parent is the model that is quantised.
 
-A quantised model is refused if its embeddings differ too much from those of its parent, or if it verifies worse. The
-embeddings of an accepted model can be compared with those of its parent. Its card holds the thresholds between the two.
+A quantised model has the inputs and outputs of its parent. It is refused if its embeddings differ too much from those
+of its parent, or if it verifies worse. If it is accepted, its embeddings can be compared with those of its parent. Its
+card holds the thresholds between the two models.
 
-Nobody is both decided on and reported. People of the training decide whether the model is accepted: they are many, so a
-small loss can be told from chance. People that the network was not trained on give the figures on the card. One half of
-them gives the thresholds between the two models, and the other half their error rates.
+Different people are used for the decision and for the card:
+
+- People of the training set decide whether the model is accepted. They are many. With many people, a small loss can be
+  distinguished from a random difference.
+- The figures on the card are measured on people that the network was not trained on. The thresholds between the two
+  models are chosen on one half of these people, and the error rates are measured on the other half.
 """
 
 from dataclasses import dataclass
@@ -32,13 +36,13 @@ from service.model_files.card import BenchmarkResult, CompatibleModel, EmbedderC
 from service.pipeline.embedders.base import Embedder
 
 MAX_VAL_LOSS = 0.005
-"""The largest accepted loss of VAL at FMR 1e-3, as a share of the pairs of one person."""
+"""The largest accepted loss of VAL at FMR 1e-3: 0.005 is half a percentage point."""
 
 REFERENCES = 1000
 """How many references the identification threshold between the two models is for. Fewer if there are fewer people."""
 
 FPIR = 0.01
-"""Of the identification threshold between the two models."""
+"""The FPIR of the identification threshold between the two models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class NumberFormat:
     """A format of weights and activations.
 
     name: added to the parent's name.
-    min_cosine: the least accepted mean cosine between the embeddings of the parent and those of the quantised model.
+    min_cosine: the smallest accepted mean cosine between the embeddings of the parent and of the quantised model.
     """
 
     name: str
@@ -75,10 +79,11 @@ class ComparedFaces:
 class QuantisationFaces:
     """The faces that a quantised model is made and measured with.
 
-    calibration: (n, h, w, 3) uint8, a few hundred crops of any people. For int8 they show the range of each activation.
-    judged: of other people of the training. They decide whether the model is accepted.
+    calibration: (n, h, w, 3) uint8, a few hundred crops of any people. For int8, the range of each activation is
+    measured on them.
+    judged: of other people of the training set. They decide whether the model is accepted.
     unseen: of people that the network was not trained on. The figures on the card are measured on them.
-    command: what was called, for the card.
+    command: the command that the user ran, for the card.
     """
 
     calibration: Crops
@@ -99,8 +104,8 @@ def quantise_float16(path: Path, faces: QuantisationFaces) -> QuantisedModel:
     """Convert the graph to float16. It is measured with the rounding of a GPU (`float16.py`).
 
     path: the file of an embedder.
-    Raises ExportRefused if the quantised model is not good enough. Raises InvalidModel or ModelFileError if the file is
-    not an embedder's. Raises DatasetError if there are too few people.
+    Raises ExportRefused if the quantised model differs too much from its parent. Raises InvalidModel or ModelFileError
+    if the file is not an embedder. Raises DatasetError if there are too few people.
     """
     parent = onnx.load(path).graph
     nodes, weights = to_float16(parent.node, graph.initializers(parent))
@@ -113,9 +118,9 @@ def quantise_int8(path: Path, faces: QuantisationFaces, float32_convolutions: in
     """Convert weights and activations to 8 bits (`int8.py`).
 
     path: the file of an embedder.
-    float32_convolutions: how many of the first convolutions stay in float32, beside the depthwise ones. With a larger
-    number a refused model may be accepted, and it is slower.
-    Raises what `quantise_float16` raises.
+    float32_convolutions: how many of the first convolutions stay in float32. Depthwise convolutions always do. If the
+    model is refused, a larger number may help, but the model is slower.
+    Raises the same errors as `quantise_float16`.
     """
     quantised = to_int8(path, faces.calibration, float32_convolutions)
     name = onnx.load(path).graph.name
@@ -125,7 +130,11 @@ def quantise_int8(path: Path, faces: QuantisationFaces, float32_convolutions: in
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """cosine: the mean over the faces, between the embeddings of the two models. VAL: of each model, at FMR 1e-3."""
+    """The comparison of the two models.
+
+    cosine: between the embeddings of the two models, the mean over the faces.
+    parent_val, quantised_val: VAL of each model at FMR 1e-3.
+    """
 
     cosine: float
     parent_val: float
@@ -140,9 +149,9 @@ class _Figures:
 class _Comparison:
     """A quantised model and the file of its parent.
 
-    path: the parent's file.
-    model: what is written.
-    measured: a model that computes on the CPU what `model` computes on its device.
+    path: the file of the parent.
+    model: the model that is written.
+    measured: a model that computes on a CPU what `model` computes on its own device.
     """
 
     path: Path
@@ -151,7 +160,7 @@ class _Comparison:
     measured: ModelProto
 
     def accept(self, faces: QuantisationFaces) -> QuantisedModel:
-        """Return the model with its card. Raises ExportRefused if the model is not good enough."""
+        """Return the model with its card. Raises ExportRefused if it differs too much from its parent."""
         read_checked_card(self.path)
         parent = open_candidate_file(self.path)
         fields = _inherit_card(parent.card, self.format)
@@ -167,7 +176,7 @@ class _Comparison:
 def _inherit_card(parent: EmbedderCard, number_format: NumberFormat) -> dict[str, Any]:
     """Return the parent's card without its measured figures.
 
-    The thresholds stay, because the accepted change is too small to need other ones.
+    The thresholds stay, because an accepted model differs too little to need others.
     """
     kept = parent.model_dump(exclude={"id", "results", "error_rates", "compatible_with"})
     chosen_on = f"those of {parent.name}. {parent.thresholds.chosen_on}".strip()
@@ -192,7 +201,7 @@ def _measure(both: EmbeddedByBoth) -> _Figures:
 
 
 def _val(faces: LabelledEmbeddings) -> float:
-    """Return VAL over all pairs of faces. The more pairs, the smaller the difference that chance alone makes."""
+    """Return VAL over all pairs of faces. With all pairs, the random difference between two models is smallest."""
     return all_pairs(faces.embeddings, faces.people).val_at_far()
 
 
@@ -200,9 +209,9 @@ def _require_small_loss(figures: _Figures, number_format: NumberFormat, name: st
     """Raise ExportRefused if the model differs too much from its parent. A cosine of NaN is refused too."""
     if not (figures.cosine >= number_format.min_cosine and figures.val_loss <= MAX_VAL_LOSS):
         raise ExportRefused(
-            f"{name} has a mean cosine of {figures.cosine:.4f} to its parent and loses {100 * figures.val_loss:.2f} "
-            f"points of VAL at FMR {REPORTED_FAR:g}; at least {number_format.min_cosine} and at most "
-            f"{100 * MAX_VAL_LOSS:g} are allowed. Nothing was written; keep the parent."
+            f"{name} has a mean cosine of {figures.cosine:.4f} to its parent (at least {number_format.min_cosine} is "
+            f"needed) and loses {100 * figures.val_loss:.2f} percentage points of VAL at FMR {REPORTED_FAR:g} (at most "
+            f"{100 * MAX_VAL_LOSS:g} is allowed). Nothing was written. Use the parent."
         )
 
 
@@ -228,10 +237,10 @@ def _measured_fields(parent: EmbedderCard, unseen: EmbeddedByBoth, command: str)
 
 
 def _with_lower_identification_threshold(entry: CompatibleModel, parent: EmbedderCard) -> CompatibleModel:
-    """Return the entry with the parent's own threshold of identification if that is lower.
+    """Return the entry with the parent's own identification threshold, if that threshold is lower.
 
-    The parent's is for more references than there are unseen people. In a gallery of that size, the threshold of a
-    small gallery would find too many people who are not enrolled.
+    The parent's threshold may be for more references than there are unseen people. In a larger gallery, the threshold
+    of a small gallery would give too many false positives.
     """
     own, measured = parent.thresholds.identification, entry.thresholds.identification
     if own is None or measured is None or measured.threshold_sq_l2 <= own.threshold_sq_l2:

@@ -1,6 +1,6 @@
-"""A model file -> the same model in float16 or int8, with prepared faces. `facenet-models quantise` runs this.
+"""A model file -> the same model in float16 or int8. `facenet-models quantise` runs this.
 
-`quantise.py` decides whether the quantised model is good enough.
+This file chooses faces out of a prepared folder. `quantise.py` decides whether the quantised model is accepted.
 """
 
 from dataclasses import dataclass
@@ -22,24 +22,25 @@ from models.training.recipes.settings import HELD_OUT_SHARE, SEED
 from service.model_files.card import EmbedderCard
 
 CALIBRATION_FACES = 256
-"""How many faces show the range of each activation, for int8."""
+"""How many faces the range of each activation is measured on, for int8."""
 
 JUDGED_PEOPLE = 250
-"""How many people of the training decide whether the quantised model is good enough, or half of them if they are fewer.
+"""How many people of the training set decide whether the quantised model is accepted. At most half of the set is taken.
 
-With 54 people, chance alone changes VAL by a point. With 250 people, a loss of half a point can be told from chance.
+With 54 people, the random error of VAL is about one percentage point. With 250 people, a loss of half a point is larger
+than the random error.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class QuantisationRequest:
-    """What to make of a model file.
+    """The options of a quantisation.
 
     number_format: of weights and activations.
     float32_convolutions: how many of the first convolutions stay in float32, for int8.
-    people: a file of names, one a line: the people that the model was not trained on. None takes the people that the
+    people: a file with one name on each line: people that the model was not trained on. None takes the people that the
     recipes hold out.
-    command: what was called, for the card.
+    command: the command that the user ran, for the card.
     """
 
     number_format: Literal["fp16", "int8"]
@@ -52,9 +53,8 @@ def quantise_file(file: Path, request: QuantisationRequest, data: Path, into: Pa
     """Write the quantised model as INTO/NAME-fp16.onnx or INTO/NAME-int8.onnx, and return its path.
 
     file: of the embedder.
-    data: a folder of prepared faces. People of the training decide whether the quantised model is good enough. People
-    that the model was not trained on give the figures on its card.
-    Raises InvalidModel or DatasetError. Raises ExportRefused if the quantised model is not good enough.
+    data: a folder of prepared faces, with people of the training set and people that the model was not trained on.
+    Raises InvalidModel or DatasetError. Raises ExportRefused if the quantised model differs too much from its parent.
     """
     faces = _read_faces(file, data, request)
     if request.number_format == "fp16":
@@ -69,7 +69,7 @@ def quantise_file(file: Path, request: QuantisationRequest, data: Path, into: Pa
 def _read_faces(file: Path, data: Path, request: QuantisationRequest) -> QuantisationFaces:
     card = read_checked_card(file)
     if not isinstance(card, EmbedderCard):
-        raise ExportRefused(f"{file} is of the role {card.role}; only embedders are quantised.")
+        raise ExportRefused(f"{file} has the role {card.role}, and only embedders are quantised. Give an embedder.")
     training, unseen, which = _split(load_prepared_faces(data), request.people)
     _require_people(training, unseen)
     rng = random_stream(SEED, Purpose.QUANTISATION)
@@ -92,15 +92,15 @@ def _compared_faces(faces: FaceSet, card: EmbedderCard, which: str) -> ComparedF
 
 def _require_people(training: FaceSet, unseen: FaceSet) -> None:
     counts = [len(faces.names_with_faces) for faces in (training, unseen)]
-    if min(counts) < 4:  # halves of each are compared, and a half needs two people
+    if min(counts) < 4:  # each group is split into two halves, and a half needs two people
         raise DatasetError(
-            f"A model is quantised with four people of its training and four other people, or more. There are "
+            "Quantisation needs at least four people of the training set and four other people. There are "
             f"{counts[0]} and {counts[1]}. Prepare the photographs of more people."
         )
 
 
 def _split(faces: FaceSet, people: Path | None) -> tuple[FaceSet, FaceSet, str]:
-    """Return the faces of training, the faces to measure on, and a description of the latter."""
+    """Return the faces of the training set, the other faces, and a description of the other faces."""
     if people is None:
         return *split_held_out(faces, HELD_OUT_SHARE, SEED), "that the recipes hold out of such a set"
     return *faces.split_named(read_names(people)), "held out of training"

@@ -21,12 +21,12 @@ REMARKS = ("cost", "result")
 """The fields of a recipe that change nothing in its run. A checkpoint does not hold them."""
 
 State = dict[str, Any]
-"""Tensors, numbers and text by name. It holds nothing else, so that reading a file runs no code."""
+"""Tensors, numbers and text by name. It holds no other objects, so that reading a file runs no code."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedRun:
-    """What a run has made so far.
+    """The state of a run in its checkpoint.
 
     recipe: its values, as `recipe_values` returns them.
     faces: as `faces_identity` returns them.
@@ -48,7 +48,7 @@ class TrainedRun:
 
 
 def save_checkpoint(path: Path, recipe: Recipe, faces: State, state: State) -> None:
-    """Write a checkpoint. Raises OSError, for example if the disk is full. The file that was there then stays.
+    """Write a checkpoint. Raises OSError, for example if the disk is full. The earlier file is then kept.
 
     faces: as `faces_identity` returns them.
     state: as `Trainer.state` returns it.
@@ -61,15 +61,15 @@ def save_checkpoint(path: Path, recipe: Recipe, faces: State, state: State) -> N
 def load_checkpoint(path: Path, recipe: Recipe, faces: State) -> State:
     """Return the state that `save_checkpoint` wrote.
 
-    Raises TrainingError if the file is no checkpoint, or if it has another recipe or other faces.
+    Raises TrainingError if the file is not a checkpoint, or if it belongs to another recipe or other faces.
     """
     content = _read(path)
     stored, expected = content["recipe"], recipe_values(recipe)
     different = [name for name in expected if stored.get(name) != expected[name]]
     if different:
         raise TrainingError(
-            f"{path} was made with another recipe (different: {', '.join(different)}). Give --out another folder, or "
-            "remove the checkpoint to start again."
+            f"{path} was made with another recipe. These values differ: {', '.join(different)}. Give --out another "
+            "folder, or remove the checkpoint to start again."
         )
     require_same_faces(path, content["faces"], faces)
     state: State = content["state"]
@@ -77,19 +77,19 @@ def load_checkpoint(path: Path, recipe: Recipe, faces: State) -> State:
 
 
 def read_trained_run(path: Path) -> TrainedRun:
-    """Read a checkpoint of any recipe. Raises TrainingError if the file is no checkpoint."""
+    """Read a checkpoint of any recipe. Raises TrainingError if the file is not a checkpoint."""
     content = _read(path)
     state = content["state"]
     return TrainedRun(content["recipe"], content["faces"], state["step"], state["finished"], state["weight_average"])
 
 
 def held_out_identity(held_out: FaceSet) -> State:
-    """Return what must stay the same for an export or a later run: the alignment, and the names of held-out people."""
+    """Return what must stay the same for an export or a later run: the alignment and the names of held-out people."""
     return {"alignment": held_out.alignment.model_dump(), "held_out_people": held_out.names_with_faces}
 
 
 def faces_identity(training: FaceSet, held_out: FaceSet) -> State:
-    """Return what must stay the same if a run continues: `held_out_identity`, and the names of the training people.
+    """Return what must stay the same if a run continues: `held_out_identity` and the names of the training people.
 
     The number of faces of each person may change.
     """
@@ -98,20 +98,20 @@ def faces_identity(training: FaceSet, held_out: FaceSet) -> State:
 
 
 def require_same_faces(path: Path, stored: State, expected: State) -> None:
-    """Raise TrainingError if a checkpoint was begun on other faces.
+    """Raise TrainingError if the run of a checkpoint was started on other faces.
 
-    If people are added to a set, other people are held out. Then people who were trained on would be measured as if
-    they had not been.
+    If people are added to a set, other people are held out. Some of them were in the training set before. So the
+    evaluation would be on people that the network was trained on.
 
     path: of the checkpoint.
     stored: the faces in the checkpoint.
-    expected: the values that must be equal. It may hold a part of the names in `stored`.
+    expected: the values that must be equal. It may hold only some of the names in `stored`.
     """
     different = [name.replace("_", " ") for name in expected if stored[name] != expected[name]]
     if different:
         raise TrainingError(
-            f"{path} was begun on other faces (different: {', '.join(different)}). Give --data the set that it was "
-            "begun with, or train again with --out another folder."
+            f"The run of {path} was started on other faces. These values differ: {', '.join(different)}. Give --data "
+            "the set of that run, or train again with another folder for --out."
         )
 
 
@@ -130,11 +130,11 @@ def _read(path: Path) -> State:
         raise TrainingError(f"{path} is missing. facenet-models train writes it.") from None
     except Exception as error:  # torch.load raises errors of many classes for a damaged file
         raise TrainingError(
-            f"{path} is not a checkpoint that can be read ({type(error).__name__}). Remove it to start again."
+            f"{path} is not a checkpoint, or it is damaged ({type(error).__name__}). Remove it to start again."
         ) from error
     if file_format != FORMAT:
         raise TrainingError(
             f"{path} has format {file_format}, and this version reads format {FORMAT}. Use the version that wrote it, "
-            "or train again with --out another folder."
+            "or train again with another folder for --out."
         )
     return content

@@ -1,9 +1,9 @@
-"""Training on several processes (torchrun). Each process embeds its share of a batch.
+"""Training in several processes (torchrun). Each process embeds its share of a batch.
 
 Every process gathers the embeddings of the whole batch and computes the same loss over it. So triplets are mined in the
-whole batch, and a larger batch holds more semi-hard negatives (FaceNet, section 3.2). The embeddings of other processes
-come without a graph. So the backward pass of a process covers its own share only, and the sum of the gradients of all
-processes is the gradient of the loss. Batch normalisation takes its statistics from the share of each process.
+whole batch. A larger batch holds more semi-hard negatives (FaceNet, section 3.2). The embeddings of other processes
+have no graph. So the backward pass of a process covers only its own share. The sum of the gradients of all processes is
+the gradient of the loss. Batch normalisation computes its statistics in each process, over the share of the process.
 """
 
 import os
@@ -26,7 +26,7 @@ class World:
 
     rank: the number of this process, from 0.
     size: how many processes there are.
-    long_wait: the group of the same processes with the timeout LONG_WAIT. None if there is one process.
+    long_wait: a group of the same processes, with the timeout LONG_WAIT. None if there is one process.
     """
 
     rank: int = 0
@@ -38,7 +38,7 @@ class World:
         if len(rows) % self.size:
             raise TrainingError(
                 f"A batch of {len(rows)} faces does not divide evenly among {self.size} processes. "
-                "Start another number of processes."
+                "Start a number of processes that divides the batch."
             )
         part = len(rows) // self.size
         return rows[self.rank * part : (self.rank + 1) * part]
@@ -55,9 +55,9 @@ class World:
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace the gradients in every process by the sum over the processes.
 
-        Call it once a step, after all chunks of the batch. A wrapper such as DistributedDataParallel communicates in
-        every backward pass, so once for each chunk, and it averages. Here the loss of every process is already the loss
-        of the whole batch, so the gradient of the batch is the sum.
+        Call it once a step, after all chunks of the batch. DistributedDataParallel cannot be used, for two reasons. It
+        communicates in every backward pass, so once for each chunk. And it averages: here every process computes the
+        loss of the whole batch, so the gradient of the batch is the sum.
         """
         if self.size == 1:
             return
@@ -70,7 +70,7 @@ class World:
 
     @contextmanager
     def first_process_first(self) -> Iterator[None]:
-        """Run the block in the first process, then in the others. They find the files that the first has written."""
+        """Run the block in the first process, then in the others. So the others can read the files of the first."""
         if self.rank > 0:
             distributed.barrier(self.long_wait)
         yield
@@ -89,16 +89,17 @@ class World:
 SINGLE_PROCESS = World()
 
 LONG_WAIT = timedelta(hours=6)
-"""How long processes wait for the first process, which embeds a large set by the teacher.
+"""How long processes wait while the first process embeds a large set by the teacher.
 
-Within a step they wait for minutes, the default of PyTorch.
+Within a step the timeout is the default of PyTorch, some minutes.
 """
 
 GLOO_SHUTDOWN_S = 0.1
 """How long a process waits after it leaves the group.
 
-If the process made an optimiser, Gloo's threads outlive the group. They need the interpreter lock to free what they
-sent last. A process that ends within those milliseconds is aborted (PyTorch 2.13, pull request 179291).
+If the process made an optimiser, Gloo's threads still run after the group is destroyed. They need the interpreter lock
+to free the last message. If the process ends within these milliseconds, it is aborted (PyTorch 2.13, pull request
+179291).
 """
 
 
@@ -109,7 +110,7 @@ def join_processes(device: torch.device) -> Iterator[World]:
         yield SINGLE_PROCESS
         return
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # NCCL sends Python objects between processes through the current GPU
+        torch.cuda.set_device(device)  # NCCL uses the current GPU to send Python objects between processes
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         long_wait = distributed.new_group(backend="gloo", timeout=LONG_WAIT)
@@ -128,12 +129,13 @@ def find_device(name: str) -> torch.device:
         return torch.device("cpu", 0)
     if not torch.cuda.is_available():
         raise TrainingError(
-            "--device cuda was given, and no GPU was found. Give --device cpu, or install torch for CUDA (TORCH_INDEX)."
+            "--device cuda was given, and no GPU was found. Give --device cpu, or install PyTorch for CUDA "
+            "(TORCH_INDEX)."
         )
     number, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= gpus:
         raise TrainingError(
-            f"Process {number} needs a GPU of its own, and there are {gpus} GPUs. Start torchrun with "
-            f"--nproc-per-node={gpus}."
+            f"Each process needs a separate GPU. This is process {number}, counted from 0, and there are {gpus} GPUs. "
+            f"Start torchrun with --nproc-per-node={gpus}."
         )
     return torch.device("cuda", number)

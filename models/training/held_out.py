@@ -1,6 +1,7 @@
-"""The held-out people: how well a network verifies people that it is not trained on.
+"""The held-out people: a part of the people is not used for training, and the network is evaluated on them.
 
-A run is evaluated on them at regular steps. Early stopping and the error rates of an exported model use them too.
+A run is evaluated at regular steps. Early stopping uses the evaluations. The error rates of an exported model are
+measured on the same people.
 """
 
 from collections.abc import Iterator
@@ -25,13 +26,13 @@ from service.domain.face import Crops
 from service.model_files.card import BoxAlignment, FivePointAlignment
 
 EXCLUDED_FLAGS: tuple[Flag, ...] = ("mislabelled", "near_duplicate")
-"""Flags of `prepare` whose faces are not used. Wrong labels make wrong triplets, and a duplicate teaches nothing."""
+"""The flags of `prepare` whose faces are not used. Wrong labels make wrong triplets. Duplicates add no information."""
 
 FACES_PER_CALL = 64
 """How many crops the network embeds at once."""
 
 MAX_FACES_PER_PERSON = 20
-"""How many faces of one person are compared. A person with a thousand faces must not outweigh the others."""
+"""How many faces of one person are compared at most. So a person with many faces does not dominate the result."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,18 +62,21 @@ def journal_values(pairs: LabelledPairs) -> dict[str, float]:
 
 
 def load_prepared_faces(data: Path) -> FaceSet:
-    """Return the faces that `prepare` wrote, without those of EXCLUDED_FLAGS. Raises DatasetError.
+    """Return the faces that `prepare` wrote, without the faces of EXCLUDED_FLAGS.
 
     data: the folder that `prepare` wrote to.
+    Raises DatasetError if the set is not complete, or if a shard is damaged.
     """
     with progress_bar(len(read_set(data).shards), "Loading faces") as done:
         return load_face_set(data, done, EXCLUDED_FLAGS)
 
 
 def split_held_out(faces: FaceSet, share: float, seed: int) -> tuple[FaceSet, FaceSet]:
-    """Return the faces to train on, and the faces of the held-out people. Raises DatasetError.
+    """Return the faces to train on, and the faces of the held-out people.
 
-    share: of the people. With 0, for a handful of people, each of the two sets is all faces.
+    share: the share of the people that is held out. With 0, nobody is held out, and each of the two sets is all faces.
+    This is for a set of very few people.
+    Raises DatasetError if one of the two sets would be empty.
     """
     return faces.split_people(share, seed) if share else (faces, faces)
 
@@ -83,14 +87,14 @@ def make_held_out_faces(
     """Return the crops of at most MAX_FACES_PER_PERSON faces of each person.
 
     alignment: of the crops.
-    rng: draws the faces of people who have more.
+    rng: draws the faces of people who have more than that.
     Raises TrainingError if there are fewer than two people, or if nobody has two faces.
     """
     counts = np.bincount(faces.people)
     if np.count_nonzero(counts) < 2 or counts.max() < 2:
         raise TrainingError(
-            f"{len(faces)} faces of {np.count_nonzero(counts)} people are held out, and an evaluation needs two people "
-            "and two faces of one of them. Prepare more people, or more photographs of the same people."
+            f"{len(faces)} faces of {np.count_nonzero(counts)} people are held out. An evaluation needs at least two "
+            "people, and two faces of one of them. Prepare more people, or more photographs of the same people."
         )
     rows = np.concatenate([_draw_faces(faces.people, person, rng) for person in np.unique(faces.people)])
     augmenter = Augmenter(faces.alignment, alignment, NO_AUGMENTATION)

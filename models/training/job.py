@@ -1,10 +1,10 @@
-"""Start a training run by the name of a recipe and by folders. `facenet-models train` and the container do this.
+"""Start a training run. The input is the name of a recipe, and folders. `facenet-models train` runs this.
 
 `start_training` finds the recipe and the device, joins the processes (`distributed.py`), loads and splits the faces
 (`held_out.py`), builds the objective (`objectives/build.py`), and calls `run_training_loop` (`loop.py`).
 
 OUT/held_out.txt     the names of the held-out people
-OUT/.lock            keeps other runs out of the folder
+OUT/.lock            the lock that prevents a second run in the same folder
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,8 @@ class TrainingPaths:
     data: the folder that `prepare` wrote to.
     out: the folder of the run.
     models: the folder of the teachers, NAME.onnx.
-    start: the checkpoint to begin with. None takes the run of `Recipe.begins_with` beside `out`, if the recipe has one.
+    start: the checkpoint to begin with. If it is None and the recipe has `begins_with`, the checkpoint of that recipe's
+    run in a folder beside `out` is used.
     """
 
     data: Path
@@ -101,15 +102,15 @@ def _find_start(recipe: Recipe, paths: TrainingPaths) -> Path | None:
     """
     if recipe.begins_with is None:
         if paths.start is not None:
-            raise TrainingError(f"{recipe.name} begins with random weights: leave --from out.")
+            raise TrainingError(f"The recipe {recipe.name} begins with random weights. Do not give --from.")
         return None
     if (paths.out / CHECKPOINT).exists():
         return None
     start = paths.start or paths.out.parent / recipe.begins_with / CHECKPOINT
     if not start.is_file():
         raise TrainingError(
-            f"{recipe.name} begins with the network of {recipe.begins_with}, and {start} is missing. "
-            f"Train {recipe.begins_with} first, or give --from CHECKPOINT."
+            f"The recipe {recipe.name} begins with the network of the recipe {recipe.begins_with}, and {start} is "
+            f"missing. Train {recipe.begins_with} first, or give --from CHECKPOINT."
         )
     return start
 
@@ -124,7 +125,10 @@ def _load_faces(recipe: Recipe, data: Path) -> tuple[FaceSet, FaceSet]:
 
 @contextmanager
 def _lock_run_folder(out: Path, world: World) -> Iterator[None]:
-    """Make the folder of the run and keep other runs out. Raises TrainingError, also if a file cannot be written."""
+    """Make the folder of the run, and lock it against other runs.
+
+    Raises TrainingError if another run has the lock, or instead of an OSError inside the context.
+    """
     if world.rank:  # only the first process writes
         yield
         return
@@ -137,8 +141,8 @@ def _lock_run_folder(out: Path, world: World) -> Iterator[None]:
         raise TrainingError(f"Another run writes to {out}. Wait for it, or give --out another folder.") from None
     except OSError as error:
         raise TrainingError(
-            f"{error.filename or out}: {error.strerror}. Mend that and run the same command again: it continues from "
-            "its last checkpoint, if it has one."
+            f"{error.filename or out}: {error.strerror}. Correct this and run the same command again. It continues "
+            "from its last checkpoint, if it has one."
         ) from None
 
 
@@ -147,7 +151,7 @@ def _require_matching_checkpoints(
 ) -> None:
     """Raise TrainingError if a checkpoint does not belong to this run.
 
-    It is called before the run writes to the folder, and before a teacher embeds the faces, which takes long.
+    It is called before the run writes to the folder, and before a teacher embeds the faces, which takes a long time.
     """
     if start is not None:
         read_start_run(recipe, start, held_out)

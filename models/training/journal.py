@@ -1,4 +1,4 @@
-"""The journal of a run: a line of JSON for each entry, the scalars of TensorBoard, and a picture of the curves."""
+"""The journal of a run: one line of JSON for each entry, the scalars of TensorBoard, and a picture of the curves."""
 
 import json
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ JournalValues: TypeAlias = dict[str, float]
 """Numbers by name, such as `loss`."""
 
 Entry: TypeAlias = dict[str, float]
-"""Journal values, and the `step` that they belong to."""
+"""The journal values of a step, and the number of the step under the name `step`."""
 
 JOURNAL = "journal.jsonl"
 PICTURE = "curves.png"
@@ -67,10 +67,10 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[Entry]:
-    """Return the entries of a journal. There is none if there is no file."""
+    """Return the entries of a journal, or an empty list if the file does not exist."""
     if not path.exists():
         return []
-    # A killed process may leave half a line at the end.
+    # If the process was killed, the last line may be incomplete.
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]
 
 

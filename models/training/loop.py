@@ -1,10 +1,10 @@
-"""The training loop: trains step by step until the run is finished, and writes what comes of it.
+"""The training loop: trains step by step until the run is finished, and writes the results.
 
 `start_training` (`job.py`) prepares a `TrainingJob` and calls `run_training_loop`. For each batch of the loader
 (`data/loader.py`), the loop calls `Trainer.train_step` (`trainer.py`). At regular steps it writes to the journal,
 evaluates the averaged network on the held-out people, and saves a checkpoint. Only the first process writes.
 
-OUT/checkpoint.pt    the state of the run, written again after each evaluation
+OUT/checkpoint.pt    the state of the run, replaced after each evaluation
 OUT/journal.jsonl    losses, VAL and thresholds; OUT/tensorboard/ and OUT/curves.png show them
 """
 
@@ -52,7 +52,7 @@ class TrainingJob:
 
     training: the faces to train on.
     held_out: the faces of the held-out people.
-    objective: made for `training`.
+    objective: built for the faces of `training`.
     out: the folder of the run.
     start: the checkpoint whose network the run begins with. None begins with random weights.
     loader_threads: how many threads make batches.
@@ -75,18 +75,18 @@ class TrainingJob:
 
     @property
     def alignment(self) -> FivePointAlignment | BoxAlignment:
-        """How a face becomes the crop that the network takes."""
+        """The alignment of the crops that the network takes."""
         return find_architecture(self.recipe.architecture).crop_alignment(self.training.alignment)
 
 
 def run_training_loop(job: TrainingJob, done: Callable[[], object]) -> Trainer:
     """Train until the run is finished. Continues from the checkpoint in `job.out` if there is one.
 
-    done: is called after each step.
-    Raises TrainingError, or OSError if the disk is full. The last checkpoint then stays.
+    done: called after each step.
+    Raises TrainingError, or OSError if the disk is full. The last checkpoint is then kept.
     """
     trainer = create_trainer(job)
-    for _ in range(trainer.step):  # the steps of an earlier process count as done
+    for _ in range(trainer.step):  # steps before the checkpoint are already done
         done()
     rng = random_stream(job.recipe.seed, Purpose.EVALUATED_FACES)
     held_out_faces = make_held_out_faces(job.held_out, job.alignment, rng)
@@ -121,22 +121,22 @@ def create_trainer(job: TrainingJob) -> Trainer:
 def read_start_run(recipe: Recipe, checkpoint: Path, held_out: FaceSet) -> TrainedRun:
     """Return the run that `recipe` begins with.
 
-    Raises TrainingError if the checkpoint is of another recipe or network, if its run is not finished, or if it was
-    begun on
-    other faces: it may have been trained on people who are held out now.
+    Raises TrainingError if the checkpoint belongs to another recipe or network, or if its run is not finished. Raises
+    TrainingError if its run was started on other faces: it may have been trained on people who are now held out.
     """
     run = read_trained_run(checkpoint)
     made = run.recipe["name"], run.recipe["architecture"], run.recipe["dimension"]
     expected = recipe.begins_with, recipe.architecture, recipe.dimension
     if made != expected:
         raise TrainingError(
-            f"{checkpoint} is of the recipe {made[0]}, with {made[1]} in {made[2]} dimensions. {recipe.name} begins "
-            f"with {expected[0]}, with {expected[1]} in {expected[2]} dimensions. Give a checkpoint of that recipe."
+            f"{checkpoint} belongs to the recipe {made[0]}, with {made[1]} in {made[2]} dimensions. The recipe "
+            f"{recipe.name} begins with {expected[0]}, with {expected[1]} in {expected[2]} dimensions. Give a "
+            f"checkpoint of {expected[0]}."
         )
     if not run.finished:
         raise TrainingError(
-            f"{checkpoint} is of step {run.step:,}, before the end of {expected[0]}. Train {expected[0]} again with "
-            "the same --out: it continues."
+            f"{checkpoint} is not finished: it was saved at step {run.step:,} of {expected[0]}. Run the training of "
+            f"{expected[0]} again with the same --out. It continues."
         )
     require_same_faces(checkpoint, run.faces, held_out_identity(held_out))
     return run
@@ -156,7 +156,7 @@ def _remaining_batches(job: TrainingJob, trainer: Trainer) -> Iterator[Batch]:
 def _evaluate(job: TrainingJob, trainer: Trainer, held_out_faces: HeldOutFaces, journal: Journal | None) -> bool:
     """Evaluate on the held-out people and save a checkpoint. Returns whether early stopping ends the run.
 
-    journal: None in all processes but the first.
+    journal: None in all processes except the first.
     """
     if journal:
         pairs = held_out_faces.measure(trainer.weight_average.network, job.device)
@@ -164,12 +164,12 @@ def _evaluate(job: TrainingJob, trainer: Trainer, held_out_faces: HeldOutFaces, 
         journal.write(trainer.step, journal_values(pairs))
         save_checkpoint(job.out / CHECKPOINT, job.recipe, job.faces, trainer.state())
         journal.draw_curves()
-    # Only the first process evaluates. All processes must stop at the same step, or the others would wait for it.
+    # Only the first process evaluates. All processes must stop at the same step. Otherwise some wait for the others.
     return job.world.broadcast_decision(decision=trainer.early_stopping.should_stop)
 
 
 class StepTimer:
-    """The means of the journal values, and the speed of the steps, between two entries of the journal."""
+    """Measures the means of the journal values and the speed of the steps, between two entries of the journal."""
 
     def __init__(self) -> None:
         self._means = RunningMeans()
@@ -203,5 +203,5 @@ class StepTimer:
         return values
 
     def restart(self) -> None:
-        """Leave out the time since the last entry, such as an evaluation."""
+        """Do not count the time since the last entry. It is called after an evaluation."""
         self._since_s = time.perf_counter()

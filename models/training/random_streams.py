@@ -1,7 +1,7 @@
-"""The random numbers of a run: a stream of its own for each purpose.
+"""The random numbers of a run: a separate stream for each purpose.
 
-NumPy's `default_rng((seed, step))` and `default_rng((seed, step, 0))` return the same numbers. If two parts of a run
-took such seeds, the faces of a batch would depend on how they are augmented. So the second number of every seed is the
+NumPy's `default_rng((seed, step))` and `default_rng((seed, step, 0))` return the same numbers. If the draw of a batch
+and its augmentation used such seeds, they would use the same random numbers. So the second number of every seed is the
 purpose, and it is never 0.
 """
 
@@ -13,7 +13,7 @@ import torch
 
 @unique
 class Purpose(IntEnum):
-    """What random numbers are drawn for."""
+    """The purposes of random numbers. If a value changes, the results of every run change."""
 
     TRAINING_PEOPLE = 1
     EVALUATED_FACES = 2
@@ -29,7 +29,7 @@ def random_stream(seed: int, purpose: Purpose, *numbers: int) -> np.random.Gener
     """Return the generator of one purpose.
 
     seed: of the recipe.
-    numbers: such as a step and a process, for a generator of each.
+    numbers: for example a step and a process, if each of them needs its own generator.
     """
     return np.random.default_rng((seed, purpose, *numbers))
 

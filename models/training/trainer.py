@@ -2,7 +2,7 @@
 
 `run_training_loop` (`loop.py`) calls `Trainer.train_step` for each batch. A step does this:
 
-1. Set the learning rate of the step. In the first steps of some recipes, freeze all layers but the last.
+1. Set the learning rate of the step. In the first steps of some recipes, freeze all layers except the last.
 2. Embed the crops, in chunks if memory requires it (`optimisation/gradient_cache.py`).
 3. Gather the embeddings of all processes, and compute the objective's loss of the whole batch.
 4. Run the backward pass. Sum the gradients over the processes, and clip them.
@@ -50,8 +50,8 @@ class Trainer:
         self._parameters = [*self.network.parameters(), *self._head.parameters()]
         self.weight_average = WeightAverage(network, recipe.average)
         self._optimiser = build_optimiser(recipe.optimiser, [network, self._head])
-        # float16 has no values below 6e-8, so most gradients would become 0. The scaler multiplies the loss, and with
-        # it all gradients, by a large factor. bfloat16 has the range of float32 and needs no scaler.
+        # float16 has no positive values below 6e-8, so most gradients would become 0. The scaler multiplies the loss by
+        # a large factor, and so all gradients too. bfloat16 has the range of float32 and needs no scaler.
         self._scaler = amp.GradScaler(device.type, enabled=recipe.precision == "float16")
 
     @property
@@ -71,7 +71,7 @@ class Trainer:
         """
         self._prepare_step()
         loss = self._add_gradients(torch.from_numpy(batch.crops).to(self._device), batch.rows, world)
-        # The head's gradients are not summed: every process computes the loss of the whole batch, so they are complete.
+        # Every process computes the loss of the whole batch. So the head's gradients are complete, and are not summed.
         world.sum_gradients(self.network.parameters())
         self._scaler.unscale_(self._optimiser)  # before the clipping, which needs the true length of the gradient
         gradient_length = nn.utils.clip_grad_norm_(self._parameters, self.recipe.optimiser.clip)
@@ -96,7 +96,7 @@ class Trainer:
         losses: list[ObjectiveLoss] = []
 
         def scaled_loss(embeddings: Tensor) -> Tensor:
-            # Autocast is off in the loss. A distance that is computed as a product of bfloat16 is wrong by 0.01.
+            # Autocast is off in the loss. A distance that is computed as a product in bfloat16 has an error of 0.01.
             with torch.autocast(self._device.type, enabled=False):
                 losses.append(self._objective.loss(world.gather(embeddings), rows))
             return self._scaler.scale(losses[0].value)
@@ -107,8 +107,8 @@ class Trainer:
         return losses[0]
 
     def _require_finite(self, loss: Tensor, gradient_length: Tensor) -> None:
-        # With float16, a gradient that is not finite may only be too large for its scale. The scaler then skips the
-        # step and halves the scale for the next step, so the run continues.
+        # With float16, an infinite gradient may be caused only by the scale. The scaler then skips the step and halves
+        # the scale for the next step, so the run continues.
         finite_gradient = self._scaler.is_enabled() or math.isfinite(gradient_length.item())
         if not (math.isfinite(loss.item()) and finite_gradient):
             raise TrainingError(

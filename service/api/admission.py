@@ -22,7 +22,9 @@ class Admission:
         Raises Overloaded if there are too many now. Raises InvalidOption for more images than one request may have.
         """
         if images > self._max_per_request:
-            raise InvalidOption(f"{images} images came; one request takes {self._max_per_request}. Send them in parts.")
+            raise InvalidOption(
+                f"The request has {images} images. The limit is {self._max_per_request}. Send them in several requests."
+            )
         if self._in_flight + images > self._max_in_flight:
             raise Overloaded("Too many images are in flight. Try again in a moment.", retry_after_s=1)
         self._add(images)

@@ -50,7 +50,7 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
 
 
 def optional_body_of(model: type[B]) -> Callable[[Request], Awaitable[B | None]]:
-    """Return such a dependency for a request that may have no body. It then gives None."""
+    """Return a FastAPI dependency like `body_of`, for a request that may have no body. It then returns None."""
     read = body_of(model)
 
     async def read_if_present(request: Request) -> B | None:
@@ -60,7 +60,7 @@ def optional_body_of(model: type[B]) -> Callable[[Request], Awaitable[B | None]]
 
 
 def json_body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
-    """Return such a dependency for JSON only, of at most MAX_RESOURCE_BYTES."""
+    """Return a FastAPI dependency like `body_of`, for JSON only, of at most MAX_RESOURCE_BYTES."""
 
     async def read(request: Request) -> B:
         return await _read_json(request, model, MAX_RESOURCE_BYTES)
@@ -94,7 +94,10 @@ def _check_value_count(data: bytearray) -> None:
 
 
 def _validate(validate: Callable[[], B]) -> B:
-    """Raise RequestValidationError with the place of each error in the body, and without the input."""
+    """Return the valid model.
+
+    Raises RequestValidationError. It has the place of each error in the body, but not the input.
+    """
     try:
         return validate()
     except ValidationError as error:
@@ -105,7 +108,7 @@ def _validate(validate: Callable[[], B]) -> B:
 async def _read_form(request: Request, lists: Collection[str]) -> dict[str, Any]:
     """Return the parts of the form by field. Files become inputs, text stays text.
 
-    lists: the fields that are a list even if they have one part only.
+    lists: the fields that are always a list, even if the form has one part for them.
     """
     parser = _InMemoryParser(request.headers, request.stream(), max_files=MAX_PARTS, max_fields=MAX_PARTS)
     try:

@@ -1,4 +1,4 @@
-"""What routes receive from FastAPI, by type."""
+"""What FastAPI passes to the routes."""
 
 import asyncio
 from collections import Counter
@@ -18,10 +18,10 @@ from service.model_files.card import EmbedderCard
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The objects behind the routes. `app.py` builds them.
+    """The objects that the routes use. `app.py` builds them.
 
-    cluster_threads: limits how many clusterings run side by side. Each can take hundreds of megabytes.
-    shutting_down: set when the service was told to stop. It still answers requests, but is not ready.
+    cluster_threads: limits how many clusterings run in parallel. Each can take hundreds of megabytes.
+    shutting_down: set when the service was told to stop. The service then still answers requests, but is not ready.
     """
 
     probes: ProbeReader

@@ -58,4 +58,4 @@ def _message(error: Mapping[str, Any]) -> str:
         return "Options go into the query, such as ?threshold=1.1, and not into the body."
     if part_of_request == "query" and name in IMAGES:
         return "Images go into the body, and not into the query."
-    return "There is no such field here; /docs lists those that are."
+    return "There is no such field here. /docs lists the fields of each request."

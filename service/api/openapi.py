@@ -1,7 +1,7 @@
 """What FastAPI cannot describe by itself in `/openapi.json`: bodies with their examples, problems, response headers.
 
-`bodies.py` reads the bodies, so FastAPI does not see them. The examples run in `/docs` as they are. Their faces are
-drawn, so they are nobody's.
+`bodies.py` reads the bodies, so FastAPI does not see them. The examples run in `/docs` without changes. Their faces are
+drawings, so they show no real person.
 """
 
 import base64
@@ -28,9 +28,12 @@ SCHEMA_REF = "#/components/schemas/{model}"
 _TEXT = {"type": "string"}
 _FILE = {"type": "string", "format": "binary"}
 HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-ID": {"description": "the request's id in the log; the client's own if it sent one", "schema": _TEXT},
+    "X-Request-ID": {
+        "description": "the id of the request in the log. It is the client's id if it sent one",
+        "schema": _TEXT,
+    },
     "Server-Timing": {"description": "milliseconds in each stage", "schema": _TEXT},
-    "Retry-After": {"description": "seconds until another try makes sense", "schema": {"type": "integer"}},
+    "Retry-After": {"description": "how many seconds to wait before the next try", "schema": {"type": "integer"}},
 }
 HEADERS_OF_ALL_RESPONSES = ("X-Request-ID", "Server-Timing")
 
@@ -67,7 +70,7 @@ def json_request_body(model: type[BaseModel], examples: Examples) -> dict[str, A
 
 
 def complete_description(app: FastAPI) -> None:
-    """Add the missing parts when the description is first asked for."""
+    """Add the missing parts when the description is first requested."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -45,7 +45,7 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
 
 
 class HttpError(Exception):
-    """The root of the errors that only exist in HTTP: media types, sizes, syntax."""
+    """The root of the errors that exist only in HTTP: media types, sizes, syntax."""
 
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
@@ -82,7 +82,7 @@ class BodyTooLarge(HttpError):
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "body_too_large"
-    detail = "The body is larger than this service takes. Send fewer or smaller images a request."
+    detail = "The body is larger than this service accepts. Send fewer or smaller images in one request."
 
 
 class NothingEnrolled(HttpError):
@@ -90,7 +90,7 @@ class NothingEnrolled(HttpError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "nothing_enrolled"
-    detail = "None of the images was enrolled; `results` says of each why."
+    detail = "None of the images was enrolled. `results` has the reason for each image."
 
     def __init__(self, results: Sequence[EnrolmentResult]) -> None:
         super().__init__(self.detail)
@@ -106,8 +106,8 @@ class Problem(BaseModel):
     code: str
     detail: str
     image: str | None = Field(None, description="the image that the problem is about, if it is about one")
-    errors: list[Fault] = Field(default=[], description="all errors, if there can be several")
-    results: list[EnrolmentResult] = Field(default=[], description="of an enrolment: the outcome for each image")
+    errors: list[Fault] = Field(default=[], description="the errors of an invalid request, ten at most")
+    results: list[EnrolmentResult] = Field(default=[], description="the outcome for each image of an enrolment")
 
 
 def response_to(error: errors.FacenetError) -> JSONResponse:
@@ -119,7 +119,7 @@ def response_to(error: errors.FacenetError) -> JSONResponse:
 
 
 def response_to_http_error(error: HttpError) -> JSONResponse:
-    """Return the response to an error that only exists in HTTP."""
+    """Return the response to an error that exists only in HTTP."""
     return _response(_problem(error.status, error.code, error.detail, results=list(error.results)))
 
 
@@ -147,7 +147,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def _problem(status: HTTPStatus, code: str, detail: str, **fields: Any) -> Problem:  # noqa: ANN401  # of Problem
+def _problem(status: HTTPStatus, code: str, detail: str, **fields: Any) -> Problem:  # noqa: ANN401  # the fields of Problem
     return Problem(title=status.phrase, status=status, code=code, detail=detail, **fields)
 
 
@@ -176,7 +176,7 @@ def _response_to_invalid_request(error: RequestValidationError) -> JSONResponse:
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
         return response_to_http_error(InvalidJson())
-    detail = "The request has errors; each is named in `errors`. /docs shows what is expected."
+    detail = "The request has errors. `errors` names the fields. /docs shows what is expected."
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     return _response(_problem(status, "invalid_request", detail, errors=describe_errors(found)))
 
@@ -186,9 +186,9 @@ async def _refuse_path(request: Request, error: HTTPException) -> JSONResponse:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         methods = ", ".join(_methods(request)) or "GET, HEAD"  # a folder of files has no route with methods
-        detail = f"This path does not take this method. It takes {methods}."
+        detail = f"This path does not accept this method. It accepts {methods}."
         return _response(_problem(status, "method_not_allowed", detail), {"Allow": methods})
-    return _response(_problem(status, "not_found", "There is nothing at this path; /docs lists what is."))
+    return _response(_problem(status, "not_found", "There is nothing at this path. /docs lists all paths."))
 
 
 def _methods(request: Request) -> Iterator[str]:

@@ -19,7 +19,7 @@ from service.domain.errors import PortInUse
 _log = structlog.stdlib.get_logger("service.server")
 BACKLOG = 2048
 MAX_HEAD_BYTES = 2**18
-"""The limit of the request line, of all headers, and of what stands between the chunks of a body."""
+"""The limit for the request line, all headers and the text between the chunks of a body, together."""
 
 OpenApp = Callable[[], AbstractAsyncContextManager[FastAPI]]
 
@@ -69,7 +69,7 @@ async def run_server(options: ServerOptions, open_app: OpenApp) -> None:
 
 @contextmanager
 def _cancelled_by_signal() -> Iterator[None]:
-    """Let a signal end the start, until the server handles signals itself. Other cancellations are not swallowed."""
+    """Let a signal end the start. Later, the server handles signals itself. Other cancellations are raised."""
     start = cast("asyncio.Task[None]", asyncio.current_task())
     signalled = asyncio.Event()
 
@@ -109,12 +109,12 @@ def _listen(host: str, port: int) -> socket.socket:
             return listener
     except OSError as error:
         raise PortInUse(
-            f"{host}:{port} cannot be used ({error.strerror}). Choose another with FACE_HOST or FACE_PORT."
+            f"{host}:{port} cannot be used ({error.strerror}). Set another FACE_HOST or FACE_PORT."
         ) from None
 
 
 class _Protocol(HttpToolsProtocol):
-    """Uvicorn's protocol with a limit for the head. By itself it accepts headers of any number and size."""
+    """Uvicorn's protocol with a limit for the head. Uvicorn itself accepts headers of any number and size."""
 
     _head_bytes = 0
 
@@ -136,7 +136,7 @@ class _Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Uvicorn's server with a delay before it stops.
 
-    By itself it would stop listening at once, and then raise the signal again, before the gallery is closed.
+    Uvicorn itself would stop listening at once. Then it would raise the signal again, before the gallery is closed.
     """
 
     def __init__(self, config: uvicorn.Config, shutting_down: asyncio.Event, drain_delay_s: float) -> None:
@@ -155,7 +155,8 @@ class _Server(uvicorn.Server):
             return
         _log.info("draining", seconds=self._drain_delay_s)
         self._shutting_down.set()
-        # A client that keeps its connection open would send a request on it just when it is closed in the end.
+        # From now on, every answer closes its connection. Otherwise a client could send a request just when the service
+        # closes the connection.
         self.config.encoded_headers = [*self.config.encoded_headers, (b"connection", b"close")]
         asyncio.get_running_loop().call_later(self._drain_delay_s, self._stop)
 

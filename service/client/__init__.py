@@ -1,1 +1,1 @@
-"""Commands that call a running service over HTTP. They are plain clients, since one process owns the gallery."""
+"""Commands that call a running service over HTTP. They do not open the gallery: only one process can."""

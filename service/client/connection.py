@@ -45,14 +45,17 @@ class Connection:
         return content
 
     def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:  # noqa: ANN401  # the arguments of httpx
-        """Send a request, again while the service is busy. This is safe: the service recognises a stored photograph."""
+        """Send a request, and repeat it while the service is busy.
+
+        This is safe: the service recognises a photograph that it has already stored.
+        """
         for _ in range(MAX_TRIES):
             try:
                 response = self._client.request(method, path, **parts)
             except httpx.TransportError as error:
                 raise Unreachable(
                     f"No service answers at {self._url} ({type(error).__name__}). Start it with make run, "
-                    "or name it with --url."
+                    "or pass its address with --url."
                 ) from None
             if _json_object(response).get("code") not in RETRIED_CODES:
                 break
@@ -61,7 +64,7 @@ class Connection:
 
 
 def _json_object(response: httpx.Response) -> JsonObject:
-    """Return the JSON object of a response. Empty if there is none: a proxy may have answered."""
+    """Return the JSON object of a response. Without one, return an empty object: a proxy may have answered."""
     try:
         content = response.json()
     except ValueError:

@@ -13,7 +13,7 @@ COLLECTION = "demo"
 
 
 def run_demo(service: Connection, folder: Path, console: Console) -> None:
-    """Show the four verbs on a folder of people. The person with the most photographs needs at least two."""
+    """Enrol, verify, identify and cluster a folder of people. One person must have at least two photographs."""
     people = sorted(read_people(folder), key=lambda person: -len(person.photographs))
     references = [Person(person.name, person.photographs[:1]) for person in people]
     report = FolderEnrolment(service, COLLECTION, "main", lambda: None).run(references)

@@ -1,7 +1,7 @@
 """Enrol a folder of people, FOLDER/PERSON/PHOTOGRAPH, in a collection.
 
-Each person becomes a subject with the name of the folder. The service knows its photographs by their sha256, and a
-known photograph is not sent again. So a run that was interrupted continues where it stopped.
+Each person becomes a subject with the name of the folder. The service lists the sha256 of the photographs that are
+enrolled. These are not sent again, so a run that was interrupted continues where it stopped.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ OnSeveral = Literal["refuse", "main"]
 class RefusedPhotograph:
     """A photograph that was not enrolled.
 
-    code: of the service's problem, or `unreadable_file`.
-    detail: a sentence.
+    code: the code of the problem that the service returned, or `unreadable_file`.
+    detail: the reason, in one sentence.
     """
 
     file: Path
@@ -63,7 +63,7 @@ class EnrolmentReport:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person in the folder, and the photographs of that person. name: of the folder."""
+    """A person, and the photographs of that person. name: the name of the person's folder."""
 
     name: str
     photographs: tuple[Path, ...]
@@ -93,7 +93,7 @@ def read_people(folder: Path) -> list[Person]:
     people = [Person(path.name, tuple(_photographs(path))) for path in subfolders]
     people = [person for person in people if person.photographs]
     if not people:
-        raise EmptyFolder(f"{folder} holds no photographs. It is expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
+        raise EmptyFolder(f"{folder} has no photographs. They are expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
     return people
 
 
@@ -115,9 +115,9 @@ class FolderEnrolment:
     done: Callable[[], object]
 
     def run(self, people: Sequence[Person]) -> EnrolmentReport:
-        """Enrol all people, several side by side.
+        """Enrol all people, several in parallel.
 
-        Raises RequestRefused or Unreachable if the problem is not about a photograph.
+        Raises RequestRefused or Unreachable if the problem is not about one photograph.
         """
         self.service.call("PUT", f"/collections/{self.collection}")
         report = EnrolmentReport()
@@ -176,7 +176,7 @@ class FolderEnrolment:
                 yield file, data
 
     def _send(self, person: Person, part: dict[Path, bytes]) -> list[JsonObject]:
-        """Return one result for each photograph. If they are too much for one request, send them one by one."""
+        """Return one result for each photograph. If one request cannot hold them all, send them one by one."""
         try:
             answer = self._post(person, part)
         except RequestRefused as error:

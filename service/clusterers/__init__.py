@@ -1,4 +1,4 @@
-"""The clustering methods, by name: "module:Class", imported on demand. So scikit-learn loads only if it is used."""
+"""The clustering methods by name, as "module:Class". A module is imported only when its method is used."""
 
 from pkgutil import resolve_name
 
@@ -15,7 +15,7 @@ CLUSTERERS = {
 def create_clusterer(method: str, limits: ClusteringLimits) -> Clusterer:
     """Create a clusterer. method: a name in CLUSTERERS.
 
-    Raises InvalidOption if a limit is missing that the method needs, or given and not used.
+    Raises InvalidOption if a limit that the method needs is missing, or if a limit that it does not use is given.
     """
     clusterer: Clusterer = resolve_name(CLUSTERERS[method])(limits)
     return clusterer

@@ -15,7 +15,7 @@ from service.domain.embedding import Embeddings
 from service.domain.errors import InvalidOption
 
 NEVER_JOINED_SQ_L2 = 2 * MAX_SQ_L2
-"""Clusters further apart than this hold faces of one photograph."""
+"""Two clusters with a larger distance hold faces of the same photograph."""
 
 
 class Agglomerative:
@@ -52,8 +52,8 @@ class Agglomerative:
         fewest = len(heights) + 1 - allowed
         if self._n_clusters < fewest:
             raise InvalidOption(
-                f"With faces of one photograph kept apart there are at least {fewest} clusters, and {self._n_clusters} "
-                "were asked for. Ask for more, or allow faces of one photograph to be together."
+                f"Faces of one photograph are kept apart. So there are at least {fewest} clusters, and "
+                f"{self._n_clusters} were asked for. Ask for more, or allow faces of one photograph to be together."
             )
         return len(heights) + 1 - self._n_clusters
 

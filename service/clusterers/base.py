@@ -25,7 +25,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ClusteringLimits:
-    """Where clustering stops. Each method needs one of the two, and raises InvalidOption for one that it does not use.
+    """Where clustering stops.
+
+    A method raises InvalidOption if a limit that it needs is missing, or if a limit that it does not use is given.
 
     threshold_sq_l2: the distance below which faces belong to one person.
     n_clusters: the number of people, if it is known.
@@ -50,16 +52,14 @@ class Clusterer(Protocol):
 def require_option(value: T | None, option: str, method: str) -> T:
     """Return the value. Raises InvalidOption if it is None."""
     if value is None:
-        raise InvalidOption(
-            f"The method {method} needs {option}, and no value of it is known for this model. Pass one."
-        )
+        raise InvalidOption(f"The method {method} needs {option}, and this model has no default for it. Pass one.")
     return value
 
 
 def refuse_option(value: object, option: str, method: str) -> None:
     """Raise InvalidOption if the value is not None."""
     if value is not None:
-        raise InvalidOption(f"The method {method} has no use for {option}. Leave it out, or choose another method.")
+        raise InvalidOption(f"The method {method} does not use {option}. Leave it out, or choose another method.")
 
 
 def check_n_clusters(n_clusters: int, photographs: Photographs) -> None:
@@ -71,8 +71,8 @@ def check_n_clusters(n_clusters: int, photographs: Photographs) -> None:
     _, faces = np.unique(photographs, return_counts=True)
     if n_clusters < faces.max():
         raise InvalidOption(
-            f"One photograph shows {faces.max()} faces, which are as many people, and {n_clusters} clusters were asked "
-            "for. Ask for more, or allow faces of one photograph to be together."
+            f"One photograph shows {faces.max()} faces. So there are at least as many people, and {n_clusters} "
+            "clusters were asked for. Ask for more, or allow faces of one photograph to be together."
         )
 
 
@@ -83,14 +83,15 @@ def renumber(labels: Labels) -> Labels:
 
 
 def separate_photographs(embeddings: Embeddings, photographs: Photographs, labels: Labels) -> Labels:
-    """Keep one face of each photograph in a cluster, for methods that cannot keep pairs of faces apart.
+    """Keep one face of each photograph in a cluster, for methods that cannot keep two faces apart by themselves.
 
-    The face nearest to the mean of the cluster stays. The others become noise, and so does a face that is left alone.
+    Of the faces of one photograph, the face nearest to the mean of the cluster stays. The others become noise. If only
+    one face is left in a cluster, it becomes noise too.
     """
     separated = np.full_like(labels, NOISE)
     for label in range(labels.max(initial=NOISE) + 1):
         members = np.flatnonzero(labels == label)
-        # For unit vectors the greatest dot product is the least distance.
+        # For unit vectors, the greatest dot product belongs to the least distance.
         similarity = embeddings[members] @ embeddings[members].mean(axis=0)
         nearest_first = members[np.argsort(-similarity, kind="stable")]
         _, first = np.unique(photographs[nearest_first], return_index=True)

@@ -16,11 +16,11 @@ from service.domain.distances import plain_l2
 from service.domain.embedding import Embeddings
 
 MIN_FACES = 2
-"""Two near faces are a cluster, since many people occur only a few times in a collection of photographs."""
+"""Two near faces are a cluster, because many people occur only a few times in a collection of photographs."""
 
 
 class Dbscan:
-    """Needs a threshold. It follows chains of near faces, so its threshold is stricter than that of average linkage."""
+    """Needs a threshold. It joins chains of near faces, so its threshold is stricter than that of average linkage."""
 
     def __init__(self, limits: ClusteringLimits) -> None:
         refuse_option(limits.n_clusters, "n_clusters", "dbscan")

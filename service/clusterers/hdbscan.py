@@ -21,9 +21,8 @@ class Hdbscan:
     """Needs neither a threshold nor the number of clusters.
 
     It looks for differences in density, so it never puts all faces into one cluster. It takes 32 bytes of memory for
-    each
-    pair of faces: 400 MB for 5,000 faces. The tree algorithms of scikit-learn take less, but hold the GIL for more than
-    a second.
+    each pair of faces: 400 MB for 5,000 faces. The tree algorithms of scikit-learn take less memory, but hold the GIL
+    for more than a second.
     """
 
     def __init__(self, limits: ClusteringLimits) -> None:

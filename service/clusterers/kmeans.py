@@ -21,7 +21,7 @@ SEED = 0
 
 
 class KMeans:
-    """Needs the number of clusters. There can be fewer in the end: a centre can be left without a face."""
+    """Needs the number of clusters. The result can have fewer clusters, because a centre can be left without a face."""
 
     def __init__(self, limits: ClusteringLimits) -> None:
         refuse_option(limits.threshold_sq_l2, "threshold", "kmeans")

@@ -24,7 +24,7 @@ from service.pipeline.selection import all_faces
 class ClusteringOptions:
     """How to cluster.
 
-    threshold_sq_l2: None takes the threshold of the card for this method.
+    threshold_sq_l2: None means the threshold of the card for this method.
     together: whether two faces of one photograph may be the same person (a collage, a mirror).
     """
 
@@ -36,7 +36,11 @@ class ClusteringOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FacesToCluster:
-    """The embeddings, (n, d) float32, and row by row the number of the photograph that each is from."""
+    """Faces, row by row.
+
+    embeddings: (n, d) float32, unit length.
+    photographs: (n,) int64, the number of the photograph that each face is from.
+    """
 
     embeddings: Embeddings
     photographs: NDArray[np.int64]
@@ -44,7 +48,11 @@ class FacesToCluster:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """members: rows of the faces. representative: the member with the least mean squared distance to the others."""
+    """A cluster of faces.
+
+    representative: the member with the least mean squared distance to the others.
+    members: the rows of the faces.
+    """
 
     label: int
     representative: int
@@ -53,7 +61,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clustering:
-    """labels: one for each face. -1 marks a face that is similar to no other."""
+    """The clusters of all faces.
+
+    labels: one for each face. -1 marks a face that is similar to no other.
+    """
 
     labels: Labels
     clusters: tuple[Cluster, ...]
@@ -91,9 +102,9 @@ async def faces_of_images(
 def faces_of_embeddings(
     probes: ProbeReader, embeddings: Sequence[Sequence[float]], model_id: str, max_faces: int
 ) -> FacesToCluster:
-    """Return embeddings that the client holds. No two of them are of one photograph.
+    """Return the embeddings that a client sent. Each counts as the face of a different photograph.
 
-    model_id: must be the loaded model, because the thresholds for clustering are for its own embeddings only.
+    model_id: must be the id of the loaded model, because the thresholds for clustering are for its embeddings only.
     Raises InvalidOption if there are more than `max_faces`. Raises EmbeddingError if one cannot be compared.
     """
     _check_count(len(embeddings), max_faces)
@@ -104,7 +115,7 @@ def faces_of_embeddings(
 async def faces_of_collection(
     probes: ProbeReader, collection: str, max_faces: int
 ) -> tuple[FacesToCluster, list[EnrolledFace]]:
-    """Return every face of a collection, in the order of enrolment. Each was enrolled from a photograph of its own.
+    """Return every face of a collection, in the order of enrolment. Each is from a different photograph.
 
     Raises InvalidOption if there are more than `max_faces`. Raises GalleryError or ModelMismatch.
     """
@@ -121,11 +132,11 @@ def _of_different_photographs(embeddings: Embeddings) -> FacesToCluster:
 def _check_count(faces: int, max_faces: int) -> None:
     """Check the number of faces before the clusterer needs memory for each pair."""
     if faces > max_faces:
-        raise InvalidOption(f"{faces} faces are to be grouped, and the limit is {max_faces}. Send fewer.")
+        raise InvalidOption(f"There are {faces} faces to cluster, and the limit is {max_faces}. Send fewer.")
 
 
 def _threshold(probes: ProbeReader, options: ClusteringOptions) -> float | None:
-    """Return the caller's threshold. If neither it nor `n_clusters` is given, return the card's for this method."""
+    """Return the given threshold. If neither it nor `n_clusters` is given, return the card's for this method."""
     if options.threshold_sq_l2 is None and options.n_clusters is None:
         return probes.card.thresholds.clustering.get(options.method)
     return options.threshold_sq_l2
@@ -149,8 +160,9 @@ def _describe(embeddings: Embeddings, labels: Labels) -> tuple[Cluster, ...]:
 def _representative(embeddings: Embeddings, members: Labels) -> int:
     """Return the member with the least mean squared distance to the others.
 
-    Squared L2 of unit vectors is 2 - 2 cos, so it is the member with the greatest product with the sum of all members.
-    Products are rounded: beyond the fifth digit they differ by chance. Of equal members the first is taken.
+    The squared L2 distance of unit vectors is 2 - 2 cos. So this is the member whose dot product with the sum of all
+    members is greatest. Products are rounded to five digits, because later digits are only rounding errors. If several
+    members are equal, the first is taken.
     """
     vectors = embeddings[members]
     return int(members[np.argmax(np.round(vectors @ vectors.sum(axis=0), 5))])

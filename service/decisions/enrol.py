@@ -20,9 +20,10 @@ ON_SEVERAL: dict[str, SelectFaces] = {"refuse": only_face, "main": main_face}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageEnrolment:
-    """The outcome for one image: that of the gallery, or the error that refused it before.
+    """The outcome for one image.
 
-    probe: None if the image was refused before.
+    probe: None if the image was refused before it reached the gallery.
+    outcome: what the gallery did, or the error for which the image was refused.
     """
 
     probe: Probe | None
@@ -32,9 +33,9 @@ class ImageEnrolment:
 async def enrol(
     probes: ProbeReader, collection: str, subject: str, images: Sequence[Input], select: SelectFaces
 ) -> list[ImageEnrolment]:
-    """Enrol one face of each image. It returns after the commit.
+    """Enrol one face of each image, and return after the commit.
 
-    A refused image does not keep the others from being enrolled.
+    If an image is refused, the others are still enrolled.
     Raises GalleryError or Unavailable, and then nothing was stored.
     """
     await probes.gallery.check_enrolment(collection, subject, probes.loaded_model)
@@ -55,7 +56,7 @@ async def enrol(
 async def _read_or_refuse(
     probes: ProbeReader, item: Input, select: SelectFaces
 ) -> tuple[Probe | None, FaceToEnrol | FacenetError]:
-    """Return the error of a refused image. An error that is not about the image is raised."""
+    """Return the face to enrol, or the error of a refused image. An error that is not about the image is raised."""
     try:
         probe = await _read_reference(probes, item, select)
     except (StorageUnavailable, Unavailable):
@@ -71,7 +72,9 @@ async def _read_reference(probes: ProbeReader, item: Input, select: SelectFaces)
             found = await probes.pipeline.embed_reference(data, select)
             probe = Probe.from_photograph(found, probes.loaded_model)
         case SubjectInput():
-            raise InvalidOption("A subject stands for all of their faces. Enrol a photograph, an embedding or a face.")
+            raise InvalidOption(
+                "A subject can have several faces, so it cannot be enrolled. Send a photograph, an embedding or a face."
+            )
         case _:
             probe = await probes.read_stored(item)
             probes.require_loaded_model(probe.model.id)
@@ -83,7 +86,7 @@ async def _read_reference(probes: ProbeReader, item: Input, select: SelectFaces)
 def _sha256(item: Input, probe: Probe) -> str:
     """Return the digest by which the gallery recognises an image that is sent again.
 
-    It is over the bytes of the photograph, or over the embedding if there is no photograph.
+    It is the sha256 of the photograph's bytes, or of the embedding if there is no photograph.
     """
     data = item.data if isinstance(item, PhotographInput) else np.ascontiguousarray(probe.embeddings[0]).tobytes()
     return hashlib.sha256(data).hexdigest()

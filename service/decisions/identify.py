@@ -1,4 +1,4 @@
-"""Who is this? The nearest subjects of a collection, and a threshold against strangers."""
+"""Who is this? The nearest subjects of a collection, and a threshold that rejects strangers."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from service.pipeline.selection import all_faces
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceIdentification:
-    """The candidates of one face, nearest first. match: the candidate that is accepted. None means unknown."""
+    """The candidates of one face, nearest first. match: the accepted candidate. None if the face is unknown."""
 
     face: Face | None
     candidates: tuple[Candidate, ...]
@@ -29,7 +29,7 @@ class Identification:
     """All faces of the probe, in the order of the detector.
 
     gallery_size: how many enrolled faces were searched.
-    compatible_model: the model of one side, mostly of the gallery. None if the loaded model made both sides.
+    compatible_model: the other model that made one side, usually the gallery. None if the loaded model made both sides.
     """
 
     faces: tuple[FaceIdentification, ...]
@@ -42,9 +42,10 @@ class Identification:
 async def identify(
     probes: ProbeReader, image: Input, collection: str, k: int, threshold_sq_l2: float | None
 ) -> Identification:
-    """Search every face of the image in the collection. k: how many subjects to return for a face at most.
+    """Search every face of the image in the collection.
 
-    threshold_sq_l2: None takes the card's threshold for identification. It is stricter than the threshold for
+    k: the most subjects to return for one face.
+    threshold_sq_l2: None means the card's threshold for identification. It is stricter than the threshold for
     verification, because a stranger is compared with the whole gallery.
     Raises PhotographError, EmbeddingError, GalleryError or InvalidOption.
     """
@@ -68,7 +69,7 @@ def _default_threshold(comparison: ModelComparison) -> float:
     measured = comparison.thresholds.identification
     if measured is None:
         raise InvalidOption(
-            "This model's card has no threshold for identification in this collection. Pass one, for instance "
+            "The card of the model has no threshold for identification in this collection. Pass one, for example "
             "?threshold=1.0, or measure it with facenet-models."
         )
     return measured.threshold_sq_l2

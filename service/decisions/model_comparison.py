@@ -1,8 +1,8 @@
 """Which thresholds hold between two embeddings (FaceNet, appendix: harmonic embeddings).
 
-The card of the loaded model answers this for two embeddings of its own, and for one of its own and one of a compatible
-model. It cannot answer for two embeddings of another model. So the loaded model makes at least one side of every
-comparison.
+The card of the loaded model has thresholds for two of its own embeddings. It also has thresholds for one of its own
+embeddings and one of a compatible model. It has no thresholds for two embeddings of other models. So the loaded model
+makes at least one side of every comparison.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from service.model_files.card import CompatibleModel, EmbedderCard, Thresholds, 
 class ModelComparison:
     """The thresholds between the two sides of a comparison.
 
-    compatible_model: the model of one side. None if the loaded model made both sides.
+    compatible_model: the other model that made one side. None if the loaded model made both sides.
     """
 
     thresholds: Thresholds | ThresholdsBetweenModels
@@ -34,7 +34,7 @@ def compare_models(card: EmbedderCard, probe: EmbeddingModel, reference: Embeddi
     compatible_model = card.compatible_model(others.pop())
     if compatible_model is None or card.id not in {probe.id, reference.id}:
         raise ModelMismatch(
-            "Neither side was embedded by the model that is loaded (GET /model), and its card has no threshold between "
-            "others. Load the model that made them, or send a photograph for one of them."
+            "The loaded model (GET /model) made neither of the two embeddings, and its card has no threshold for other "
+            "models. Load the model that made them, or send a photograph in place of one of them."
         )
     return ModelComparison(compatible_model.thresholds, compatible_model)

@@ -1,6 +1,6 @@
 """Turn the inputs of a request into probes: embeddings that can be compared.
 
-After this, the kind of input is irrelevant.
+Later steps do not depend on the kind of input.
 """
 
 import asyncio
@@ -70,9 +70,10 @@ class ProbeReader:
         return EmbeddingModel(self.card.id, self.card.dimension)
 
     async def read(self, item: Input, select: SelectFaces) -> Probe:
-        """Read one input. The probe is of the loaded model, or of one that is compatible with it.
+        """Read one input. The loaded model, or one that is compatible with it, made the embeddings of the probe.
 
-        select: the faces of a photograph to use. Raises PhotographError, EmbeddingError or GalleryError.
+        select: chooses which faces of a photograph are used.
+        Raises PhotographError, EmbeddingError or GalleryError.
         """
         match item:
             case PhotographInput(data):
@@ -139,13 +140,12 @@ class ProbeReader:
 
 def _made_by_another_model() -> ModelMismatch:
     return ModelMismatch(
-        "The embedding was made by another model than the one that is loaded (GET /model). "
-        "Embed the photograph again with POST /embed."
+        "The embedding was not made by the loaded model (GET /model). Embed the photograph again with POST /embed."
     )
 
 
 async def name_input(input_name: str, work: Awaitable[T]) -> T:
-    """Await the work. If it raises an error that names no input, set the name."""
+    """Await the work. If it raises an error that does not name its input, add the name."""
     try:
         return await work
     except FacenetError as error:
@@ -154,7 +154,7 @@ async def name_input(input_name: str, work: Awaitable[T]) -> T:
 
 
 async def gather_in_order(work: Iterable[Awaitable[T]]) -> list[T]:
-    """Await everything side by side. Once all have ended, raise the first error in order, if there is one."""
+    """Await everything in parallel. When all have ended, raise the first error in order, if there is one."""
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

@@ -14,10 +14,11 @@ from service.pipeline.selection import main_face
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verification:
-    """verified: whether the distance is below the threshold.
+    """The result of a verification.
 
+    verified: whether the distance is below the threshold.
     distance: squared L2, in [0, 4].
-    compatible_model: the model of one side. None if the loaded model made both sides.
+    compatible_model: the other model that made one side. None if the loaded model made both sides.
     """
 
     verified: bool
@@ -31,8 +32,8 @@ class Verification:
 async def verify(probes: ProbeReader, image_a: Input, image_b: Input, threshold_sq_l2: float | None) -> Verification:
     """Compare the main faces of two photographs, or of other inputs.
 
-    An input with several embeddings (a subject) counts by the nearest one.
-    threshold_sq_l2: None takes the threshold of the card for the models of the two sides.
+    If an input has several embeddings (a subject), the nearest one counts.
+    threshold_sq_l2: None means the threshold of the card for the models of the two sides.
     Raises PhotographError, EmbeddingError or GalleryError. The error names `image_a` or `image_b` if it is about one.
     """
     a, b = await gather_in_order(

@@ -14,7 +14,7 @@ Vector = Sequence[float] | NDArray[np.float32]
 """(d,): one embedding that is not checked yet."""
 
 UNIT_TOLERANCE = 1e-3
-"""How far the length of a client's embedding may be from 1. Six printed digits a number stay well within it."""
+"""How much the length of a client's embedding may differ from 1. Numbers with six digits are exact enough."""
 
 
 def check_embedding(vector: Vector, dimension: int) -> Embeddings:
@@ -34,10 +34,10 @@ def check_embeddings(vectors: Sequence[Vector], dimension: int) -> Embeddings:
 
 
 def _check(vectors: Sequence[Vector], dimension: int, input_names: Sequence[str | None]) -> Embeddings:
-    """Check all vectors in one NumPy call, which is fifty times as fast as one by one."""
+    """Check all vectors in one NumPy call. This is fifty times as fast as one call for each vector."""
     for vector, input_name in zip(vectors, input_names, strict=True):
         if len(vector) != dimension:
-            raise _invalid(input_name, f"The embedding has {len(vector)} numbers; this model's have {dimension}.")
+            raise _invalid(input_name, f"The embedding has {len(vector)} numbers, and this model needs {dimension}.")
     rows = np.asarray(vectors, np.float64).reshape(-1, dimension)
     with np.errstate(over="ignore"):
         norms = np.linalg.norm(rows, axis=1)
@@ -50,8 +50,10 @@ def _not_unit(input_name: str | None, norm: float) -> InvalidEmbedding:
     if not np.isfinite(norm):
         return _invalid(input_name, "The embedding holds a number that is not finite or too large. Send a unit vector.")
     if norm == 0.0:
-        return _invalid(input_name, "The embedding is zero, which is no direction. Send a unit vector.")
-    return _invalid(input_name, f"The embedding's length is {norm:.4g}; divide it by that to get a unit vector.")
+        return _invalid(input_name, "The embedding is zero, so it has no direction. Send a unit vector.")
+    return _invalid(
+        input_name, f"The length of the embedding is {norm:.4g}, not 1. Divide the embedding by its length."
+    )
 
 
 def _invalid(input_name: str | None, message: str) -> InvalidEmbedding:

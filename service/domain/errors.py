@@ -1,4 +1,4 @@
-"""All errors that this service raises on purpose. They know nothing of HTTP: `api/problems.py` gives each a status.
+"""All errors that this service raises on purpose. They do not depend on HTTP: `api/problems.py` gives each a status.
 
     FacenetError
     ├── PhotographError               a photograph cannot be used
@@ -17,7 +17,7 @@
     │   ├── SubjectWithoutFaces       a subject has no enrolled face to compare with
     │   ├── SubjectExists             the requested id is taken
     │   ├── EnrolledElsewhere         the photograph is enrolled for another subject
-    │   └── StorageUnavailable        nothing was stored: disk full, read-only, or database gone
+    │   └── StorageUnavailable        the gallery cannot be read or written
     ├── Unavailable                   the client should try again later
     │   ├── Overloaded                more images in flight than the limit
     │   ├── TimedOut                  the request took longer than the limit
@@ -29,7 +29,7 @@
     │   ├── DataDirectoryInUse
     │   ├── DataDirectoryUnusable
     │   └── PortInUse
-    └── ClientError                   a command that calls a running service cannot go on
+    └── ClientError                   a command that calls a running service cannot continue
         ├── Unreachable               no service answers
         ├── RequestRefused            the service refused the request
         └── EmptyFolder               there is nothing to send
@@ -44,9 +44,9 @@ from typing import Any, ClassVar
 class FacenetError(Exception):
     """The root of all errors that this project raises on purpose.
 
-    code: stable, for clients.
-    input_name: the input of the request that the error is about, such as `image_a` or `images[3]`. None if it is about
-    the whole request.
+    code: the stable code that clients receive.
+    input_name: the input of the request that the error is about, such as `image_a` or `images[3]`. None if the error is
+    about the whole request.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -58,13 +58,13 @@ class PhotographError(FacenetError):
 
 
 class UnreadableImage(PhotographError):
-    """Not an image, cut off, or in a format that is not accepted."""
+    """The file is not an image, is cut off, or has a format that is not accepted."""
 
     code = "unreadable_image"
 
 
 class ImageTooLarge(PhotographError):
-    """More pixels than the limit. The header tells it, before a pixel is decoded."""
+    """The photograph has more pixels than the limit. The header is checked before a pixel is decoded."""
 
     code = "image_too_large"
 
@@ -79,7 +79,7 @@ class NoFace(PhotographError):
 
 
 class SeveralFaces(PhotographError):
-    """One face is needed, several were found, and the caller does not want the main one."""
+    """One face is needed, several were found, and the caller did not ask for the main face."""
 
     code = "several_faces"
 
@@ -160,7 +160,7 @@ class SubjectExists(GalleryError):
     code = "subject_exists"
 
     def __init__(self) -> None:
-        super().__init__("A subject with this id is there already. PUT replaces it; POST without an id makes a new id.")
+        super().__init__("A subject with this id exists already. PUT replaces it. POST without an id makes a new id.")
 
 
 class EnrolledElsewhere(GalleryError):
@@ -170,17 +170,17 @@ class EnrolledElsewhere(GalleryError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This photograph is enrolled already, for another subject. Delete that face first if it was a mistake."
+            "This photograph is already enrolled for another subject. If that was a mistake, delete that face first."
         )
 
 
 class StorageUnavailable(GalleryError):
-    """Nothing was stored: the disk is full or read-only, or the database is gone."""
+    """The gallery cannot be read or written: the disk is full or read-only, or the database is gone."""
 
     code = "storage_unavailable"
 
     def __init__(self) -> None:
-        super().__init__("The gallery cannot be written at the moment and nothing was stored. Try again later.")
+        super().__init__("The gallery cannot be read or written now. Nothing was stored. Try again later.")
 
 
 class Unavailable(FacenetError):
@@ -209,7 +209,7 @@ class ShuttingDown(Unavailable):
     code = "ending"
 
     def __init__(self) -> None:
-        super().__init__("The service is about to end. Ask another replica, or try again.", retry_after_s=5)
+        super().__init__("The service is stopping. Ask another replica, or try again.", retry_after_s=5)
 
 
 class StartupError(FacenetError):
@@ -243,7 +243,7 @@ class PortInUse(StartupError):
 
 
 class ClientError(FacenetError):
-    """A command that calls a running service cannot go on. The message is one line."""
+    """A command that calls a running service cannot continue. The message is one line."""
 
 
 class Unreachable(ClientError):
@@ -266,5 +266,4 @@ class RequestRefused(ClientError):
 
     @property
     def problem_code(self) -> str:
-        """The stable code of the problem."""
         return str(self.problem.get("code", "unknown"))

@@ -36,8 +36,8 @@ class Face:
     """A face in an image.
 
     landmarks: (5, 2) float32, see `Points`.
-    detection_score: how sure the detector is, in [0, 1].
-    landmark_score: how sure the landmark network is that this is a face, in [0, 1]. None if the network did not run.
+    detection_score: the confidence of the detector, in [0, 1].
+    landmark_score: the confidence of the landmark network that this is a face, in [0, 1]. None if it did not run.
     quarter_turns: after this number of turns of the image by 90 degrees, counterclockwise, the head is nearly upright.
     Raises ValueError if the landmarks have another shape.
     """

@@ -11,7 +11,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Notice(StrEnum):
-    """A change to a photograph that its sender should know about. The API reports it as a warning."""
+    """Something that was changed or left out in a photograph. The API reports it to the client as a warning."""
 
     FIRST_FRAME_ONLY = "first_frame_only"
     CONVERTED_COLOURS = "converted_colours"

@@ -2,7 +2,7 @@
 
 gallery.py            what the decisions and routes call
 records/              what is stored (SQLite): the truth
-collection_index.py   what searches one collection, made from the records
+collection_index.py   the index of one collection, made from the records
 indexes/              the kinds of index: exact, FAISS
 base.py               the values that go in and out
 """

@@ -21,7 +21,7 @@ class EmbeddingModel:
     """The model that made an embedding.
 
     id: 64 hexadecimal digits.
-    dimension: of its embeddings.
+    dimension: the dimension of its embeddings.
     """
 
     id: str
@@ -34,8 +34,8 @@ class EmbeddingModel:
         """
         if collection_model is not None and collection_model != self:
             raise ModelMismatch(
-                "The collection's faces were embedded by another model than the one that is loaded (GET /model). "
-                "Load that model, or enrol the photographs in another collection."
+                "The faces of the collection were not embedded by the loaded model (GET /model). "
+                "Load the model of the collection, or enrol the photographs in another collection."
             )
 
 
@@ -102,7 +102,7 @@ class EnrolledFace:
 class FaceToEnrol:
     """A face that is not stored yet.
 
-    image_sha256: of the bytes of the photograph, in hexadecimal.
+    image_sha256: the sha256 of the photograph's bytes, in hexadecimal.
     embedding: (d,) float32, unit length.
     """
 

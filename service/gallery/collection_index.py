@@ -31,7 +31,7 @@ class NearestFace:
 
 @dataclass(slots=True, eq=False)
 class _FilledIndex:
-    """An index with at least one face. So its model is known.
+    """An index with at least one face, so its model is known.
 
     numbers, subjects: (n,) int64, the number of each face and the key of its subject, in the order of the numbers.
     """
@@ -60,7 +60,7 @@ class _FilledIndex:
     def search(self, probes: Embeddings, k_subjects: int) -> list[list[NearestFace]]:
         """Search more and more faces until every probe has k subjects, or all faces were searched.
 
-        The nearest faces can all be of one subject, so the number of faces to search is not known before.
+        The nearest faces can all be of one subject, so the number of faces to search is not known in advance.
         """
         k_faces = 4 * k_subjects
         while True:

@@ -42,5 +42,5 @@ def unusable(path: Path, error: BaseException | None) -> DataDirectoryUnusable:
     """
     reason = error.strerror if isinstance(error, OSError) else error
     return DataDirectoryUnusable(
-        f"{path} cannot be read and written ({reason}). Mend that, or set FACE_DATA_DIR to another directory."
+        f"{path} cannot be read and written ({reason}). Repair it, or set FACE_DATA_DIR to another directory."
     )

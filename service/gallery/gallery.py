@@ -44,7 +44,7 @@ class Gallery:
     Every method raises StorageUnavailable if the records cannot be read or written, and then nothing was changed. A
     method that names a collection, subject or face raises CollectionNotFound, SubjectNotFound or FaceNotFound.
 
-    threads: limits how many methods run side by side.
+    threads: limits how many methods run in parallel.
     """
 
     def __init__(self, database: Database, create_index: CreateIndex) -> None:
@@ -58,7 +58,7 @@ class Gallery:
         self._indexes = CollectionIndexes(ids, self._load_references, create_index)
 
     async def finish(self) -> None:
-        """Wait until no method runs, and let none start. The work of a request that timed out can still go on."""
+        """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
         for _ in range(int(self.threads.total_tokens)):
             await self.threads.acquire_on_behalf_of(object())
 
@@ -104,7 +104,7 @@ class Gallery:
 
     @in_thread
     def delete_collection(self, collection: str) -> None:
-        """Delete the collection and all it holds. The collection `default` is created again at once, empty."""
+        """Delete the collection and all it holds. If it is `default`, it is created again at once, empty."""
         with self._writing:
             with self._database.writing() as connection:
                 collections.remove(connection, collection)
@@ -269,8 +269,9 @@ class Gallery:
         """Find up to k subjects for each probe, nearest first. Return also how many faces were searched.
 
         probes: (n, d) float32, unit length.
-        model: the model that must have made the faces of the collection. The caller knows whether the probes, which may
-        be of another model, can be compared with them. Raises ModelMismatch.
+        model: the model that must have made the embeddings of the collection. The probes may be of another model: the
+        caller checks that the two are compatible.
+        Raises ModelMismatch.
         """
         nearest, searched = self._indexes[collection].search(probes, k, model)
         with self._database.reading() as connection:

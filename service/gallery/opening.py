@@ -22,7 +22,7 @@ def open_gallery(data_dir: Path, index: str) -> Iterator[Gallery]:
     Raises InvalidSettings, DataDirectoryInUse or DataDirectoryUnusable.
     """
     create_index = index_factory(index)
-    create_index(dimension=1)  # a wrong name must stop the start, and not the first enrolment
+    create_index(dimension=1)  # a wrong name must fail at the start, and not at the first enrolment
     with ExitStack() as resources:
         resources.enter_context(lock_data_directory(data_dir))
         try:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class ReadersWriterLock:
-    """Readers run side by side. A writer runs alone.
+    """Readers run in parallel. A writer runs alone.
 
     A waiting writer goes before new readers. Otherwise a steady flow of readers would keep it waiting for ever.
     The lock is not reentrant. A thread that reads and asks to read again can deadlock: it waits for the waiting writer,
@@ -23,7 +23,7 @@ class ReadersWriterLock:
     def reading(self) -> Iterator[None]:
         """Hold the lock together with other readers."""
         with self._changed:
-            # Also wait for writers that only wait themselves: this lets them go first.
+            # A reader waits for waiting writers too, so that they go first.
             self._changed.wait_for(lambda: not self._writing and not self._waiting_writers)
             self._readers += 1
         try:

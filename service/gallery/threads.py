@@ -9,7 +9,7 @@ from anyio import to_thread
 
 
 class HasThreads(Protocol):
-    """An object whose methods run in threads. threads: limits how many run side by side."""
+    """An object whose methods run in threads. threads: limits how many run in parallel."""
 
     threads: anyio.CapacityLimiter
 

@@ -64,7 +64,11 @@ Alignment = Annotated[FivePointAlignment | BoxAlignment, Field(discriminator="ki
 
 
 class IdentificationThreshold(_Frozen):
-    """A threshold for 1:N search. With `references` enrolled faces, a stranger gets a match at the rate `fpir`."""
+    """A threshold for 1:N search.
+
+    fpir: false positive identification rate: how often a probe of a person who is not enrolled gets a match.
+    references: how many faces are enrolled. The rate holds for this number.
+    """
 
     threshold_sq_l2: float = Field(gt=0, le=4)
     fpir: float = Field(gt=0, lt=1)
@@ -86,8 +90,11 @@ class Thresholds(_Frozen):
 class ErrorRate(_Frozen):
     """The error rates at one threshold, on people that the model was not trained on.
 
-    fmr: the share of the `impostor_pairs` (pairs of two people) that match. The paper calls it FAR.
-    fnmr: the share of the `genuine_pairs` (pairs of one person) that do not match. It is 1 - VAL of the paper.
+    fmr: false match rate: the share of the non-mated pairs (of two people) that match. The paper calls it FAR.
+    fnmr: false non-match rate: the share of the mated pairs (of one person) that do not match. It is 1 - VAL of the
+    paper.
+    impostor_pairs: how many non-mated pairs were compared.
+    genuine_pairs: how many mated pairs were compared.
     """
 
     threshold_sq_l2: float = Field(gt=0, le=4)
@@ -99,7 +106,7 @@ class ErrorRate(_Frozen):
 
 
 class BenchmarkResult(_Frozen):
-    """One measured figure, and the command that measured it."""
+    """One measured number, and the command that measures it."""
 
     benchmark: str
     value: float
@@ -110,7 +117,7 @@ class BenchmarkResult(_Frozen):
 class ThresholdsBetweenModels(_Frozen):
     """Thresholds between the embeddings of two models. All are measured, so there is no default.
 
-    They hold in both directions: it does not matter which of the two models made the probe.
+    It does not matter which of the two models made the probe.
     """
 
     verification: float = Field(gt=0, le=4)
@@ -121,7 +128,7 @@ class ThresholdsBetweenModels(_Frozen):
 class CompatibleModel(_Frozen):
     """Another model whose embeddings can be compared with those of this model (FaceNet: harmonic embeddings).
 
-    Both models have the same dimension. All figures were measured between the two. The first of `error_rates` is at the
+    Both models have the same dimension. All numbers were measured between the two. The first of `error_rates` is at the
     verification threshold.
     """
 
@@ -158,7 +165,8 @@ class _Card(_Frozen):
 class EmbedderCard(_Card):
     """The card of an embedder.
 
-    The last two fields are not written when they are empty. So files that are older than these fields keep their bytes.
+    The last two fields are not written when they are empty. So a file that is older than these fields keeps
+    its bytes and its sha256.
     """
 
     role: Literal["embedder"] = "embedder"

@@ -34,16 +34,18 @@ def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSou
     try:
         models = tomllib.loads(catalogue.read_text("utf-8"))["models"]
     except (OSError, tomllib.TOMLDecodeError, KeyError):
-        raise ModelFileError(f"{catalogue} cannot be read; FACE_MODELS__ZOO names the list of models.") from None
+        raise ModelFileError(
+            f"{catalogue} cannot be read. Set FACE_MODELS__ZOO to the file that lists the known models."
+        ) from None
     if name not in models:
         raise ModelFileError(
-            f"There is no model {name}; {did_you_mean(name, models)}known are {', '.join(sorted(models))}, "
-            "or give a path to a .onnx."
+            f"There is no model {name}; {did_you_mean(name, models)}the known models are {', '.join(sorted(models))}. "
+            "Or give the path of an .onnx file."
         )
     return ModelSource(folder / f"{name}.onnx", models[name]["sha256"])
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a hint at the known name that is most similar. Empty if no name is similar."""
+    """Return a question with the known name that is most similar. It is empty if no name is similar."""
     similar = difflib.get_close_matches(name.lower(), list(known), n=1)
     return f"did you mean {similar[0]}? " if similar else ""

@@ -81,8 +81,8 @@ def _open_session(path: Path, provider: ProviderName, threads_per_call: int) -> 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads_per_call
     options.inter_op_num_threads = 1
-    # Measured: threads that spin while they wait cost 5 ms of CPU an image, and a third of the throughput when several
-    # sessions share the cores.
+    # Threads that spin while they wait cost 5 ms of CPU time for each image. If several sessions share the cores, they
+    # cost a third of the throughput. Both were measured.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
@@ -109,13 +109,13 @@ def _require_provider(provider: ProviderName) -> None:
             "or set FACE_INFERENCE__PROVIDER=cpu."
         )
     if provider == "cuda":
-        ort.preload_dlls()  # CUDA and cuDNN of the pip packages, so that the machine needs only a driver
+        ort.preload_dlls()  # use CUDA and cuDNN of the pip packages, so that the machine needs only a driver
 
 
 def check_installed_runtimes(packages: Collection[str]) -> None:
     """Check that only one ONNX Runtime is installed. packages: the names of all installed packages.
 
-    Raises ProviderUnavailable. Two of them overwrite each other's files, and then CUDA is off without a message.
+    Raises ProviderUnavailable. Two of them overwrite each other's files. CUDA is then off, and no message says so.
     """
     if {"onnxruntime", "onnxruntime-gpu"} <= set(packages):
         raise ProviderUnavailable(
@@ -143,7 +143,7 @@ def _check_tensors(path: Path, actual: Sequence[ort.NodeArg], element_type: str,
         actual_type, actual_shape = by_name.get(name, ("nothing", []))
         if actual_type != element_type or not _has_shape(actual_shape, shape):
             raise ModelFileError(
-                f"The card of {path} promises {name} as {element_type} of {_text(shape)}, and its graph has "
+                f"The card of {path} describes {name} as {element_type} of {_text(shape)}, but its graph has "
                 f"{actual_type} of {_text(actual_shape)}. Run: facenet-models pull {path.stem} --force"
             )
 

@@ -6,7 +6,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 STAGE_SECONDS = Histogram(
     "face_stage_seconds",
-    "Time in one stage of a request; queue is waiting, embed is computing.",
+    "Time in one stage of a request. The stage queue is waiting, the stage embed is computing.",
     ["stage"],
     buckets=_SECONDS,
 )
@@ -17,6 +17,9 @@ BATCH_CROPS = Histogram("face_batch_crops", "Crops in one call of the embedder."
 QUEUED_CROPS = Gauge("face_queued_crops", "Crops that wait for the embedder.")
 IMAGES_IN_FLIGHT = Gauge("face_images_in_flight", "Images that were admitted and not yet answered.")
 GALLERY_FACES = Gauge("face_gallery_faces", "Enrolled faces, over all collections.")
-MEMORY_LIMIT = Gauge("face_memory_limit_bytes", "Memory that the process may take: its container's limit.")
+MEMORY_LIMIT = Gauge(
+    "face_memory_limit_bytes",
+    "Memory that the process may use: the limit of its container, or the memory of the machine.",
+)
 DECISIONS = Counter("face_decisions", "Decisions by kind and outcome.", ["decision", "outcome"])
 REFUSALS = Counter("face_refusals", "Requests that were refused, by the code of the answer.", ["code"])

@@ -1,8 +1,8 @@
 """How much CPU and memory this process may use.
 
-In a container this is less than the machine has, and Python reports the machine. The limits are in the files of the
-control group (cgroup). Linux has two versions of these files: in version 2 they lie in one folder, in version 1 in a
-folder for each kind of limit.
+In a container this can be less than the machine has, but Python reports the machine. The limits are in the files of the
+control group (cgroup). Linux has two versions of these files. Version 2 has one folder. Version 1 has a folder for each
+kind of limit.
 """
 
 import os
@@ -21,7 +21,7 @@ def memory_limit_bytes(cgroup: Path = CGROUP) -> int:
 
 
 def cpu_count(cgroup: Path = CGROUP) -> int:
-    """Return how many CPUs the process can keep busy: its affinity, or its share of CPU time, rounded up."""
+    """Return how many CPUs the process can use: its affinity, or its share of CPU time (rounded up) if that is less."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     version_1 = (_words(cgroup / "cpu" / "cpu.cfs_quota_us"), _words(cgroup / "cpu" / "cpu.cfs_period_us"))
     match _words(cgroup / "cpu.max") or [*version_1[0], *version_1[1]]:

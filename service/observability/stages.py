@@ -13,7 +13,7 @@ _request_stages_s: ContextVar[defaultdict[str, float] | None] = ContextVar("requ
 
 @contextmanager
 def request_stages() -> Iterator[defaultdict[str, float]]:
-    """Collect the seconds of each stage of one request, also of stages that run in threads."""
+    """Collect the seconds of each stage of one request. Stages that run in threads are included."""
     seconds: defaultdict[str, float] = defaultdict(float)
     token = _request_stages_s.set(seconds)
     try:

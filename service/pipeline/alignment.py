@@ -1,4 +1,4 @@
-"""Cut faces out of an image: turned, scaled and moved as the embedder was trained to see them.
+"""Cut faces out of an image. Each face is turned, scaled and moved as in the training of the embedder.
 
 A transform is a 2 x 3 matrix. It maps pixels of the image to pixels of the crop. In both, (0, 0) is the centre of the
 upper left pixel.
@@ -27,7 +27,7 @@ Source: ArcFace, Deng et al., 2019; insightface `face_align.py`.
 """
 
 INTERPOLATION_MARGIN_PX = 2
-"""How far beyond a crop bilinear interpolation reads, rounded up."""
+"""How many pixels beyond the crop bilinear interpolation reads, rounded up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _to_3x3(transform: Transform) -> Transform:
 def template_to_crop(alignment: FivePointAlignment) -> Transform:
     """Map the view of the template to the whole crop, edge to edge.
 
-    So the centres of pixels are half a pixel inside.
+    The centre of the first pixel is half a pixel inside the edge.
     """
     left, top, right, bottom = alignment.view
     across, down = alignment.width / (right - left), alignment.height / (bottom - top)
@@ -105,7 +105,7 @@ def _box_transform(face: Face, alignment: BoxAlignment) -> Transform:
 
 
 def _warp(pixels: Pixels, transform: Transform, crop: Pixels) -> None:
-    """Fill the crop. A face of more than twice the size of the crop is first shrunk by area, against aliasing."""
+    """Fill the crop. To avoid aliasing, a face of at least twice the size of the crop is first shrunk by area."""
     factor = max(1, int(1 / np.sqrt(abs(np.linalg.det(transform[:, :2])) or 1.0)))
     left, top, right, bottom = _visible_region(transform, crop, pixels, margin_px=INTERPOLATION_MARGIN_PX * factor)
     if left >= right or top >= bottom:

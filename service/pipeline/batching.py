@@ -38,11 +38,11 @@ class _QueuedCrop:
 
 
 class Batcher:
-    """Embeds crops in batches over all callers. Use it as an async context manager: the workers run inside.
+    """Embeds crops in batches that all callers share. Use it as an async context manager: the workers run inside.
 
     embed_batch: the embedder. It is called in a thread.
-    workers: how many calls run side by side.
-    max_batch: how many crops one call takes at most.
+    workers: how many calls run in parallel.
+    max_batch: the most crops in one call.
     """
 
     def __init__(self, embed_batch: Callable[[Crops], Embeddings], *, workers: int, max_batch: int) -> None:
@@ -110,7 +110,7 @@ class Batcher:
         return [item for item in batch if not item.embedding.done()]
 
     async def _embed_queued(self, batch: list[_QueuedCrop]) -> None:
-        """Embed a batch and give every caller its result. A failed call gives every caller of the batch its error."""
+        """Embed a batch and give every caller its result. If the call fails, all callers of the batch get the error."""
         BATCH_CROPS.observe(len(batch))
         taken_s = perf_counter()
         for item in batch:

@@ -42,7 +42,7 @@ class ExtractedFaces:
 class FaceExtractor:
     """Decodes, finds faces, selects and aligns. It works on one photograph at a time, in the calling thread.
 
-    max_faces: of more faces, the ones with the highest detection scores are kept.
+    max_faces: the most faces that are used. If there are more, those with the highest detection scores are used.
     """
 
     find_faces: FindFaces

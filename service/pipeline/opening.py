@@ -32,9 +32,9 @@ class PipelineOptions:
     """The options of a pipeline.
 
     landmarks: None keeps the landmarks of the detector.
-    threads: how many photographs are decoded and searched for faces side by side.
-    workers: how many calls of the embedder run side by side.
-    max_batch: how many crops one call of the embedder takes at most.
+    threads: how many photographs are decoded and searched for faces in parallel.
+    workers: how many calls of the embedder run in parallel.
+    max_batch: the most crops in one call of the embedder.
     threads_per_call: how many threads one call of the embedder uses.
     max_side_px: a larger photograph is shrunk to this before it is searched for faces.
     min_face_px: the width of the smallest face to look for, in pixels of the photograph.
@@ -84,7 +84,7 @@ def open_embedder(options: PipelineOptions) -> OnnxEmbedder:
 def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExtractor:
     """Open the detector and the landmark network, with one thread a call. Raises StartupError.
 
-    card: of the embedder that takes the crops.
+    card: the card of the embedder that gets the crops.
     """
     return FaceExtractor(
         find_faces=_open_face_finder(options),

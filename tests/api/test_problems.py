@@ -1,4 +1,4 @@
-"""Every error has a status and a code. The answer to an internal error contains nothing of it."""
+"""Every error has a status and a code. The answer to an internal error has no details of the error."""
 
 import inspect
 import sqlite3

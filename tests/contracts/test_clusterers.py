@@ -260,7 +260,7 @@ def test_kmeans_assigns_the_faces_of_a_photograph_to_different_clusters_at_the_l
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 0, 1]
 
 
-def test_a_cluster_keeps_of_each_photograph_the_face_that_is_nearest_to_its_mean() -> None:
+def test_a_cluster_keeps_the_face_of_each_photograph_that_is_nearest_to_its_mean() -> None:
     angles = np.radians([0, 2, 30, 1, 90, 91])
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     labels = separate_photographs(embeddings, np.array([0, 1, 2, 2, 3, 3]), np.array([0, 0, 0, 0, 1, 1]))

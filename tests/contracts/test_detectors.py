@@ -1,4 +1,4 @@
-"""What every detector of the zoo must do."""
+"""What every detector in the catalogue must do."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every embedder of the zoo must do."""
+"""What every embedder in the catalogue must do."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ def embedder(models_dir: Path, embedder_name: str) -> Embedder:
 
 @pytest.fixture(scope="module")
 def crops(models_dir: Path, photographs: Path, embedder_name: str) -> Crops:
-    """Return a full batch: two crops of one man, one of another man, one of a woman. Then mirrored, then dark."""
+    """Return a full batch: two crops of one man, one of another man, one of a woman; all mirrored; and all dark."""
     people = ("obama/obama.jpg", "obama/obama2.jpg", "biden/biden.jpg", PHOTOGRAPH)
     originals = main_face_crops(
         pipeline_options(models_dir, embedder_name), *(photographs / photograph for photograph in people)

@@ -1,4 +1,4 @@
-"""Names that were replaced stay replaced, and the text keeps to plain words."""
+"""Names that were replaced are not used again, and the text has no hard words."""
 
 import re
 import tokenize

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from service.app import describe_app
-from service.settings import Settings, list_variables
+from service.settings import Models, Settings, list_variables
 from tests.deployment.manifests import (
     COMPONENTS,
     K8S,
@@ -219,7 +219,7 @@ def test_the_settings_are_valid_and_fit_the_mounts(name: str) -> None:
     (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
     mounted_paths = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounted_paths["data"] == str(settings.data_dir)
-    for folder in (settings.models.dir, settings.models.zoo):
+    for folder in {settings.models.dir, settings.models.zoo} - {Models().zoo}:  # the default is inside the package
         assert not [path for path in mounted_paths.values() if folder.is_relative_to(path)]
     assert settings.inference.threads, "otherwise the service would use all cores of the node"
     assert settings.inference.provider == {"cpu": "cpu", "gpu": "cuda"}[dockerfile_and_target(container)[1]]

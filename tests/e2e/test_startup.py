@@ -98,7 +98,7 @@ def test_a_damaged_database_is_reported(models_dir: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["facenet", "sface"])
-def test_every_embedder_of_the_zoo_can_be_served(
+def test_every_embedder_of_the_catalogue_can_be_served(
     models_dir: Path, tmp_path: Path, photographs: Path, name: str
 ) -> None:
     with run_service(tmp_path / "data", models_dir, FACE_MODELS__EMBEDDER=name) as service:

@@ -1,4 +1,4 @@
-"""Published files that are converted, and crops of real faces for the published and the converted network."""
+"""Published files, and crops of real faces. Tests give the crops to the published and to the converted network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="session")
 def original() -> Callable[[str], bytes]:
-    """Returns a published file by the name of its model. `facenet-models pull` keeps these files."""
+    """Return a function that reads the published file of a model, by name. `facenet-models pull` keeps these files."""
 
     def read(name: str) -> bytes:
         source = read_zoo().entry(name).source
@@ -35,7 +35,7 @@ def original() -> Callable[[str], bytes]:
 
 @pytest.fixture(scope="session")
 def crops(models_dir: Path, photographs: Path) -> Callable[[str], Crops]:
-    """Returns the main faces of three photographs as crops for a model of the zoo, by its name."""
+    """Return a function that cuts the main faces of three photographs as crops for a model, by name."""
     files = [photographs / file for file in ("obama/obama.jpg", "biden/biden.jpg", "eileen_collins/astronaut.png")]
 
     def cut(name: str) -> Crops:

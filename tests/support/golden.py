@@ -22,7 +22,7 @@ EMBEDDERS = [name for name, model in read_zoo().models.items() if model.card["ro
 
 
 def pipeline_options(models_dir: Path, embedder: str) -> PipelineOptions:
-    """Return the options of the default pipeline with this embedder of the zoo."""
+    """Return the options of the default pipeline with this embedder of the catalogue."""
     return PipelineOptions(
         detector=ModelSource(models_dir / "yunet.onnx"),
         landmarks=ModelSource(models_dir / "onet.onnx"),

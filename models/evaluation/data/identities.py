@@ -25,11 +25,11 @@ class Identities:
 
 
 def read_identities(folder: Path, max_per_person: int, only: Path | None = None) -> Identities:
-    """Draw photographs of each person. The draw is always the same.
+    """Draw photographs of each person. The draw is the same in every call.
 
-    max_per_person: how many photographs of a person are drawn at most, so that no person has much more weight than the
+    max_per_person: how many photographs of a person are drawn at most. So no person has much more weight than the
     others.
-    only: a file of names, one a line. Other people in the folder are left out. None takes all people.
+    only: a file with one name on each line. All other people in the folder are left out. None takes all people.
     Raises DatasetError if the folder or the file cannot be used.
     """
     photographs = read_people(folder, only)
@@ -74,17 +74,19 @@ def _list_photographs(person_folder: Path) -> list[Path]:
 
 
 def read_names(file: Path) -> list[str]:
-    """Return the names of a list, ascending, each once.
+    """Return the names of a list, each once, in ascending order.
 
-    file: UTF-8, one name a line.
+    file: UTF-8, with one name on each line.
     Raises DatasetError if it cannot be read.
     """
     try:
         return sorted({line.strip() for line in file.read_text("utf-8").splitlines()} - {""})
     except OSError as error:
-        raise DatasetError(f"{file} cannot be read ({error.strerror}). Give a list of names, one a line.") from None
+        raise DatasetError(
+            f"{file} cannot be read ({error.strerror}). Give a file with one name on each line, in UTF-8."
+        ) from None
     except UnicodeDecodeError:
-        raise DatasetError(f"{file} is not a list of names, one a line, in UTF-8.") from None
+        raise DatasetError(f"{file} is not in UTF-8. Give a file with one name on each line, in UTF-8.") from None
 
 
 def _read_listed_names(only: Path, folder: Path, photographs: dict[str, list[Path]]) -> list[str]:
@@ -92,6 +94,6 @@ def _read_listed_names(only: Path, folder: Path, photographs: dict[str, list[Pat
     names = read_names(only)
     absent = [name for name in names if name not in photographs]
     if absent or not names:
-        first = f", the first is {absent[0]}" if absent else ""
-        raise DatasetError(f"{len(absent)} of the {len(names)} people of {only} have no photograph in {folder}{first}.")
+        first = f" The first is {absent[0]}." if absent else ""
+        raise DatasetError(f"{len(absent)} of the {len(names)} people of {only} have no photograph in {folder}.{first}")
     return names

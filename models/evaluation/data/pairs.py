@@ -58,7 +58,9 @@ class PairList:
 
 
 def read_pair_lists(*paths: Path) -> PairList:
-    """Read lists of pairs, and number the folds of all lists together. LFW's View 1 is two lists of one fold each.
+    """Read lists of pairs as one list. The folds of all lists are numbered together.
+
+    LFW's View 1 is two lists of one fold each.
 
     Raises DatasetError if a list cannot be read or has another format.
     """
@@ -85,19 +87,19 @@ def _read_list(path: Path) -> tuple[list[tuple[Ends, bool]], list[int]]:
         raise DatasetError(f"{path} cannot be read ({error.strerror}). Give a list of pairs as LFW has them.") from None
     except ValueError:
         raise DatasetError(
-            f"{path} is not a list of pairs as LFW has them. Its first line is FOLDS <tab> N, or N; each other is "
-            "NAME <tab> I <tab> J, or NAME <tab> I <tab> OTHER <tab> J."
+            f"{path} is not a list of pairs as LFW has them. The first line must be FOLDS <tab> N, or N. Each other "
+            "line must be NAME <tab> I <tab> J, or NAME <tab> I <tab> OTHER <tab> J."
         ) from None
     if len(lines) != 2 * fold_count * size:
         raise DatasetError(
-            f"{path} promises {2 * fold_count * size} pairs and holds {len(lines)}. Take the whole list, or correct "
-            "its first line."
+            f"The first line of {path} announces {2 * fold_count * size} pairs, and the file holds {len(lines)}. Give "
+            "the whole list, or correct its first line."
         )
     return pairs, [2 * size] * fold_count
 
 
 def _parse_ends(fields: list[str]) -> Ends:
-    """Return the photographs that a line names. Raises ValueError if it has another form."""
+    """Return the two photographs that a line names. Raises ValueError if the line has another form."""
     if len(fields) == 3:
         name, first, second = fields
         return _image_path(name, first), _image_path(name, second)

@@ -1,7 +1,7 @@
-"""From photographs to embeddings, with the code of the service.
+"""Embed photographs with the code of the service.
 
-files.py          the main face of each file, through the whole pipeline, many files at once
-centre.py         the fixed centre of each photograph of LFW, without a detector
-crops.py          the same in two steps, for evaluations that need the crops
-degradations.py   changes to a crop before it is embedded: JPEG, fewer pixels
+files.py          embeds the main face of each file with the whole pipeline, many files at once
+crops.py          does the same in two steps, for evaluations that need the crops
+centre.py         embeds the fixed centre of each photograph of LFW, without a detector
+degradations.py   changes a crop before it is embedded: JPEG, fewer pixels
 """

@@ -1,7 +1,7 @@
 """LFW without a detector (FaceNet, section 5.6): the fixed centre of each photograph is the face.
 
-The search for faces is replaced by a function that returns the same face for every photograph. All steps that turn a
-face into a crop stay the same, for every kind of model.
+The detection is replaced by a function that returns the same face for every photograph. The later steps are those of the
+service, for every kind of model.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ TEMPLATE_SQUARE = (60, 51, 132)
 
 Measured with YuNet and O-Net on the 5,532 photographs of LFW that are in no pair of View 2. The median scale of the
 similarity transform to the template is 0.849, so 132 px become 112 px. The mean of the five landmarks of all
-photographs is (125.6, 135.5), and it falls on the mean of the template's landmarks. There is no rotation, because
-people hold their heads upright on average.
+photographs is (125.6, 135.5). The square maps this point to the mean of the template's landmarks. The square is not
+rotated, because heads are upright on average.
 """
 
 MEDIAN_BOX = Box(79.2, 67.0, 92.8, 122.5)
-"""The medians of YuNet's boxes on the same photographs, for models that take the box of the detector."""
+"""The median of YuNet's boxes on the same photographs, for models that take the box of the detector."""
 
 
 def _average_face() -> Face:
     left, top, side = TEMPLATE_SQUARE
-    # The square begins at the edge of a pixel, and coordinates count from the centre of a pixel: half a pixel off.
+    # The square begins at the edge of a pixel. Coordinates count from the centre of a pixel. So 0.5 is subtracted.
     corner = np.array([left - 0.5, top - 0.5], np.float32)
     landmarks = (ARCFACE_TEMPLATE + np.float32(0.5)) * np.float32(side / 112) + corner
     return Face(MEDIAN_BOX, landmarks, 1.0)
@@ -51,12 +51,12 @@ def _average_face() -> Face:
 def find_average_face(image: Image) -> list[Face]:
     """Return the average face of LFW, whatever the photograph shows.
 
-    Raises DatasetError for an image that does not have the size of LFW's, because its centre is elsewhere.
+    Raises DatasetError for an image of another size than the images of LFW, because its centre is elsewhere.
     """
     if (image.width, image.height) != (LFW_SIDE_PX, LFW_SIDE_PX):
         raise DatasetError(
-            f"The fixed crop is for LFW's own photographs of {LFW_SIDE_PX} x {LFW_SIDE_PX} pixels, and one is "
-            f"{image.width} x {image.height}. Measure with aligned crops."
+            f"--crop centre is for LFW's own photographs of {LFW_SIDE_PX} x {LFW_SIDE_PX} pixels, and one is "
+            f"{image.width} x {image.height}. Use --crop aligned."
         )
     return [_average_face()]
 
@@ -67,9 +67,9 @@ def embed_centres(
     """Embed the centre of each file, as a probe.
 
     done: called after each file.
-    Returns (n, d) float32 embeddings, and the rows of `files`: all n of them.
-    Raises DatasetError for a file that cannot be read or has another size, StartupError for models that cannot be
-    opened.
+    Returns (n, d) float32 embeddings, and the rows of `files` that they belong to: all n rows.
+    Raises DatasetError for a file that cannot be read or has another size. Raises StartupError for models that cannot
+    be opened.
     """
     return asyncio.run(_embed_centres(options, files, done)), list(range(len(files)))
 
@@ -84,7 +84,7 @@ async def _embed_centres(options: PipelineOptions, files: Sequence[Path], done: 
 
 
 async def _embed_centre(pipeline: Pipeline, file: Path, done: Callable[[], object]) -> Embeddings:
-    """Return (1, d)."""
+    """Return the embedding of the centre, (1, d)."""
     try:
         data = await to_thread.run_sync(file.read_bytes)
         embeddings = (await pipeline.embed_probe(data, all_faces)).embeddings

@@ -1,7 +1,7 @@
 """From files to crops, and from crops to embeddings, for evaluations that show the crops or change them.
 
-The steps are those of the service: a `FaceExtractor` decodes, detects, finds the landmarks and aligns; then an embedder
-embeds.
+The steps are those of the service. First a `FaceExtractor` decodes, detects, finds the landmarks and aligns. Then an
+embedder embeds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ from service.pipeline.extraction import FaceExtractor
 from service.pipeline.selection import main_face
 
 CHUNK_SIZE = 64
-"""How many photographs have their crops in memory at once."""
+"""How many crops are in memory at once."""
 
 MAX_BATCH = 4
-"""How many crops one call of the embedder takes. On a CPU more crops are not faster."""
+"""How many crops one call of the embedder takes. On a CPU, larger batches are not faster."""
 
 
 def chunks(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
@@ -46,7 +46,7 @@ def cut_main_faces(extractor: FaceExtractor, files: Sequence[Path], threads: int
 
 
 def _cut_main_face(extractor: FaceExtractor, file: Path) -> Crops:
-    """Return (1, h, w, 3), or (0, h, w, 3) if there is no face."""
+    """Return the crop of the main face, (1, h, w, 3), or (0, h, w, 3) if there is no face."""
     try:
         return extractor.extract(file.read_bytes(), main_face).crops
     except (OSError, PhotographError) as error:

@@ -1,4 +1,4 @@
-"""Changes to crops that remove detail, to measure how much of it an embedder needs (FaceNet, section 5.3)."""
+"""Changes that remove detail from crops, to measure how much detail an embedder needs (FaceNet, section 5.3)."""
 
 import io
 from dataclasses import dataclass
@@ -56,10 +56,10 @@ class LowResolution:
 
 
 def shrink_to(pixels: int, alignment: FivePointAlignment | BoxAlignment) -> Degradation:
-    """Return the degradation to this number of pixels, with the proportions of the crop.
+    """Return the degradation to this number of pixels. The crop keeps its proportions.
 
-    pixels: height times width.
-    alignment: of the crop. A crop that does not have more pixels is not changed.
+    pixels: height times width. A crop that does not have more pixels is not changed.
+    alignment: of the crop.
     """
     scale = (pixels / (alignment.height * alignment.width)) ** 0.5
     if scale >= 1:
@@ -68,5 +68,5 @@ def shrink_to(pixels: int, alignment: FivePointAlignment | BoxAlignment) -> Degr
 
 
 def degrade(crops: Crops, degradation: Degradation) -> Crops:
-    """Return each crop changed by itself. crops: (n, h, w, 3) uint8."""
+    """Return the crops, each one degraded. crops: (n, h, w, 3) uint8."""
     return np.stack([degradation.apply(crop) for crop in crops])

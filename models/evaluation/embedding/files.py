@@ -1,4 +1,4 @@
-"""From files to embeddings with the pipeline of the service, many files at once."""
+"""Embed files with the pipeline of the service, many files at once."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,9 +15,9 @@ from service.pipeline.pipeline import Pipeline
 from service.pipeline.selection import main_face
 
 IN_FLIGHT_PER_THREAD = 4
-"""How many photographs are in work for each thread of the pipeline.
+"""How many photographs are processed at once, for each thread of the pipeline.
 
-It is high enough to fill the batches of the embedder, and low enough not to fill the memory.
+With fewer, the batches of the embedder would not be full. With many more, the photographs would need too much memory.
 """
 
 
@@ -28,7 +28,7 @@ def embed_files(
 
     done: called after each file.
     Returns (m, d) float32 embeddings, and the rows of `files` that they belong to, ascending.
-    Raises DatasetError for a file that cannot be read, StartupError for models that cannot be opened.
+    Raises DatasetError for a file that cannot be read. Raises StartupError for models that cannot be opened.
     """
     return asyncio.run(_embed_files(options, files, done))
 
@@ -54,7 +54,7 @@ async def _embed_files(
 
 
 async def _embed_main_face(pipeline: Pipeline, file: Path) -> Embeddings:
-    """Return (1, d), or (0, d) if there is no face."""
+    """Return the embedding of the main face, (1, d), or (0, d) if there is no face."""
     try:
         data = await to_thread.run_sync(file.read_bytes)
         return (await pipeline.embed_probe(data, main_face)).embeddings

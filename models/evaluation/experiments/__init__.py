@@ -2,7 +2,7 @@
 
 lfw.py               section 5.6            Labelled Faces in the Wild, View 2: accuracy in ten folds
 ytf.py               section 5.7            YouTube Faces: tracks of frames
-verification.py      section 4, Table 3     VAL over five splits of people that were not trained on
+verification.py      section 4, Table 3     VAL over five splits of people that the model was not trained on
 roc.py               Figure 5               the ROC curves of several models
 trend.py             Tables 5, 6, Figure 4  VAL against the dimension, the amount of training data, or the multiply-adds
 image_quality.py     section 5.3, Table 4   VAL against JPEG quality and number of pixels

@@ -1,7 +1,9 @@
-"""One byte for each coordinate (FaceNet, section 5.4: 128 bytes a face without loss), against float32.
+"""One byte for each coordinate of an embedding, compared with float32.
+
+FaceNet, section 5.4, reports that 128 bytes a face are enough without loss of accuracy.
 
 Only the direction of an embedding matters. So each embedding is scaled until its greatest coordinate is 127, and then
-rounded. Its length is 1 again when it is read. So d coordinates take d bytes, and no scale is stored with them.
+rounded. When it is read, it is scaled to length 1 again. So d coordinates take d bytes, and no scale is stored.
 """
 
 from collections.abc import Callable
@@ -41,7 +43,7 @@ def from_bytes(codes: Bytes) -> Embeddings:
 class ByteEmbeddings:
     """The same pairs, compared in float32 and in bytes.
 
-    dimension: how many coordinates an embedding has, and so how many bytes.
+    dimension: how many coordinates an embedding has. It is also the number of bytes.
     exact: the distances in float32.
     rounded: the distances in bytes.
     """
@@ -53,12 +55,12 @@ class ByteEmbeddings:
 
     @property
     def changes(self) -> NDArray[np.float32]:
-        """How much larger the squared L2 distance of each pair is in bytes, (n,) float32."""
+        """The squared L2 distance in bytes minus the distance in float32, for each pair. (n,) float32."""
         return self.rounded.distances - self.exact.distances
 
     @property
     def greatest_change(self) -> float:
-        """The greatest change of a distance, up or down."""
+        """The greatest absolute change of a distance."""
         return float(np.abs(self.changes).max())
 
     def rows(self) -> list[Row]:

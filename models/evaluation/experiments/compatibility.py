@@ -1,13 +1,13 @@
 """Two models measured against each other on Labelled Faces in the Wild (FaceNet, appendix: harmonic embeddings).
 
-An old model made a gallery, and a new model makes the probes that search it. Three combinations are measured: the old
-model with itself, the new model with itself, and probes of the new model against references of the old model. In the
-paper, the third is better than the old model with itself, and worse than the new model with itself.
+An old model embedded the references of a gallery, and a new model embeds the probes. Three combinations are measured:
+the old model with itself, the new model with itself, and probes of the new model against references of the old model.
+In the paper, the third combination is better than the old model with itself, and worse than the new model with itself.
 
-Pairs of View 2: each pair is compared in both directions. The first distance is between the new model's embedding of
-the left photograph and the old model's embedding of the right photograph, the second the other way round. Both
-distances are in the fold of the pair. So the threshold that decides a pair is chosen without its two distances. Within
-one model the two distances are equal, and the numbers are those of `lfw.py`.
+Pairs of View 2: each pair is compared in both directions. First the new model embeds the left photograph, and the old
+model the right one. Then the old model embeds the left photograph, and the new model the right one. Both distances are
+in the fold of the pair. So the threshold that decides a pair is chosen without its two distances. Within one model the
+two distances are equal, and the numbers are those of `lfw.py`.
 
 Closed-set identification: the gallery holds the first photograph of each person with two or more photographs, and the
 other photographs of these people are the probes. Rank-1 is the share of probes whose nearest reference is of the right
@@ -45,7 +45,7 @@ class Benchmark:
     """What is compared. All rows are rows of `pair_list.images`, which also holds the gallery and the probes.
 
     people: (n,) int64, the person on each photograph.
-    gallery: (p,) int64, the first photograph of each person with several.
+    gallery: (p,) int64, the first photograph of each person with two or more photographs.
     probes: (q,) int64, the other photographs of the same people.
     """
 
@@ -62,7 +62,7 @@ class ModelPairResult:
     probe, reference: the names of the models.
     pairs: each pair of photographs occurs twice, once in each direction.
     folds: (n,) int64, the fold of each pair.
-    rank_1: of identification.
+    rank_1: the share of probes whose nearest reference is of the right person.
     """
 
     probe: str
@@ -100,7 +100,11 @@ class ModelPairResult:
         }
 
     def card_results(self, references: int, command: str) -> tuple[BenchmarkResult, ...]:
-        """Return the numbers as results in the card of the model of the probes. See `Compatibility.results`."""
+        """Return the numbers as results for the card of the model of the probes.
+
+        references: how many people the gallery holds.
+        command: the command that measured the numbers.
+        """
         accuracy, name = self.cross_validation.accuracy, self.reference
         return (
             BenchmarkResult(
@@ -144,13 +148,13 @@ class Compatibility:
         return [header, *(model_pair.row() for model_pair in self.model_pairs)]
 
     def numbers(self) -> dict[str, object]:
-        """Return the numbers of each of the three."""
-        return {"references": self.references, "meetings": [model_pair.numbers() for model_pair in self.model_pairs]}
+        """Return the numbers of each of the three combinations."""
+        return {"references": self.references, "model_pairs": [model_pair.numbers() for model_pair in self.model_pairs]}
 
     def results(self, command: str) -> tuple[BenchmarkResult, ...]:
-        """Return the numbers of new against old as results in the new model's card.
+        """Return the numbers of new probes against old references, as results for the new model's card.
 
-        command: the command that measured them.
+        command: the command that measured the numbers.
         """
         return self.across.card_results(self.references, command)
 
@@ -169,7 +173,7 @@ class Compatibility:
 
 
 def read_benchmark(images: Path, pair_list: PairList) -> Benchmark:
-    """Return the pairs of the list, and a gallery and probes of all people with several photographs.
+    """Return the pairs of the list, and a gallery and probes of all people with two or more photographs.
 
     images: the folder that holds NAME/NAME_0001.jpg, ...
     pair_list: of View 2.
@@ -178,7 +182,8 @@ def read_benchmark(images: Path, pair_list: PairList) -> Benchmark:
     people_with_several = [photographs for photographs in _read_photographs(images) if len(photographs) > 1]
     if not people_with_several:
         raise DatasetError(
-            f"Nobody in {images} has two photographs, so there is nobody to identify. Give a folder where people do."
+            f"Nobody in {images} has two photographs, so nobody can be identified. Give a folder in which people have "
+            "two or more photographs."
         )
     all_images = sorted({*pair_list.images, *(image for photographs in people_with_several for image in photographs)})
     row = {image: number for number, image in enumerate(all_images)}
@@ -205,8 +210,8 @@ def evaluate_compatibility(
 ) -> Compatibility:
     """Embed every photograph with each of the two models, and compare.
 
-    The two models may need different crops. So faces are detected once for each model, about 25 ms a photograph and
-    core.
+    The two models may need different crops. So faces are detected once for each model. This takes about 25 ms for each
+    photograph on one core.
 
     images: the folder that holds NAME/NAME_0001.jpg, ...
     done: called after each photograph, once for each model.
@@ -229,8 +234,8 @@ def check_dimensions(old: EmbedderCard, new: EmbedderCard) -> None:
     """Raise InvalidModel if the embeddings of the two models have different dimensions."""
     if old.dimension != new.dimension:
         raise InvalidModel(
-            f"{old.name} has {old.dimension} dimensions and {new.name} has {new.dimension}. Only models of one "
-            "dimension can be compatible."
+            f"{old.name} has {old.dimension} dimensions and {new.name} has {new.dimension}. Give two models of the "
+            "same dimension."
         )
 
 

@@ -1,11 +1,11 @@
 """Sensitivity to image quality (FaceNet, section 5.3, Table 4): VAL against JPEG quality and number of pixels.
 
-It is measured on the pairs of LFW's View 2. Each photograph is detected and aligned unchanged, and then its crop is
-degraded. So only the embedder is measured. Whether a detector finds a face of 40 x 40 pixels is another question.
+It is measured on the pairs of LFW's View 2. The photographs are detected and aligned without a change. Then the crops
+are degraded. So only the embedder is measured, not the detector.
 
-JPEG is Pillow's, with halved chroma, at the size of the network's own input. For a number of pixels, the crop is shrunk
-to that number and brought back to its size, as the paper's thumbnails are. No crop is made larger than it was, so a
-number of pixels that is not below that of the network's input changes nothing.
+JPEG: Pillow compresses the crop at the size of the network's input, with halved chroma. Number of pixels: the crop is
+shrunk to this number, and then enlarged to its old size, as the paper's thumbnails are. A crop is never larger than the
+network's input. So a number of pixels that is not below the input's changes nothing.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ class ImageQuality:
 
     @property
     def vals(self) -> list[float]:
-        """VAL at FAR 1e-3 under each condition. The threshold of each condition is its own."""
+        """VAL at FMR 1e-3 under each condition. Each condition has its own threshold."""
         return [pairs.val_at_far() for pairs in self.pairs]
 
     def rows(self) -> list[Row]:
@@ -119,7 +119,7 @@ class ImageQuality:
 def evaluate_image_quality(
     options: PipelineOptions, images: Path, pair_list: PairList, done: Callable[[], object]
 ) -> ImageQuality:
-    """Cut every photograph of the list once, and embed its crop under each condition.
+    """Cut a crop out of every photograph of the list, and embed it under each condition.
 
     images: the folder that holds NAME/NAME_0001.jpg, ...
     done: called after each photograph.
@@ -129,7 +129,7 @@ def evaluate_image_quality(
     embedder = open_embedder(options)
     extractor = open_face_extractor(options, embedder.card)
     conditions = list_conditions(embedder.card.alignment)
-    # By degradation: conditions with the same degradation, such as two sizes beyond the crop's, are embedded once.
+    # Several conditions can have the same degradation, such as two sizes above the crop's. They are embedded once.
     embeddings: dict[Degradation, list[Embeddings]] = {condition.degradation: [] for condition in conditions}
     for chunk in chunks(files):
         crops, rows = cut_main_faces(extractor, chunk, options.threads)

@@ -33,8 +33,8 @@ from service.pipeline.opening import PipelineOptions
 MIN_FAR_SHOWN = 3e-4
 """The FAR at which the picture begins. With the 3,000 impostor pairs of View 2, the only FAR below it is 0."""
 
-NO_FACE_REMEDY = "Give a list without them; evaluate lfw can do without a detector, by --crop centre."
-"""What the user can do about photographs of the list without a face."""
+NO_FACE_REMEDY = "Give a list without them. Or run evaluate lfw --crop centre, which needs no detector."
+"""What the user can do if photographs of the list have no face."""
 
 
 class EmbedFiles(Protocol):
@@ -93,7 +93,7 @@ class LfwReport:
         }
 
     def draw(self) -> Figure:
-        """Draw VAL against FAR, from just below the lowest VAL in the picture."""
+        """Draw VAL against FAR. The axis of VAL begins a little below the lowest VAL in the picture."""
         curve, figure = self.pairs.roc(), new_figure()
         axes, lowest = add_roc_axes(figure), float(curve.val[curve.far <= MIN_FAR_SHOWN].max())
         axes.step(curve.far, curve.val, where="post")
@@ -113,7 +113,8 @@ def evaluate_lfw(
 
     images: the folder that holds NAME/NAME_0001.jpg, ...
     done: called after each photograph.
-    Raises DatasetError if a photograph is missing or has no face (no pair is ever skipped), and for a list of one fold.
+    Raises DatasetError if a photograph is missing or has no face, because no pair is ever skipped. Raises DatasetError
+    for a list of one fold.
     """
     require_folds(pair_list)
     return LfwReport(pair_list, pair_list.compare(embed_photographs(options, images, pair_list, done, embed)))
@@ -137,9 +138,12 @@ def embed_photographs(
 
 
 def require_folds(pair_list: PairList) -> None:
-    """Raise DatasetError for a list of one fold: in cross-validation each threshold comes from other folds."""
+    """Raise DatasetError for a list of one fold. Cross-validation needs other folds to choose the threshold."""
     if len(np.unique(pair_list.folds)) < 2:
-        raise DatasetError("The list has one fold, and its threshold comes from the others. LFW's pairs.txt has ten.")
+        raise DatasetError(
+            "The list has one fold. The threshold of a fold is chosen on the other folds, so there must be two or "
+            "more. Give LFW's pairs.txt, which has ten."
+        )
 
 
 def find_photographs(images: Path, pair_list: PairList) -> list[Path]:
@@ -148,7 +152,7 @@ def find_photographs(images: Path, pair_list: PairList) -> list[Path]:
     missing = [file for file in files if not file.is_file()]
     if missing:
         raise DatasetError(
-            f"{len(missing)} of {len(files)} photographs are missing, the first is {missing[0]}. --images is the "
+            f"{len(missing)} of {len(files)} photographs are missing. The first is {missing[0]}. Give --images the "
             "folder that holds NAME/NAME_0001.jpg."
         )
     return files
@@ -163,13 +167,13 @@ def require_faces(files: Sequence[Path], rows: Sequence[int], remedy: str) -> No
     if len(rows) < len(files):
         faceless = sorted(set(range(len(files))) - set(rows))
         first = files[faceless[0]]
-        raise DatasetError(f"No face was found in {len(faceless)} photographs, the first is {first}. {remedy}")
+        raise DatasetError(f"No face was found in {len(faceless)} photographs. The first is {first}. {remedy}")
 
 
 def write_lfw_report(report: LfwReport, folder: Path, settings: dict[str, str]) -> None:
     """Write lfw.json (numbers and curve), lfw.npz (the distance of every pair) and lfw.png (the curve).
 
-    Nothing is written before the contents of all three files are complete.
+    The contents of all three files are made before the first file is written.
 
     settings: what was measured and how. It goes into the JSON.
     """
@@ -181,7 +185,7 @@ def write_lfw_report(report: LfwReport, folder: Path, settings: dict[str, str]) 
 
 def _to_json(report: LfwReport, settings: dict[str, str]) -> bytes:
     curve = report.pairs.roc()
-    finite = np.isfinite(curve.thresholds)  # the last threshold is infinite, which JSON cannot hold
+    finite = np.isfinite(curve.thresholds)  # the last threshold is infinite, and JSON has no infinite numbers
     content = {
         "settings": settings,
         "figures": report.numbers(),

@@ -1,6 +1,6 @@
 """The cluster of one person as a picture (FaceNet, section 5.8, Figure 7).
 
-A clusterer of the service clusters the photographs of a folder of people. One cluster is shown: the cluster with
+A clusterer of the service clusters the photographs of a folder of people. One cluster is shown: the cluster with the
 most photographs of a person, or the largest cluster.
 """
 
@@ -30,7 +30,7 @@ COLUMNS = 10
 class ClusterStatistics:
     """The shown cluster, and all photographs that were clustered.
 
-    person: the requested person, or the person with most photographs in the cluster.
+    person: the requested person, or the person with the most photographs in the cluster.
     in_cluster: how many photographs of the person are in the cluster.
     of_person: how many photographs of the person were clustered.
     faces: how many photographs were clustered.
@@ -118,12 +118,12 @@ def evaluate_one_cluster(
 ) -> OneCluster:
     """Embed the photographs, cluster them, and cut out the faces of one cluster.
 
-    person: whose cluster. None takes the largest cluster.
+    person: the person whose cluster is shown. None takes the largest cluster.
     done: called after each photograph.
     Raises DatasetError if no folder has the name of the person, or if there is no cluster to show.
     """
     if person is not None and person not in identities.names:
-        raise DatasetError(f"The folder has no photograph of {person}. Give the name of one of its folders.")
+        raise DatasetError(f"There is no photograph of {person}. Give --person the name of one of the folders.")
     embeddings, rows = embed_files(options, identities.files, done)
     people = identities.people[rows]
     labels = clusterer.cluster(embeddings, np.arange(len(rows)))
@@ -143,12 +143,15 @@ def evaluate_one_cluster(
 
 
 def choose_cluster(labels: Labels, people: People, person: int | None) -> NDArray[np.int64]:
-    """Return the rows of the cluster with most faces of the person. Of several, it is the first.
+    """Return the rows of the cluster with the most faces of the person. If several have as many, the first is taken.
 
     person: the number of the person. None takes the largest cluster.
-    Raises DatasetError if there is no cluster, or none with a face of the person.
+    Raises DatasetError if there is no cluster, or if no cluster has a face of the person.
     """
     candidates = labels[labels >= 0] if person is None else labels[(labels >= 0) & (people == person)]
     if not candidates.size:
-        raise DatasetError("There is no cluster to show: no face was found, or none is like another.")
+        raise DatasetError(
+            "There is no cluster to show: no face was found, or no two faces are similar. Give other photographs, or a "
+            "higher --threshold."
+        )
     return np.flatnonzero(labels == np.bincount(candidates).argmax())

@@ -21,7 +21,7 @@ class ModelCurve:
     """The curve of a model.
 
     far: (m,) float64, ascending.
-    val: (m,) float64, VAL at the largest d with FAR(d) <= far.
+    val: (m,) float64, VAL at the largest threshold d with FAR(d) <= far.
     """
 
     model: str
@@ -29,7 +29,7 @@ class ModelCurve:
     val: NDArray[np.float64]
 
     def val_at(self, far: float) -> float | None:
-        """Return VAL at a FAR of FARS_IN_TABLE. None if there are too few impostor pairs to measure it."""
+        """Return VAL at one FAR of FARS_IN_TABLE, or None if there are too few impostor pairs to measure it."""
         measurable = self.far[0] <= far * (1 + 1e-9)
         return float(self.val[np.argmin(np.abs(np.log(self.far / far)))]) if measurable else None
 
@@ -77,7 +77,7 @@ def measure_curve(model: str, pairs: LabelledPairs) -> ModelCurve:
     points = round(POINTS_PER_DECADE * np.log10(impostors.size)) + 1
     measurable = [far for far in FARS_IN_TABLE if far * impostors.size >= 1]
     far = np.unique(np.append(np.geomspace(1 / impostors.size, 1, points), measurable))
-    # As in `LabelledPairs.threshold_at_far`: 1e-9 against products that come out just below a whole number.
+    # 1e-9, as in `LabelledPairs.threshold_at_far`: a rounding error can put the product just below a whole number.
     accepted = np.floor(far * impostors.size + 1e-9).astype(np.int64)
     thresholds = np.append(impostors, np.float32(np.inf))[accepted]
     return ModelCurve(model, far, np.searchsorted(genuine, thresholds, side="left") / genuine.size)

@@ -1,6 +1,6 @@
-"""VAL of several models against a number of each model: FaceNet's Tables 5 and 6, and Figure 4.
+"""VAL of several models against one number of each model: FaceNet's Tables 5 and 6, and Figure 4.
 
-the number               section   command
+number                   section   command
 embedding dimension      5.4       evaluate dimensions
 amount of training data  5.5       evaluate learning-curve
 multiply-adds            5.1       evaluate tradeoff
@@ -18,7 +18,7 @@ from models.evaluation.metrics.labelled_pairs import MeanWithError
 from models.evaluation.reports.report import Row, new_figure
 
 MAX_TICKS = 6
-"""How many numbers fit beside each other on an axis."""
+"""How many numbers fit side by side on an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Point:
     """The result of a model.
 
     model: its name.
-    number: above 0.
-    val: VAL at FAR 1e-3 over the splits.
+    number: above 0. What it is depends on the trend, such as the dimension.
+    val: VAL at FMR 1e-3, the mean over the splits.
     """
 
     model: str
@@ -79,7 +79,7 @@ class Trend:
         errors = [100 * point.val.standard_error for point in self.points]
         axes.errorbar(numbers, vals, errors, marker="o", linestyle=self.line, capsize=4)
         for row, (number, val, point) in enumerate(zip(numbers, vals, self.points, strict=True)):
-            # Neighbouring points are often too close for names at one height.
+            # Neighbouring points are often too close. So their names are written alternately above and below.
             offset = (7, 4 if row % 2 else -10)
             axes.annotate(point.model, (number, val), xytext=offset, textcoords="offset points", fontsize=8)
         axes.set(xlabel=self.number_name, ylabel=f"{VAL_OF_SPLITS} (%)")
@@ -89,7 +89,7 @@ class Trend:
 
 
 def _scale_axis(axes: Axes, numbers: Sequence[float]) -> None:
-    """Make the axis of the numbers logarithmic, with room for the names. Few numbers become the ticks."""
+    """Make the axis of the numbers logarithmic, with room for the names. Up to MAX_TICKS numbers become the ticks."""
     axes.set_xscale("log")
     axes.set_xlim(min(numbers) / 1.5, max(numbers) * 3)
     axes.xaxis.set_major_formatter(FuncFormatter(_format_tick))
@@ -99,10 +99,10 @@ def _scale_axis(axes: Axes, numbers: Sequence[float]) -> None:
 
 
 def _format_tick(number: float, _position: int | None) -> str:
-    """Return all digits up to 99,999, and a text such as 584.2M or 1.4G above."""
+    """Return a number up to 99,999 with all digits, and a larger number as a text such as 584.2M or 1.4G."""
     return f"{number:,.0f}" if number < 1e5 else EngFormatter(places=1, sep="")(number)
 
 
 def make_trend(number_name: str, points: Sequence[Point], line: str = "none") -> Trend:
-    """Return the points in the order of their numbers."""
+    """Return the trend, with the points in the order of their numbers."""
     return Trend(number_name, line, tuple(sorted(points, key=lambda point: (point.number, point.model))))

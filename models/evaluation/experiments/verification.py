@@ -1,9 +1,9 @@
 """Verification of people that the model was not trained on, as FaceNet measures it (sections 4 and 5, Table 3).
 
-The people are divided into five splits. Within a split, every photograph is compared with every other. VAL at FAR 1e-3
-is measured in each split by itself, and the paper's result is the mean and its standard error. With few people, the
-thresholds of the splits differ much. So the report also has VAL and the threshold at which the FAR of all pairs is
-1e-3.
+The people are divided into five splits. Within a split, every photograph is compared with every other. VAL at FMR 1e-3
+is measured in each split separately. As in the paper, the result is the mean and its standard error. With few people,
+the thresholds of the splits differ much. So the report also has one threshold for the pairs of all splits, at which
+their FMR is 1e-3, and VAL at this threshold.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ class Verification:
 
     @property
     def val(self) -> MeanWithError:
-        """VAL at FAR 1e-3, the mean over the splits. Each split has a threshold of its own."""
+        """VAL at FMR 1e-3, the mean over the splits. Each split has its own threshold."""
         return MeanWithError.from_values([split.val_at_far() for split in self.splits])
 
     def rows(self) -> list[Row]:
@@ -120,11 +120,13 @@ def evaluate_verification(options: PipelineOptions, identities: Identities, done
     """Embed the photographs with the pipeline of the service, and measure.
 
     done: called after each photograph.
-    Raises DatasetError if nobody has two photographs, or if the people are too few. That is checked before the first
-    photograph is embedded, and again without the photographs that have no face.
+    Raises DatasetError if nobody has two photographs, or if there are too few people. This is checked before the first
+    photograph is embedded. It is checked again afterwards, without the photographs that have no face.
     """
     if not np.any(np.bincount(identities.people) > 1):
-        raise DatasetError("Nobody has two photographs, so there is nothing to verify. Give a folder where people do.")
+        raise DatasetError(
+            "Nobody has two photographs, so there are no genuine pairs. Give a folder in which people have two or more."
+        )
     _require_pairs(identities.people)
     embeddings, rows = embed_files(options, identities.files, done)
     return measure_verification(embeddings, identities.people[rows], len(identities.files) - len(rows))
@@ -136,9 +138,9 @@ def measure_verification(embeddings: Embeddings, people: People, left_out: int =
     embeddings: (n, d) float32.
     people: (n,) int64.
     left_out: how many photographs have no face.
-    Returns a result that takes 5 bytes for each compared pair of photographs. The measurement takes 10 bytes at most,
-    and rows, numbers and picture 13: 100 MB for 8,756 photographs.
-    Raises DatasetError if a split has no genuine pair, or too few impostor pairs for a rate of 1e-3.
+    The result takes 5 bytes for each compared pair of photographs. The measurement takes at most 10 bytes for each
+    pair. `rows`, `numbers` and `draw` take at most 13 bytes: 100 MB for 8,756 photographs.
+    Raises DatasetError if a split has no genuine pair, or too few impostor pairs for an FMR of 1e-3.
     """
     _require_pairs(people)
     splits = [all_pairs(embeddings[rows], people[rows]) for rows in split_people(people)]
@@ -146,22 +148,22 @@ def measure_verification(embeddings: Embeddings, people: People, left_out: int =
 
 
 def _require_pairs(people: People) -> None:
-    """Raise DatasetError as `measure_verification` does. The pairs are counted, and no distance is computed."""
+    """Raise DatasetError as `measure_verification` does. Only counts the pairs, without computing distances."""
     splits = [people[rows] for rows in split_people(people)]
     genuine = min(count_equal_pairs(split) for split in splits)
     impostors = min(len(split) * (len(split) - 1) // 2 - count_equal_pairs(split) for split in splits)
     if not genuine or impostors * REPORTED_FAR < 1:
         raise DatasetError(
-            f"One of the {SPLIT_COUNT} splits has {genuine} pairs of one person and {impostors} of two people; VAL at "
-            f"FMR {REPORTED_FAR:g} needs 1 and {round(1 / REPORTED_FAR)}. Give more people, or more photographs of "
-            "them."
+            f"The smallest numbers of pairs in the {SPLIT_COUNT} splits are {genuine} of one person and {impostors} of "
+            f"two people. VAL at FMR {REPORTED_FAR:g} needs at least 1 and {round(1 / REPORTED_FAR)} in each split. "
+            "Give more people, or more photographs of them."
         )
 
 
 def split_people(people: People) -> list[ImageRows]:
-    """Return the rows of each split. Every person is in one split. The division is always the same.
+    """Return the rows of each split. Every person is in one split. The division is the same in every call.
 
-    People with several photographs are distributed first. So their number differs by at most 1 between two splits.
+    People with two or more photographs are distributed first. So two splits differ by at most one such person.
     """
     numbers, counts = np.unique(people, return_counts=True)
     shuffled = np.random.default_rng(SEED).permutation(len(numbers))

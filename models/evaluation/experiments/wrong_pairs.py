@@ -64,12 +64,12 @@ def _readable_name(image: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongPairs:
-    """The wrong pairs, the greatest margin first.
+    """The wrong pairs, in descending order of their margins.
 
     pairs: how many pairs were decided.
     false_accepts: pairs of two people that are accepted.
     false_rejects: pairs of one person that are rejected.
-    crops: (2 * n, h, w, 3) uint8, left and right of each pair, first of the false accepts, then of the false rejects.
+    crops: (2 * n, h, w, 3) uint8. The false accepts come first, then the false rejects. Each pair is left, then right.
     """
 
     pairs: int
@@ -122,7 +122,7 @@ def evaluate_wrong_pairs(
 
 
 def find_wrong_pairs(report: LfwReport) -> tuple[tuple[WrongPair, ...], tuple[WrongPair, ...]]:
-    """Return the false accepts and the false rejects of all folds, the greatest margin first."""
+    """Return the false accepts and the false rejects of all folds, each in descending order of their margins."""
     pair_list, pairs = report.pair_list, report.pairs
     _, fold_rows = np.unique(pair_list.folds, return_inverse=True)
     thresholds = report.cross_validation.thresholds[fold_rows]

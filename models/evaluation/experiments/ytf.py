@@ -3,9 +3,10 @@
     FOLDER/splits.txt                                                split number, first name, second name, is same
     FOLDER/aligned_images_DB/PERSON/VIDEO/aligned_detect_VIDEO.FRAME.jpg
 
-A name is PERSON/VIDEO, and a video is a track of frames. The similarity of two tracks is the mean over all pairs of
-their first frames with a detected face: 100 frames (95.12 % in the paper) or 1,000 (95.18 %). There are ten splits of
-250 genuine pairs and 250 impostor pairs. Each split is decided at the threshold that is best for the others.
+A name is PERSON/VIDEO. A video is a track of frames. From each track the first frames with a detected face are used:
+100 frames (accuracy 95.12 % in the paper) or 1,000 frames (95.18 %). The distance of two tracks is the mean over all
+pairs of these frames. There are ten splits of 250 genuine pairs and 250 impostor pairs. Each split is decided at the
+threshold that is best for the other splits.
 """
 
 import csv
@@ -100,8 +101,8 @@ def read_splits(folder: Path) -> PairList:
         raise DatasetError(f"{path} cannot be read ({error.strerror}). Give the folder of YouTube Faces.") from None
     except (csv.Error, ValueError, IndexError):
         raise DatasetError(
-            f"{path} is not a list of pairs as YouTube Faces has it. A line is SPLIT, PERSON/VIDEO, PERSON/VIDEO, "
-            "SAME, such as 1, Anna/0, Boris/2, 0."
+            f"{path} is not a list of pairs as YouTube Faces has it. Each line must be SPLIT, PERSON/VIDEO, "
+            "PERSON/VIDEO, SAME. An example is 1, Anna/0, Boris/2, 0."
         ) from None
     return PairList.from_ends(ends, same == 1, folds)
 
@@ -112,15 +113,15 @@ def _parse_track(name: str) -> Path:
 
 
 def read_frames(folder: Path, track: Path) -> list[Path]:
-    """Return the frames of a track in the order of filming.
+    """Return the frames of a track in the order of their numbers.
 
-    Raises DatasetError if the track has no frames, or if a file has another name.
+    Raises DatasetError if the track has no frames, or if the name of a file has no frame number.
     """
     files = list((folder / FRAMES_FOLDER / track).glob("*.jpg"))
     if not files:
         raise DatasetError(
-            f"{folder / FRAMES_FOLDER / track} holds no frames. It should hold aligned_detect_{track.name}.FRAME.jpg; "
-            f"without it, remove its pairs from {SPLITS_FILE}."
+            f"{folder / FRAMES_FOLDER / track} holds no frames. It should hold aligned_detect_{track.name}.FRAME.jpg. "
+            f"Add the frames, or remove the pairs of this track from {SPLITS_FILE}."
         )
     return sorted(files, key=_frame_number)
 
@@ -128,7 +129,9 @@ def read_frames(folder: Path, track: Path) -> list[Path]:
 def _frame_number(frame: Path) -> int:
     video, _, number = frame.stem.rpartition(".")
     if not (video and number.isdecimal()):
-        raise DatasetError(f"{frame} is not named aligned_detect_VIDEO.FRAME.jpg, with a frame's number. Remove it.")
+        raise DatasetError(
+            f"The name of {frame} must be aligned_detect_VIDEO.FRAME.jpg, where FRAME is a number. Remove this file."
+        )
     return int(number)
 
 
@@ -143,7 +146,10 @@ def evaluate_ytf(
     Raises DatasetError if a track is missing or has no face, if a frame cannot be read, and for a list of one split.
     """
     if len(np.unique(pair_list.folds)) < 2:
-        raise DatasetError("The list has one split, and its threshold comes from the others. The published has ten.")
+        raise DatasetError(
+            "The list has one split. The threshold of a split is chosen on the other splits, so there must be two or "
+            "more. Give the published list, which has ten."
+        )
     tracks = [read_frames(folder, track) for track in pair_list.images]
     embedder = open_embedder(options)
     extractor = open_face_extractor(options, embedder.card)
@@ -167,8 +173,8 @@ def _mean_embedding(
             break
     if not len(embeddings):
         raise DatasetError(
-            f"No face was found in any of the {len(files)} frames of {files[0].parent}. Remove its pairs from "
-            f"{SPLITS_FILE}."
+            f"No face was found in any of the {len(files)} frames of {files[0].parent}. Remove the pairs of this track "
+            f"from {SPLITS_FILE}."
         )
     return np.asarray(embeddings.mean(axis=0, dtype=np.float64))
 
@@ -178,7 +184,7 @@ def compare_tracks(means: TrackMeans, pair_list: PairList) -> LabelledPairs:
 
     means: (n, d) float64, row by row of `pair_list.images`.
     """
-    # Embeddings of frames have unit length: |a - b|^2 = 2 - 2 a.b. The mean of a.b over all pairs of frames is the dot
-    # product of the two means. So no pair of frames is computed.
+    # Embeddings of frames have unit length, so |a - b|^2 = 2 - 2 a.b. The mean of a.b over all pairs of frames equals
+    # the dot product of the two means. So the distances of single pairs of frames are not computed.
     dot_products = np.einsum("nd,nd->n", means[pair_list.left], means[pair_list.right])
     return pair_list.label(np.clip(2.0 - 2.0 * dot_products, 0.0, MAX_SQ_L2).astype(np.float32))

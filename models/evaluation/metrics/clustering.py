@@ -1,4 +1,4 @@
-"""How well clusters of faces agree with the people on the photographs, counted in pairs of faces."""
+"""The agreement of clusters of faces with the people on the photographs, counted in pairs of faces."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,11 @@ People = NDArray[np.int64]
 def pairwise_f(labels: Labels, people: People) -> float:
     """Return the harmonic mean of pairwise precision and recall, `2 TP / (2 TP + FP + FN)`.
 
-    Of all pairs of faces, TP are in one cluster and of one person, FP are in one cluster and of two people, FN are in
-    two clusters and of one person.
+    TP: the number of pairs of one person in one cluster.
+    FP: the number of pairs of two people in one cluster.
+    FN: the number of pairs of one person in two clusters.
 
-    labels: (n,) int64, from a clusterer. Each face with the label -1 (noise) counts as a cluster of its own.
+    labels: (n,) int64, from a clusterer. Each face with the label -1 (noise) counts as a separate cluster.
     people: (n,) int64.
     Returns 1.0 if no person has two faces and no cluster has two faces.
     """

@@ -1,7 +1,10 @@
 """Verification on pairs of photographs, with the symbols of FaceNet, section 4: D, d, VAL(d), FAR(d).
 
 D is the squared L2 distance of a pair, and d is a threshold. As everywhere in this project, a pair is accepted if
-`D < d`. (The paper accepts `D <= d`. Two float32 distances of a data set are equal only by chance.)
+`D < d`. The paper accepts `D <= d`. The difference does not matter: a float32 distance is almost never equal to d.
+
+A genuine pair is two photographs of one person. An impostor pair is two photographs of two people. ISO/IEC 19795-1
+calls them mated and non-mated. FAR(d) of the paper is the FMR of the standard, and VAL(d) is 1 - FNMR.
 """
 
 import math
@@ -84,8 +87,7 @@ class LabelledPairs:
     """Pairs of photographs: the distance of each pair, and whether the pair is of one person.
 
     distances: (n,) float32, squared L2.
-    same: (n,) bool. True for a pair of one person (a genuine pair, P_same of the paper), False for a pair of two people
-    (an impostor pair, P_diff of the paper).
+    same: (n,) bool. True for a genuine pair (P_same of the paper), False for an impostor pair (P_diff of the paper).
     """
 
     distances: Distances
@@ -100,7 +102,7 @@ class LabelledPairs:
         return int(np.count_nonzero(~self.same))
 
     def select(self, rows: PairRows) -> "LabelledPairs":
-        """Return the pairs of these rows. A slice gives a view of the same memory, rows or a mask give a copy."""
+        """Return the pairs of these rows. A slice gives a view of the same memory. Rows or a mask give a copy."""
         return LabelledPairs(self.distances[rows], self.same[rows])
 
     def validation_rate(self, d: float) -> float:
@@ -118,10 +120,10 @@ class LabelledPairs:
     def threshold_at_far(self, far: float = REPORTED_FAR) -> float:
         """Return the largest d with FAR(d) <= far.
 
-        If k impostor pairs may be accepted, it is the distance of the impostor pair k + 1, in ascending order.
+        If k impostor pairs may be accepted, d is the distance of the impostor pair k + 1, in ascending order.
         """
-        impostors = self.distances[~self.same]  # a copy, because a mask selects; `partition` reorders it in place
-        # 1e-9: in floating point 0.29 * 100 is just below 29, and 29 of 100 pairs may be accepted, not 28.
+        impostors = self.distances[~self.same]  # the mask makes a copy, which `partition` then reorders in place
+        # In floating point, 0.29 * 100 is just below 29. Without 1e-9, only 28 of 100 pairs would be accepted, not 29.
         position = min(int(np.floor(far * impostors.size + 1e-9)), impostors.size - 1)
         impostors.partition(position)
         return float(impostors[position])
@@ -133,7 +135,7 @@ class LabelledPairs:
     def best_threshold(self) -> float:
         """Return the d with the most correct decisions.
 
-        Of several, it is the lowest, as in public implementations of LFW's protocol.
+        If several are equally good, the lowest is returned, as in public implementations of LFW's protocol.
         """
         order = np.argsort(self.distances, kind="stable")
         ascending, same = self.distances[order].astype(np.float64), self.same[order]
@@ -145,22 +147,23 @@ class LabelledPairs:
         return float(between[np.argmax(correct)])
 
     def balanced_threshold(self) -> float:
-        """Return the d with the least FMR + FNMR. Of several, it is the lowest.
+        """Return the d with the smallest FMR + FNMR. If several are equally good, the lowest is returned.
 
-        FMR and FNMR have the same weight. The numbers of genuine and of impostor pairs do not matter.
+        FMR and FNMR have the same weight, no matter how many genuine and impostor pairs there are.
         Raises ValueError if there are no genuine pairs, or no impostor pairs.
         """
         genuine, impostors = self._sorted_distances()
         if not genuine.size or not impostors.size:
-            raise ValueError("a balance needs pairs of one person and pairs of two people")
-        # Between two genuine pairs only the FMR can grow. So the best d is just above the distance of a genuine pair.
+            raise ValueError("the balanced threshold needs genuine pairs and impostor pairs")
+        # Between the distances of two genuine pairs, a larger d can only raise the FMR. So the best d is just above the
+        # distance of a genuine pair.
         candidates = np.nextafter(genuine, np.float32(np.inf))
         fnmr = 1.0 - np.searchsorted(genuine, candidates, side="left") / genuine.size
         fmr = np.searchsorted(impostors, candidates, side="left") / impostors.size
         return float(candidates[np.argmin(fmr + fnmr)])
 
     def roc(self) -> Roc:
-        """Return the curve from FAR 0 to FAR 1. Its points are the distances of impostor pairs, where FAR changes."""
+        """Return the curve from FAR 0 to FAR 1. FAR changes at the distances of impostor pairs: its thresholds."""
         genuine, impostors = self._sorted_distances()
         thresholds = np.append(impostors, np.float32(np.inf))
         far = np.searchsorted(impostors, thresholds, side="left") / impostors.size
@@ -212,7 +215,7 @@ def all_pairs(embeddings: Embeddings, people: People) -> LabelledPairs:
 
 
 def round_down(d: float) -> float:
-    """Round a threshold down to three digits. More digits are not measured.
+    """Round a threshold down to three decimal places. The measurements are not more exact than that.
 
     It is rounded down, so that its FMR or FPIR is not above the measured rate.
     """

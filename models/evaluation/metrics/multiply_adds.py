@@ -1,4 +1,4 @@
-"""The cost of a model, counted in its ONNX graph: what FaceNet, section 5.1, calls FLOPS, which are multiply-adds."""
+"""The multiply-adds of a model, counted in its ONNX graph. FaceNet, section 5.1, calls them FLOPS."""
 
 import math
 from collections.abc import Mapping
@@ -18,10 +18,9 @@ Shapes = Mapping[str, Shape]
 def multiply_adds(path: Path) -> int:
     """Return the multiply-adds of one face.
 
-    They are counted as in the paper's tables: the multiply-adds of convolutions and matrices, and one more for each
-    number of an output that has a bias. Pooling, normalisation and activations are left out. There is one exception:
-    PReLU, which `conversion/graph.py` replaces by two convolutions, counts as two for each number that it is applied
-    to.
+    They are counted as in the paper's tables: the multiply-adds of convolutions and matrix products, and one more for
+    each output value that has a bias. Pooling, normalisation and activations are left out. PReLU is the exception:
+    `conversion/graph.py` replaces it by two convolutions, so it counts as two for each value.
 
     path: a model file that `conversion/card.py` has checked.
     Raises InvalidModel if a shape is not known.
@@ -35,13 +34,12 @@ def multiply_adds(path: Path) -> int:
 
 
 def _counted_nodes(graph: GraphProto) -> list[NodeProto]:
-    """Return the nodes that are convolutions or matrices in the sense of the paper.
+    """Return the convolutions and matrix products that the paper counts.
 
-    Local response normalisation sums the squares of neighbouring channels. Its file does that by a 1 x 1 convolution
-    with a band of ones (`LocalResponseNorm` in `architectures/blocks.py`). Such a convolution only adds, it multiplies
-    nothing, and it is normalisation. So convolutions with weights of only zeros and ones are left out. Without this
-    rule NN1 has 1,732 M multiply-adds, and not the 1,608 M of its layers. Trained weights are never only zeros and
-    ones.
+    The paper does not count normalisation. Local response normalisation sums the squares of neighbouring channels. In
+    an exported graph this is a 1 x 1 convolution with a band of ones (`LocalResponseNorm` in
+    `architectures/blocks.py`). So convolutions whose weights are only zeros and ones are left out. Trained weights are
+    never only zeros and ones. Without this rule, NN1 would have 1,732 M multiply-adds instead of 1,608 M.
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
     return [node for node in graph.node if node.op_type in COUNTERS and not _only_adds(node, weights)]

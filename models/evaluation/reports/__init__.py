@@ -1,4 +1,4 @@
-"""How measurements are written and shown.
+"""Write and show measurements.
 
 report.py          the interface of a report; NAME.json and NAME.png
 contact_sheet.py   a picture of many faces with captions

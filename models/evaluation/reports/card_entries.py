@@ -26,11 +26,11 @@ def val_result(measured: Verification, command: str) -> BenchmarkResult:
 def error_rates(measured: Verification, own_threshold_sq_l2: float, measured_on: str) -> tuple[ErrorRate, ...]:
     """Return the error rates over the pairs of all splits, at three thresholds. Equal thresholds have one entry.
 
-    The thresholds are the threshold of the model's card, 1.242, and the threshold at FMR 1e-3. The last is rounded down
-    to three digits, so that its FMR is at most 1e-3. If it becomes 0, it accepts no pair, and it has no entry.
+    The three are: the threshold of the model's card, 1.242, and the threshold at FMR 1e-3. The third is rounded down to
+    three decimal places, so that its FMR is at most 1e-3. If that gives 0, it accepts no pair, and it is left out.
 
     own_threshold_sq_l2: the verification threshold in the model's card.
-    measured_on: whose photographs they are, in words.
+    measured_on: the name of the data set.
     """
     pairs = measured.pairs
     thresholds = dict.fromkeys((own_threshold_sq_l2, FACENET_THRESHOLD_SQ_L2, round_down(pairs.threshold_at_far())))
@@ -48,7 +48,7 @@ def toml_entry(model: str, field: str, row: BaseModel) -> str:
     """Return one more row of a list in the card of a model, as TOML.
 
     field: the name of the list.
-    row: the values. Its empty lists are left out, because TOML cannot add a row to a list that is written out.
+    row: the values. Empty lists are left out: if TOML has `name = []`, no later table can add a row to that list.
     """
     values = row.model_dump(exclude_none=True).items()
     lines = (f"{name} = {_toml_value(value)}" for name, value in values if value != ())

@@ -1,4 +1,4 @@
-"""A contact sheet: faces in rows, each with a caption of a few lines below it, in sections with titles."""
+"""A contact sheet: a picture of faces in rows. Each face has a caption below it. Sections have titles."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from service.pipeline.alignment import Aligner
 from service.pipeline.opening import PipelineOptions, open_embedder, open_face_extractor
 
 TILE_ALIGNER = Aligner(FivePointAlignment(view=(-14, -14, 126, 126), height=112, width=112))
-"""How faces are cut for a sheet, for every model: the 112-px template with some room around it."""
+"""Cuts the faces of a sheet. It is the same for every model: the 112-px template with a border around it."""
 
 GAP_PX = 8
 CAPTION_LINE_PX = 11
@@ -47,7 +47,7 @@ class Section:
 
 
 def cut_tiles(options: PipelineOptions, files: Sequence[Path]) -> Crops:
-    """Return the main face of each file for a sheet, (n, 112, 112, 3) uint8. Every file has a face."""
+    """Return the main face of each file for a sheet, (n, 112, 112, 3) uint8. Every file must have a face."""
     extractor = replace(open_face_extractor(options, open_embedder(options).card), aligner=TILE_ALIGNER)
     crops, _ = cut_main_faces(extractor, files, options.threads)
     return crops
@@ -68,7 +68,7 @@ def draw_sheet(sections: Sequence[Section], columns: int, tile_px: tuple[int, in
     heights = [TITLE_PX + cell_px[0] * -(-len(section.tiles) // columns) for section in sections]
     width, height = columns * cell_px[1] + GAP_PX, sum(heights)
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
-    # One unit of the axes is one pixel, and y grows down.
+    # One unit of the axes is one pixel. y grows from top to bottom.
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
     pixels = np.full((height, width, 3), 255, np.uint8)
@@ -81,13 +81,13 @@ def draw_sheet(sections: Sequence[Section], columns: int, tile_px: tuple[int, in
 
 
 def _cell_size(sections: Sequence[Section], tile_px: tuple[int, int]) -> tuple[int, int]:
-    """Return height and width of a tile with the longest caption and the gaps."""
+    """Return the height and width of a tile together with the longest caption and the gaps."""
     lines = max((tile.caption.count("\n") + 1 for section in sections for tile in section.tiles), default=0)
     return tile_px[0] + lines * CAPTION_LINE_PX + GAP_PX, tile_px[1] + GAP_PX
 
 
 def _corners(top: int, columns: int, cell_px: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield top and left of each tile of a section, row by row, without end. top: of the first row."""
+    """Yield the top and left of each tile of a section, row by row. It never ends. top: of the first row."""
     for row in count():
         for column in range(columns):
             yield top + row * cell_px[0], GAP_PX + column * cell_px[1]

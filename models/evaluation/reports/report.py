@@ -34,7 +34,7 @@ class Report(Protocol):
 
 
 def write_report(report: Report, folder: Path, name: str, settings: Mapping[str, object]) -> None:
-    """Write NAME.json and NAME.png. Nothing is written before the contents of both files are complete.
+    """Write NAME.json and NAME.png. The contents of both files are made before the first file is written.
 
     settings: what was measured and how. It goes into the JSON.
     Raises ValueError if a number is not finite.

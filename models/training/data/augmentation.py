@@ -1,8 +1,8 @@
 """Canvases -> the augmented crops that a network is trained on.
 
-A single warp does all geometry: flip, rotation, scale, shift, and the cut to the network's input size. So the pixels of
-a face are interpolated once. Then the crop is degraded as a camera or a messaging service might: low resolution, blur,
-grey, contrast and brightness, JPEG. Each kind of degradation is applied with its own probability.
+A single warp does the whole geometry: flip, rotation, scale, shift, and the cut to the network's input size. So the
+pixels of a face are interpolated only once. Then the crop is degraded, as a camera or a messaging service may do: low
+resolution, blur, grey, contrast and brightness, JPEG. Each kind of degradation has its own probability.
 
 OpenCV on uint8 makes about 5,000 crops a second on one core. A step of training needs far fewer.
 """
@@ -73,11 +73,10 @@ NO_AUGMENTATION = Augmentation(
 class Augmenter:
     """Cuts crops out of canvases, and augments them.
 
-    canvas: what a canvas shows.
-    target: what a crop shows.
-    Raises DatasetError if only one of `canvas` and `target` is cut by five landmarks, and the other by a box. A canvas
-    does not hold the position of the box relative to the landmarks. Raises DatasetError if a crop has a larger margin
-    than the canvas.
+    canvas: the alignment of the canvases.
+    target: the alignment of the crops.
+    Raises DatasetError if one of the two is by five landmarks and the other by a box: a canvas does not hold the
+    position of the box relative to the landmarks. Raises DatasetError if a crop has a larger margin than a canvas.
     """
 
     canvas: FivePointAlignment | BoxAlignment
@@ -87,9 +86,9 @@ class Augmenter:
     def __post_init__(self) -> None:
         if self.canvas.kind != self.target.kind:
             raise DatasetError(
-                f"The prepared faces are cut as {self.canvas.kind}, and a model takes {self.target.kind}. Prepare the "
-                f"photographs with --crop {self.target.kind}, take another model, or train by triplets without a "
-                "model."
+                f"The prepared faces are cut as {self.canvas.kind}, and the model takes {self.target.kind}. Prepare "
+                f"the photographs with --crop {self.target.kind}, use another model, or use a recipe of triplets, "
+                "which needs no teacher."
             )
         if isinstance(self.canvas, BoxAlignment) and isinstance(self.target, BoxAlignment):
             _require_margin(self.canvas.margin, self.target.margin)
@@ -104,13 +103,13 @@ class Augmenter:
         return crops
 
     def _draw_transform(self, rng: np.random.Generator) -> Transform:
-        """Draw a transform from canvas to crop: canvas -> template, change around its centre, template -> crop."""
+        """Draw a transform: canvas -> template, random change around the centre, template -> crop."""
         settings = self.augmentation
         stds = [np.deg2rad(settings.rotation_std_degrees), settings.scale_std]
-        # A rare draw beyond 0.5 (29 degrees, or a scale of 1.65) is cut off.
+        # Rare draws are limited to 0.5: 29 degrees, or a scale of 1.65.
         angle, log_scale = rng.normal(0, stds).clip(-0.5, 0.5)
-        # A rotation with a scale is a complex factor. Its matrix is [[real, -imag], [imag, real]]. The mirror image
-        # changes the sign of x before it, so of the first column.
+        # A rotation with a scale is a complex factor. Its matrix is [[real, -imag], [imag, real]]. A flip comes before
+        # it and changes the sign of x, so it changes the sign of the first column.
         factor = np.exp(log_scale + 1j * angle)
         sign = -1.0 if rng.random() < settings.flip else 1.0
         linear = np.array([[sign * factor.real, -factor.imag], [sign * factor.imag, factor.real]])
@@ -140,8 +139,8 @@ class Augmenter:
 def _require_margin(canvas: float, crop: float) -> None:
     if crop > canvas:
         raise DatasetError(
-            f"The prepared faces are boxes with a margin of {canvas:g}, and a model takes a margin of {crop:g}, which "
-            "they do not show. Take another model."
+            f"The prepared faces are boxes with a margin of {canvas:g}, and the model needs a margin of {crop:g}. The "
+            "prepared faces do not show that much. Use another model."
         )
 
 

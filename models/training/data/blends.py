@@ -1,8 +1,8 @@
 """Blends of two faces: more training pictures for distillation, without more photographs.
 
-A network that is trained on thirty thousand faces a hundred times learns these faces by heart. The mean of two aligned
-faces looks like a face of a person who does not exist. The teacher's embedding of a blend is as good a target as that
-of a photograph, so the network learns more of what the teacher has learned.
+A network that sees the same thirty thousand faces a hundred times memorises them. The mean of two aligned faces looks
+like a face of a person who does not exist. The teacher can embed such a blend as well as a photograph. So blends are
+additional training data, and the network learns more from the teacher.
 
 Sources: mixup, Zhang et al., 2018; for distillation, "a good teacher is patient and consistent", Beyer et al., 2022.
 """
@@ -24,7 +24,7 @@ class BlendSettings:
 
     count: how many different blends there are.
     share: the share of blends in a batch, on average.
-    min_weight: the least weight of each of the two faces. With less, a blend is nearly the other face.
+    min_weight: the smallest weight of each of the two faces. With a smaller weight, a blend is nearly the other face.
     """
 
     count: int = 0
@@ -34,11 +34,11 @@ class BlendSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blends:
-    """Weighted means of two canvases each. A blend is computed when it is read.
+    """Blends: each is the weighted mean of two canvases. A blend is computed when it is read.
 
     canvases: (n, h, w, 3) uint8.
     first, second: (m,) int64, rows of `canvases`.
-    weights: (m,) float32, of the first. The second has the rest to 1.
+    weights: (m,) float32, the weights of the first canvases. The second canvas has the weight 1 - weight.
     """
 
     canvases: Crops
@@ -59,10 +59,10 @@ class Blends:
 def make_blends(
     canvases: Crops, probabilities: NDArray[np.float64], settings: BlendSettings, rng: np.random.Generator
 ) -> Blends:
-    """Return `settings.count` blends. They depend on the state of `rng` only.
+    """Return `settings.count` blends. They depend only on the arguments and the state of `rng`.
 
     canvases: (n, h, w, 3) uint8.
-    probabilities: (n,) float64, of each canvas to be a face of a blend. Their sum is 1.
+    probabilities: (n,) float64, the probability of each canvas to be drawn for a blend. Their sum is 1.
     """
     first, second = (rng.choice(len(canvases), settings.count, p=probabilities) for _ in range(2))
     weights = rng.uniform(settings.min_weight, 1 - settings.min_weight, settings.count).astype(np.float32)
@@ -71,7 +71,7 @@ def make_blends(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CanvasesWithBlends:
-    """The canvases of `blends`, then the blends: row n is the first blend if there are n canvases."""
+    """The canvases of `blends`, and after them the blends. If there are n canvases, row n is the first blend."""
 
     blends: Blends
 

@@ -15,7 +15,7 @@ Labels: TypeAlias = NDArray[np.int64]
 
 
 class Canvases(Protocol):
-    """Canvases of one size. They are in memory, or computed when they are read."""
+    """Canvases of one size. They are in memory, or each is computed when it is read."""
 
     def __len__(self) -> int: ...
 

@@ -31,14 +31,14 @@ from service.model_files.card import BoxAlignment, FivePointAlignment
 class FaceSet:
     """Faces in memory, row by row.
 
-    A source is a place that photographs were collected from. Sources differ in the size and the crop of their
-    photographs, so a network can learn the source instead of the person.
+    A source is a data set that photographs were collected from. Sources differ in the size and the crop of their
+    photographs. So a network can learn the source instead of the person.
 
     canvases: (n, h, w, 3) uint8 RGB.
     people: (n,) int64, the person of each face: a position in `names`.
     sources: (n,) int64, the source of each face: a position in `source_names`.
     names, source_names: of the whole prepared set. Some of them may have no face here.
-    alignment: what a canvas shows.
+    alignment: of the canvases.
     """
 
     canvases: Crops
@@ -70,19 +70,22 @@ class FaceSet:
     def split_people(self, share: float, seed: int) -> tuple["FaceSet", "FaceSet"]:
         """Return the faces to train on, and the faces of the held-out people.
 
-        share: of the people, to hold out.
-        seed: draws these people. The draw depends on `names` only, so it is the same if some faces are left out. With
-        a name more, other people are drawn.
+        The draw depends only on `seed` and on the number of `names`. So it is the same if some faces are left out. If
+        `names` gets one more name, other people are drawn.
+
+        share: the share of the people that is held out.
+        seed: of the recipe.
         Raises DatasetError if one of the two sets would be empty.
         """
         count = round(share * len(self.names))
-        # The seed alone, without a purpose: published models name the people that this draw held out.
+        # This draw uses the seed alone, without a purpose (`random_streams.py`): it must stay as it was, because the
+        # cards of published models are measured on the people that it held out.
         drawn = np.random.default_rng(seed).permutation(len(self.names))[:count]
         training, held_out = self.split_off(drawn)
         if not len(training) or not len(held_out):
             raise DatasetError(
-                f"{share:g} of {len(self.names)} people cannot be held out: {len(training)} faces would be left to "
-                f"train on, and {len(held_out)} to evaluate. Prepare the photographs of more people."
+                f"A share of {share:g} of {len(self.names)} people cannot be held out: {len(training)} faces would be "
+                f"left to train on, and {len(held_out)} to evaluate on. Prepare the photographs of more people."
             )
         return training, held_out
 
@@ -95,15 +98,15 @@ class FaceSet:
         absent = len(set(names)) - len(named.names_with_faces)
         if absent or not names or not len(others):
             raise DatasetError(
-                f"{absent} of the {len(names)} named people have no face in the set, and "
-                f"{len(others.names_with_faces)} other people have one. Give the set and the names of the same run."
+                f"{absent} of the {len(names)} named people have no face in the set. {len(others.names_with_faces)} "
+                "other people have a face. Give the set and the names of the same run."
             )
         return others, named
 
     def split_off(self, people: Labels) -> tuple["FaceSet", "FaceSet"]:
         """Return the faces of all other people, and the faces of these people.
 
-        The two sets are copies. So a caller who drops the whole set needs no more memory than before.
+        The two sets are copies. So the memory of the whole set can be freed.
 
         people: (m,) int64, positions in `names`.
         """
@@ -118,7 +121,8 @@ class FaceSet:
         people = np.unique(self.people)
         if count > len(people):
             raise DatasetError(
-                f"{count} people are needed, and {len(people)} have faces. Prepare more people, or take a lower number."
+                f"{count} people are needed, and {len(people)} have faces. Prepare the photographs of more people, or "
+                "use a recipe with fewer training_people."
             )
         drawn = random_stream(seed, Purpose.TRAINING_PEOPLE).permutation(people)[:count]
         return self.select_rows(np.isin(self.people, drawn))
@@ -134,7 +138,7 @@ def _check_labels(field: str, labels: Labels, length: int, names: int) -> None:
 def load_face_set(folder: Path, done: Callable[[], object], leave_out: Collection[Flag] = ()) -> FaceSet:
     """Return the faces that `facenet-models prepare` wrote.
 
-    done: is called after each shard.
+    done: called after each shard.
     leave_out: faces with one of these flags are left out. The names stay those of the whole set.
     Raises DatasetError if the set is not complete, or if a shard is damaged.
     """
@@ -149,8 +153,8 @@ def load_face_set(folder: Path, done: Callable[[], object], leave_out: Collectio
             faces.people[row] = bisect_left(description.people, sample.origin.person)
             faces.sources[row] = bisect_left(description.sources, sample.origin.source)
 
-    # Each thread decodes the canvases of a shard to their rows of the arrays, so no face is in memory twice. The
-    # decoder of OpenCV releases the interpreter lock.
+    # Each thread decodes the canvases of a shard directly into the rows of the arrays. So no face is in memory twice.
+    # The decoder of OpenCV releases the interpreter lock.
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(fill, description.shards, accumulate([0, *counts[:-1]])):
             done()

@@ -1,10 +1,10 @@
-"""Make batches in threads, ahead of the steps that take them: draw, cut and augment.
+"""Make batches in threads, before the steps need them: draw, cut and augment.
 
-The batch of a step depends on the seed of the recipe and the number of the step only. So a run that continues from a
-checkpoint gets the batches that it would have had.
+The batch of a step depends only on the seed of the recipe and the number of the step. So a run that continues from a
+checkpoint gets the same batches as a run without a stop.
 
-Threads can share the work, because OpenCV releases the interpreter lock. A single thread makes many times the crops
-that a step on a CPU takes.
+Threads can share the work, because OpenCV releases the interpreter lock. On a CPU one thread is enough: it makes crops
+many times faster than the network takes them.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ from models.training.random_streams import Purpose, random_stream
 from service.domain.face import Crops
 
 BATCHES_AHEAD = 3
-"""How many batches are prepared ahead, or as many as there are threads if that is more.
+"""How many batches are made in advance. If there are more threads than this, it is the number of threads.
 
 With three, a slow batch does not delay a step.
 """
@@ -31,8 +31,8 @@ With three, a slow batch does not delay a step.
 class Batch:
     """The faces of a step.
 
-    crops: (m, h, w, 3) uint8, this process's share of the batch.
-    rows: (n,) int64, the canvases of the whole batch, of all processes.
+    crops: (m, h, w, 3) uint8, the share of this process.
+    rows: (n,) int64, the rows of the canvases of the whole batch, of all processes.
     """
 
     crops: Crops
@@ -55,14 +55,14 @@ class BatchLoader:
 
     def make_batch(self, step: int) -> Batch:
         """Return the batch of a step. It is the same in every call."""
-        # Every process draws the same rows, and augments its share with random numbers of its own.
+        # Every process draws the same rows. Each process augments its share with its own random numbers.
         rows = self.draw_rows(random_stream(self.seed, Purpose.BATCH, step))
         share = [self.canvases[row] for row in self.world.share(rows)]
         rng = random_stream(self.seed, Purpose.AUGMENTATION, step, self.world.rank)
         return Batch(self.augmenter.augment(share, rng), rows)
 
     def batches(self, start: int, end: int, threads: int = 1) -> Iterator[Batch]:
-        """Yield the batches of the steps from `start` to `end`, without `end`, in order.
+        """Yield the batches of the steps from `start` to `end - 1`, in order.
 
         threads: how many threads make batches.
         """

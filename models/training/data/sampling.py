@@ -1,6 +1,7 @@
 """Draw the faces of a batch for objectives that can use any faces. Batches for triplets are in `triplet_batches.py`.
 
-A person with many faces is drawn more often than a person with few, but not in proportion to their number.
+A person with many faces is drawn more often than a person with few faces. But a person with twice as many faces is
+drawn less than twice as often.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from models.training.data.canvases import Labels, Rows
 class FaceSampler:
     """Draws different faces, each with its own probability.
 
-    probabilities: (n,) float64, of each face to be the first of a batch. Their sum is 1.
+    probabilities: (n,) float64, the probability of each face to be the first of a batch. Their sum is 1.
     """
 
     probabilities: NDArray[np.float64]
@@ -34,7 +35,7 @@ class FaceSampler:
             raise TrainingError(
                 f"A batch takes {batch_size} faces, and there are {len(people)} to train on. Prepare more photographs."
             )
-        # Each of a person's k faces has the weight k ** (exponent - 1), so the person has k ** exponent.
+        # Each face of a person with k faces has the weight k ** (exponent - 1). So the person has k ** exponent.
         weights = np.bincount(people)[people] ** (exponent - 1)
         return cls(weights / weights.sum(), batch_size)
 

@@ -31,17 +31,17 @@ class Objective(Protocol):
 
     @property
     def head(self) -> nn.Module:
-        """Weights that are trained with the network and not exported, such as a classifier's. Most have none."""
+        """Weights that are trained with the network and not exported, such as class centres. Most have no weights."""
         ...
 
     def draw_rows(self, rng: np.random.Generator) -> Rows:
-        """Return the rows of one batch. They depend on the state of `rng` only."""
+        """Return the rows of one batch. They depend only on the state of `rng`."""
         ...
 
     def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
         """Return the loss of a batch.
 
         embeddings: (n, d) float32, unit length.
-        rows: (n,) int64, which canvases were embedded.
+        rows: (n,) int64, the rows of the canvases that were embedded.
         """
         ...

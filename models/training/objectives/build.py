@@ -30,7 +30,7 @@ from service.domain.embedding import Embeddings
 EmbedByTeacher = Callable[[str, Canvases, tuple[NDArray[np.generic], ...]], Embeddings]
 """Embeds canvases by a teacher (`teacher.py`).
 
-It takes the name of the teacher in the zoo, the canvases, and the arrays that they are made of. It returns (n, d)
+It takes the name of the teacher in the catalogue, the canvases, and the arrays that they are made of. It returns (n, d)
 float32.
 """
 

@@ -1,9 +1,9 @@
 """Classification with a margin: ArcFace (Deng et al., 2019) and CosFace (Wang et al., 2018).
 
-Each person is a class with a centre on the unit sphere. Before the softmax, a margin makes a face less similar to the
-centre of its class: ArcFace adds it to the angle between them, CosFace subtracts it from their cosine. So the classes
-keep a distance from each other. The centres are not exported. A network can learn by this objective only, or begin with
-it and then learn by triplets.
+Each person is a class. The centre of a class is a unit vector. Before the softmax, a margin makes a face less similar
+to the centre of its class: ArcFace adds the margin to the angle between them, CosFace subtracts the margin from their
+cosine. So the classes are separated by a margin. The centres are not exported. A network can be trained only by this
+objective, or first by this objective and then by triplets.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class ClassificationObjective:
     head: nn.Module
 
     def draw_rows(self, rng: np.random.Generator) -> Rows:
-        """Draw different faces. People with many faces count for less than their number."""
+        """Draw different faces (`FaceSampler`)."""
         return self.sampler.draw(rng)
 
     def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
@@ -65,10 +65,10 @@ def _build(
 
     create_head: takes the number of classes, and the dimension of the embeddings.
     """
-    # The numbers of people have gaps where a person is held out. The classes are numbered without gaps.
+    # A held-out person leaves a gap in the numbers of people. The numbers of classes have no gaps.
     people, classes = np.unique(faces.people, return_inverse=True)
     head = create_head(len(people), recipe.dimension)
-    # A generator of its own: the processes of a run, and two runs of a recipe, must begin with the same centres.
+    # A separate generator: all processes of a run, and all runs of a recipe, must begin with the same centres.
     generator = torch_random_stream(recipe.seed, Purpose.CLASS_CENTRES)
     for centres in head.parameters():
         nn.init.normal_(centres, std=settings.centre_std, generator=generator)

@@ -1,10 +1,10 @@
 """Distillation: the network learns to return the embeddings of a teacher. It needs no labels.
 
-For any view of a face, the embedding of the network should equal the teacher's embedding of the clean face. The loss
-has two terms. `1 - cos` pulls each embedding to the place that the teacher gives it. The second term compares the
-cosines within the batch, so that distances between faces stay the same (relational knowledge distillation, Park et al.,
-2019). That keeps the meaning of the threshold 1.242, and makes the network's probes comparable with a gallery of the
-teacher.
+For any augmented crop of a face, the embedding of the network should equal the teacher's embedding of the face without
+augmentation. The loss has two terms. The first, `1 - cos`, moves each embedding towards the teacher's embedding. The
+second compares the cosines within the batch (relational knowledge distillation, Park et al., 2019). It keeps the
+distances between faces the same as with the teacher. So the threshold 1.242 keeps its meaning, and probes of the
+network can be compared with a gallery of the teacher.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from service.domain.embedding import Embeddings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistillationObjective:
-    """Pulls the embedding of each face to the embedding of the teacher.
+    """Moves the embedding of each face towards the embedding of the teacher.
 
     teacher_embeddings: (n, d) float32, of each canvas.
     similarity_weight: the weight of the second term of the loss.
@@ -34,7 +34,7 @@ class DistillationObjective:
     head: nn.Module = field(default_factory=nn.Identity)
 
     def draw_rows(self, rng: np.random.Generator) -> Rows:
-        """Draw different faces. People with many faces count for less than their number."""
+        """Draw different faces (`FaceSampler`)."""
         return self.sampler.draw(rng)
 
     def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
@@ -44,7 +44,9 @@ class DistillationObjective:
 
 
 def distillation_loss(embeddings: Tensor, teacher: Tensor, similarity_weight: float) -> ObjectiveLoss:
-    """Return `mean(1 - cos) + similarity_weight * mean((S_network - S_teacher)^2)`, S the matrix of cosines.
+    """Return `mean(1 - cos) + similarity_weight * mean((S_network - S_teacher)^2)`.
+
+    S is the matrix of the cosines between all faces of the batch.
 
     embeddings, teacher: (n, d) float32, unit length, of the same faces.
     """
@@ -60,5 +62,5 @@ def one_minus_cosine(embeddings: Tensor, teacher: Tensor) -> Tensor:
 
 
 def similarity_error(embeddings: Tensor, teacher: Tensor) -> Tensor:
-    """Return the mean square difference between the cosines within each set. Each is (n, d), unit length."""
+    """Return the mean square difference of the cosines within the two sets. Each set is (n, d), unit length."""
     return (embeddings @ embeddings.T - teacher @ teacher.T).square().mean()

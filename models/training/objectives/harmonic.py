@@ -1,9 +1,9 @@
-"""Harmonic embeddings (the appendix of FaceNet): a new network whose embeddings compare with those of an old network.
+"""Harmonic embeddings (the appendix of FaceNet): train a network whose embeddings are compatible with an old network.
 
 A batch is embedded by two networks: v1, which is fixed, and v2, which is in training. Triplets are mined among all
-these embeddings, so anchor, positive and negative may each come from v1 or v2. The paper trains by these triplets only;
-its v2 is the better network. A small v2 leaves v1 for what it learned by heart about the people it is trained on. A
-distillation loss beside the triplets keeps it near v1.
+these embeddings, so anchor, positive and negative may each come from v1 or v2. The paper uses only these triplets, and
+its v2 is the better network. A v2 that is smaller than v1 memorises the people of the training set, and its embeddings
+move away from v1. So a distillation loss is added, which keeps v2 near v1.
 """
 
 from dataclasses import dataclass, field
@@ -41,11 +41,11 @@ class HarmonicObjective:
     head: nn.Module = field(default_factory=nn.Identity)
 
     def draw_rows(self, rng: np.random.Generator) -> Rows:
-        """Draw some people with many faces each, and random negatives."""
+        """Draw some people with many faces each, and random negatives (`TripletBatches`)."""
         return self.batches.draw(rng)
 
     def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
-        """Return the mean loss of the mixed triplets with a part of v2, plus the weighted distillation loss."""
+        """Return the mean loss of the triplets that are not only of v1, plus the weighted distillation loss."""
         v1 = torch.from_numpy(self.v1_embeddings[rows]).to(embeddings.device)
         people = torch.from_numpy(self.people[rows]).to(embeddings.device).repeat(2)
         stacked = torch.cat([embeddings, v1])

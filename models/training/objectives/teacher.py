@@ -1,8 +1,8 @@
 """The embeddings that a teacher gives a set of canvases.
 
-The embedding of a face is the mean of the embeddings of its clean crop and of the mirror image, at length 1. Embeddings
-are computed once for a set of faces and kept in files, so an interrupted run continues with the file that is missing. A
-teacher for a phone needs 7 ms for each of the two crops on one core.
+Two crops of a face are embedded: the crop without augmentation, and its mirror image. The result is the mean of the two
+embeddings, scaled to unit length. Embeddings are computed once for a set of faces and kept in files. So an interrupted
+run continues with the first missing file. A small teacher, such as `sface`, needs 7 ms for each crop on one core.
 """
 
 import hashlib
@@ -33,8 +33,8 @@ FACES_PER_FILE = 4096
 class TeacherRequest:
     """The canvases to embed.
 
-    alignment: what a canvas shows.
-    made_of: the arrays that the canvases are made of. They identify the files with the embeddings.
+    alignment: of the canvases.
+    made_of: the arrays that the canvases are made of. Their hash is in the name of the folder with the embeddings.
     """
 
     canvases: Canvases
@@ -56,21 +56,21 @@ class TeacherRequest:
 
 
 def check_teacher(card: EmbedderCard, dimension: int) -> None:
-    """Raise TrainingError if the teacher's embeddings have another dimension than the network's."""
+    """Raise TrainingError if the embeddings of the teacher and of the network have different dimensions."""
     if card.dimension != dimension:
         raise TrainingError(
-            f"{card.name} gives embeddings of {card.dimension} dimensions, and the network of the recipe {dimension}. "
-            "Use a teacher and a network of the same dimension."
+            f"{card.name} gives embeddings of {card.dimension} dimensions, and the network of the recipe has "
+            f"{dimension}. Use a teacher and a network of the same dimension."
         )
 
 
 def teacher_embeddings(
     teacher: ModelFile[EmbedderCard], request: TeacherRequest, cache: Path, done: Callable[[], object]
 ) -> Embeddings:
-    """Return the embedding of each canvas, (n, d) float32. Computes those that `cache` does not hold.
+    """Return the embedding of each canvas, (n, d) float32. Only embeddings that `cache` does not hold are computed.
 
-    cache: the folder for the folders with embeddings.
-    done: is called after each file.
+    cache: the parent of the folders with embeddings.
+    done: called after each file.
     """
     folder = cache / f"targets-{teacher.card.id[:16]}-{request.key}"
     augmenter = Augmenter(request.alignment, teacher.card.alignment, NO_AUGMENTATION)
@@ -86,7 +86,7 @@ def teacher_embeddings(
 
 
 def _embed_file(teacher: OnnxEmbedder, augmenter: Augmenter, canvases: Canvases, number: int) -> Iterator[Embeddings]:
-    rng = np.random.default_rng()  # without augmentation nothing depends on it
+    rng = np.random.default_rng()  # the crops do not depend on it, because nothing is augmented
     end = min((number + 1) * FACES_PER_FILE, len(canvases))
     for start in range(number * FACES_PER_FILE, end, FACES_PER_CALL):
         rows = range(start, min(start + FACES_PER_CALL, end))

@@ -15,7 +15,7 @@ from models.training.objectives.triplet_mining import SemiHardMiner
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TripletObjective:
-    """Pulls the faces of one person together, and pushes the faces of other people away.
+    """Makes the distances within a person smaller than the distances to other people.
 
     people: (n,) int64, the person on each canvas.
     """
@@ -27,11 +27,11 @@ class TripletObjective:
     head: nn.Module = field(default_factory=nn.Identity)
 
     def draw_rows(self, rng: np.random.Generator) -> Rows:
-        """Draw some people with many faces each, and random negatives."""
+        """Draw some people with many faces each, and random negatives (`TripletBatches`)."""
         return self.batches.draw(rng)
 
     def loss(self, embeddings: Tensor, rows: Rows) -> ObjectiveLoss:
-        """Return the mean loss of the mined triplets. It is 0 if there is none."""
+        """Return the mean loss of the mined triplets, or 0 if there is no triplet."""
         people = torch.from_numpy(self.people[rows]).to(embeddings.device)
         triplets = self.miner.mine(embeddings.detach(), people)
         journal_values = {"triplets": float(len(triplets)), "pairs_with_a_negative": triplets.share_with_negative}

@@ -18,7 +18,7 @@ MARGIN_SQ_L2 = 0.2
 SQUARED_L2 = LpDistance(power=2, normalize_embeddings=False)
 """Squared L2 distances of (n, d) and (m, d): (n, m).
 
-It computes in float32 under autocast too. A distance that is computed as a product of bfloat16 is wrong by 0.01.
+It computes in float32, even under autocast. A distance that is computed as a product in bfloat16 has an error of 0.01.
 """
 
 
@@ -38,8 +38,8 @@ class Triplets(Protocol):
 def triplet_loss(embeddings: Tensor, triplets: Triplets, margin_sq_l2: float = MARGIN_SQ_L2) -> Tensor:
     """Return the mean loss of the triplets that violate the margin. The paper has the sum.
 
-    A batch gives between 0 and 70,000 triplets, and fewer as training continues. With a sum, the size of a step would
-    change by the same factor. With the mean, a learning rate means the same during the whole run.
+    A batch gives between 0 and 70,000 triplets, and their number falls during training. With a sum, the size of a step
+    would fall by the same factor. With the mean, a learning rate has the same effect during the whole run.
 
     embeddings: (n, d) float32, unit length.
     Returns () float32. It is 0, with a gradient of 0, if there is no triplet.

@@ -1,14 +1,14 @@
 """The choice of triplets in a batch (FaceNet, section 3.2).
 
 The miner takes all anchor-positive pairs of one large batch. For each pair it takes the nearest semi-hard negative:
-`d(a, p) < d(a, n) < d(a, p) + margin`. The hardest negatives of all are nearer than the positive. In an untrained
-network they make all embeddings collapse into a single point.
+`d(a, p) < d(a, n) < d(a, p) + margin`. Hard negatives are nearer to the anchor than the positive. They are not used,
+because in an untrained network they make all embeddings collapse into a single point.
 
 Harmonic embeddings (the appendix of the paper) mix the embeddings of a fixed network, v1, with the embeddings of the
 network in training, v2. The batch is then the two sets stacked, (2 n, d), with the people repeated. So anchor, positive
-and negative may each come from v1 or v2. The two embeddings of one photograph are a pair like any other pair. The label
-of that pair is never wrong, and it is the pair that counts if a probe of v2 is searched in a gallery of v1.
-`MinedTriplets.drop_fixed` then drops the triplets that lie in v1 only.
+and negative may each come from v1 or v2. The two embeddings of one photograph are an anchor-positive pair too. The
+label of this pair is never wrong. Such pairs teach v2 to find its probes in a gallery of v1. Then
+`MinedTriplets.drop_fixed` drops the triplets that are only of v1.
 """
 
 from collections.abc import Callable
@@ -55,8 +55,8 @@ class MinedTriplets:
     def drop_fixed(self, fixed: Tensor) -> "MinedTriplets":
         """Return the triplets with at least one row that is not fixed.
 
-        A dropped triplet does not count as a pair either. Its loss is a constant, and the loss is a mean, so it would
-        make the gradient of the other triplets smaller.
+        The loss of a dropped triplet is a constant. The loss of the batch is a mean, so a constant would make the
+        gradient of the other triplets smaller. A dropped triplet does not count in `pairs` either.
 
         fixed: (n,) bool on the same device, True for a row that no gradient changes.
         """
@@ -66,14 +66,17 @@ class MinedTriplets:
 
 
 def all_positives(distances: Tensor, same_person: Tensor) -> Tensor:  # noqa: ARG001  # the signature of SelectPositives
-    """Select all anchor-positive pairs. They are more stable than the hardest, and a little faster at first (3.2)."""
+    """Select all anchor-positive pairs. The paper found this more stable than the hardest positives (section 3.2)."""
     return same_person
 
 
 def hardest_positive(distances: Tensor, same_person: Tensor) -> Tensor:
-    """Select the furthest positive of each anchor, which is the paper's alternative. A tie selects one of them."""
+    """Select the furthest positive of each anchor, which is the paper's alternative.
+
+    If several are equally far, one of them is selected.
+    """
     furthest = distances.masked_fill(~same_person, -torch.inf).argmax(dim=1, keepdim=True)
-    # argmax returns a row for an anchor without a positive too, so `& same_person` removes that pair.
+    # For an anchor without a positive, argmax also returns a column. `& same_person` removes that pair.
     return torch.zeros_like(same_person).scatter(1, furthest, value=True) & same_person
 
 
@@ -82,8 +85,8 @@ class SemiHardMiner:
     """Chooses the triplets of a batch. The negatives are always semi-hard.
 
     The miner of pytorch-metric-learning lists every possible triplet: 120 million in a batch of 1,800. This miner sorts
-    the negatives of an anchor once, and searches them for each positive of the anchor. It takes O(n^2 log n) time, and
-    O(n) memory beside the triplets.
+    the negatives of an anchor once. For each positive of the anchor it then makes a binary search. It needs
+    O(n^2 log n) time, and O(n) memory in addition to the triplets.
 
     select_positives: which anchor-positive pairs are used.
     """
@@ -107,8 +110,8 @@ class SemiHardMiner:
                 "and start again with --out another folder."
             )
         rows = torch.arange(len(embeddings), device=embeddings.device)
-        # The distances of a batch of 1,800, as computed and sorted, and their order take 52 MB if all anchors are mined
-        # at once, and four times that for twice the faces. With a chunk of anchors, memory grows with the batch only.
+        # Mining needs the distances, the sorted distances and their order. With all anchors at once, this is 52 MB for
+        # a batch of 1,800, and four times as much for twice the faces. With chunks of anchors, it grows linearly.
         chunks = [self._mine_anchors(anchors, embeddings, people) for anchors in torch.split(rows, ANCHORS_PER_CHUNK)]
         return MinedTriplets(
             torch.cat([chunk.anchors for chunk in chunks]),
@@ -121,16 +124,16 @@ class SemiHardMiner:
         """Return the triplets with these anchors. rows: (r,) int64."""
         distances = SQUARED_L2(embeddings[rows], embeddings)
         same_person = people[rows, None] == people
-        # Sort the negatives of each anchor once, O(n log n). Each positive then finds its negative by binary search,
-        # O(log n). Faces of the same person stand at the end, infinitely far, so they are never a negative.
+        # Sort the negatives of each anchor once, O(n log n). The negative of each positive is then found by binary
+        # search, O(log n). Faces of the same person count as infinitely far, so they are never a negative.
         sorted_distances, order = distances.masked_fill(same_person, torch.inf).sort(dim=1)
         is_anchor = rows[:, None] == torch.arange(len(people), device=rows.device)
         anchors, positives = self.select_positives(distances, same_person & ~is_anchor).nonzero(as_tuple=True)
         d_ap = distances[anchors, positives]
         nearest = _first_greater(sorted_distances, anchors, d_ap)
-        # `nearest` is beyond the positive. If it is beyond the margin too, all further negatives are, and all nearer
-        # negatives are nearer than the positive: then the pair has no semi-hard negative, and gives no triplet. Any
-        # other negative would have a loss of 0, or be a hard negative, which makes the network collapse.
+        # `nearest` is the first negative that is further than the positive. If it is also outside the margin, the pair
+        # has no semi-hard negative, and no triplet is made. All further negatives would have a loss of 0. All nearer
+        # negatives are hard negatives.
         semi_hard = sorted_distances[anchors, nearest] < d_ap + self.margin_sq_l2
         negatives = order[anchors[semi_hard], nearest[semi_hard]]
         return MinedTriplets(rows[anchors[semi_hard]], positives[semi_hard], negatives, len(anchors))
@@ -139,15 +142,15 @@ class SemiHardMiner:
 def _first_greater(sorted_rows: Tensor, rows: Tensor, limits: Tensor) -> Tensor:
     """Return the column of the first value in `sorted_rows[rows[i]]` that is greater than limits[i].
 
-    The column always exists: the distance of an anchor to itself counts as infinite.
+    Such a column always exists, because the distance of an anchor to itself counts as infinite.
 
     sorted_rows: (r, n) float32, each row ascending.
     rows: (k,) int64, ascending.
     limits: (k,) float32.
     Returns (k,) int64.
     """
-    # searchsorted takes one row of limits for each sorted row. So the limits go into a table: one row for each anchor,
-    # as wide as the largest number of pairs of an anchor. `column` numbers the pairs of each anchor 0, 1, ...
+    # searchsorted needs one row of limits for each sorted row. So the limits are put into a table with one row for each
+    # anchor. Its width is the largest number of pairs of an anchor. `column` numbers the pairs of each anchor 0, 1, ...
     counts = rows.bincount(minlength=len(sorted_rows))
     column = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
     table = limits.new_zeros(len(sorted_rows), int(counts.max()))

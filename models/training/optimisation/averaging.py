@@ -1,4 +1,4 @@
-"""The moving average of the weights. It changes less between steps than the weights. It is evaluated and exported."""
+"""The moving average of the weights. It is evaluated and exported. It changes less between steps than the weights."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -21,13 +21,13 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Move the average towards the weights after a step. step: how many steps were before this one."""
+        """Move the average towards the weights. Call it after each step. step: the number of the step, from 0."""
         new_share = 1 - min(self._settings.decay, (1 + step) / (self._settings.warm_up + step))
         for average, current in zip(_state(self.network), _state(network), strict=True):
             if average.is_floating_point():
                 average.lerp_(current, new_share)
             else:
-                average.copy_(current)  # a counter, such as the number of batches of a batch normalisation
+                average.copy_(current)  # a counter, such as num_batches_tracked of batch normalisation
 
 
 def _state(network: nn.Module) -> Iterable[Tensor]:

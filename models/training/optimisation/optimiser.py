@@ -10,8 +10,8 @@ from models.training.recipes.settings import OptimiserSettings
 def build_optimiser(settings: OptimiserSettings, modules: Iterable[nn.Module]) -> optim.Optimizer:
     """Return the optimiser of the parameters of these modules."""
     parameters = [parameter for module in modules for parameter in module.parameters()]
-    # Weight decay applies to the weights of convolutions and linear layers only. Biases, and the scales and shifts of
-    # batch normalisation, have one dimension. Nothing is gained if they are pulled to zero.
+    # Weight decay is only for the weights of convolutions and linear layers. Biases, and the scales and shifts of batch
+    # normalisation, have one dimension. Weight decay does not help them.
     kernels = [parameter for parameter in parameters if parameter.ndim > 1]
     others = [parameter for parameter in parameters if parameter.ndim <= 1]
     groups = [

@@ -1,4 +1,7 @@
-"""The learning rate over a run: it rises linearly, stays, and falls along half a cosine. FaceNet lowers it too."""
+"""The learning rate over a run: it rises linearly, stays constant, and falls along half a cosine.
+
+FaceNet also lowers it during training.
+"""
 
 from dataclasses import dataclass
 from math import cos, pi
@@ -8,10 +11,10 @@ from math import cos, pi
 class Schedule:
     """The steps of a run and their learning rates.
 
-    steps: of the whole run.
-    warm_up: over how many steps the rate rises at the start.
-    decay: over which share of the run the rate falls at the end. With 0 it does not fall.
-    final_factor: the factor that it falls to.
+    steps: the number of steps of the whole run.
+    warm_up: the number of steps at the start in which the rate rises.
+    decay: the share of the run, at its end, in which the rate falls. With 0 it does not fall.
+    final_factor: the last factor of the rate.
     """
 
     steps: int

@@ -17,7 +17,7 @@ from models.training.optimisation.schedule import Schedule
 class DistillationSettings:
     """Learn the embeddings of a teacher (`objectives/distillation.py`).
 
-    teacher: a model of the zoo.
+    teacher: the name of a model in the catalogue.
     similarity_weight: the weight of the term on the cosines within a batch.
     blends: the blends of two faces that are added to the faces (`data/blends.py`).
     people_exponent: a person with k faces is drawn in proportion to k ** people_exponent.
@@ -45,9 +45,9 @@ class TripletSettings:
 class ClassSettings:
     """The classes of a classification: one for each person (`objectives/classification.py`).
 
-    scale: the cosines are multiplied by it before the softmax, so it is 1 / temperature.
-    centre_std: the standard deviation of the centres of the classes before the first step. The loss uses only the
-    directions of the centres. So the shorter they are, the more a step turns them.
+    scale: the factor of the cosines before the softmax. It is 1 / temperature.
+    centre_std: the standard deviation of the numbers of the class centres before the first step. The loss uses only the
+    directions of the centres. The shorter a centre is, the more a step changes its direction.
     people_exponent: as in DistillationSettings.
     """
 
@@ -60,7 +60,7 @@ class ClassSettings:
 class ArcFaceSettings:
     """ArcFace (Deng et al., 2019): the margin is added to the angle between a face and the centre of its class.
 
-    margin_degrees: 28.6 in that paper, for millions of faces.
+    margin_degrees: 28.6 in the paper of ArcFace, for millions of faces.
     """
 
     margin_degrees: float = 11.5
@@ -69,9 +69,9 @@ class ArcFaceSettings:
 
 @dataclass(frozen=True, slots=True)
 class CosFaceSettings:
-    """CosFace (Wang et al., 2018): the margin is subtracted from the cosine of that angle.
+    """CosFace (Wang et al., 2018): the margin is subtracted from the cosine between a face and the centre of its class.
 
-    margin_cosine: 0.35 in that paper, for millions of faces.
+    margin_cosine: 0.35 in the paper of CosFace, for millions of faces.
     """
 
     margin_cosine: float = 0.2
@@ -82,8 +82,8 @@ class CosFaceSettings:
 class HarmonicSettings:
     """Triplets that mix the embeddings of a fixed model and of the network in training (`objectives/harmonic.py`).
 
-    fixed_model: a model of the zoo.
-    distillation_weight: the weight of the distillation loss from the fixed model, beside the triplets.
+    fixed_model: the name of a model in the catalogue.
+    distillation_weight: the weight of the distillation loss from the fixed model. It is added to the triplet loss.
     similarity_weight: as in DistillationSettings.
     """
 
@@ -104,12 +104,12 @@ class OptimiserSettings:
     """The optimiser of a recipe.
 
     learning_rate: the highest of the run. The schedule lowers it.
-    clip: the greatest length of a gradient. A longer gradient is shortened to it.
-    initial_accumulator: of AdaGrad: the sum of squared gradients that every weight begins with. 0.1 as in the framework
-    of the paper's time. With PyTorch's default of 0, the first step would change every weight by the whole learning
-    rate, no matter how small its gradient is.
-    betas: of AdamW: the decay of its two averages.
-    momentum: of SGD, in Nesterov's form.
+    clip: the maximum length of the gradient. A longer gradient is scaled down to this length.
+    initial_accumulator: for AdaGrad: the start value of the sum of squared gradients. 0.1 was usual when the paper was
+    written. With PyTorch's default of 0, the first step would change every weight by the whole learning rate, no matter
+    how small its gradient is.
+    betas: for AdamW: the decay rates of its two averages.
+    momentum: for SGD, in Nesterov's form.
     """
 
     name: Literal["adagrad", "adamw", "sgd"]
@@ -126,8 +126,9 @@ class AverageSettings:
     """The moving average of the weights. The averaged network is evaluated and exported.
 
     decay: the share of the old average that a step keeps.
-    warm_up: at the start the decay is lower, so that the average soon has nothing of the random weights. After t steps
-    it is at most (1 + t) / (warm_up + t). With 10 it averages over about the last t / 9 steps.
+    warm_up: at the start the decay is lower, so that the random start weights soon have no effect on the average. After
+    t steps the decay is at most (1 + t) / (warm_up + t). With a warm_up of 10, the average is over about the last t / 9
+    steps.
     """
 
     decay: float = 0.999
@@ -143,18 +144,19 @@ class Recipe:
     """All settings of one training run of `schedule.steps` steps.
 
     batch_size: faces in a step.
-    chunk_size: faces embedded at once with gradients. If below batch_size, gradients are cached (`gradient_cache.py`).
+    chunk_size: how many faces are embedded at once with gradients. If it is smaller than batch_size, gradients are
+    cached (`gradient_cache.py`).
     dimension: of the embeddings.
     begins_with: the recipe whose trained network this recipe starts from. None starts from random weights.
-    last_layer_steps: for how many steps at the start only the last layer is trained.
+    last_layer_steps: the number of steps at the start in which only the last layer is trained.
     evaluate_every: steps between two evaluations on the held-out people.
-    patience: how many evaluations in a row without a better VAL end the run. None ends it by its schedule only. The
-    last network is kept, not the best: VAL of so few people changes more between two evaluations than a network that
-    no longer learns.
+    patience: the run ends after this many evaluations in a row without a better VAL. With None, only the schedule ends
+    the run. The last network is kept, not the best one: on so few people, VAL changes at random from one evaluation to
+    the next.
     held_out_share: the share of the people that is not trained on. With 0, the run is evaluated on the people that it
     trains on.
-    training_people: how many of the people who are not held out are trained on. None takes all.
-    cost, result: what the run took and reached, in words. They change nothing in a run.
+    training_people: the number of people to train on, out of those who are not held out. None takes all.
+    cost, result: the time and the accuracy of the run, in words. They change nothing in a run.
     Raises TrainingError if a batch, a chunk or the run would be empty.
     """
 
@@ -183,4 +185,4 @@ class Recipe:
         counts = {"batch_size": self.batch_size, "chunk_size": self.chunk_size, "schedule.steps": self.schedule.steps}
         for name, count in counts.items():
             if count < 1:
-                raise TrainingError(f"The recipe {self.name} has {name} {count}. It is at least 1.")
+                raise TrainingError(f"The recipe {self.name} has {name} {count}. It must be at least 1.")

@@ -16,7 +16,8 @@ DRAIN_S = 10.0
 class Exchange:
     """Counts the bytes of the body. If the response is ready before the body has arrived, it drains the rest.
 
-    A client that is still sending would see a broken connection otherwise, instead of the response.
+    To drain is to receive and discard. Otherwise a client that is still sending would get a broken connection, and not
+    the response.
 
     receiving: whether the application waits for the client now.
     late: whether the time limit passed before the response started.
@@ -35,7 +36,7 @@ class Exchange:
 
     @property
     def announced_bytes(self) -> int:
-        """The announced length of the body. The limit, if the client does not announce it."""
+        """The announced length of the body: the limit if the client does not announce it, 0 if there is no body."""
         length = self.headers.get("content-length", "")
         if length.isdecimal():
             return int(length)
@@ -53,7 +54,7 @@ class Exchange:
         return message
 
     async def receive_in_time(self) -> Message:
-        """Return the next part of the body. After the time limit, report a disconnect, so that the work ends."""
+        """Return the next part of the body. After the time limit, return a disconnect, so that the work ends."""
         return {"type": "http.disconnect"} if self.late else await self.receive()
 
     async def send_in_time(self, message: Message) -> None:
@@ -62,7 +63,7 @@ class Exchange:
             await self.send(message)
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response. The rest of the body is drained when the client can read all of it."""
+        """Send a part of the response. The rest of the body is drained when the client has the whole response."""
         self.answering = True
         if message["type"] == "http.response.body" and not message.get("more_body", False) and self.body_is_coming:
             await self.send_next({**message, "more_body": True})

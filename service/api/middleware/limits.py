@@ -12,7 +12,7 @@ from service.domain.errors import Overloaded, TimedOut
 
 
 class RequestLimits:
-    """Refuses a request that is too large or one too many, and answers within the time limit."""
+    """Refuses a body if it is too large, or if all bodies together are too large. Answers within the time limit."""
 
     def __init__(self, app: ASGIApp, *, body_bytes: int, body_bytes_in_flight: int, timeout_s: float) -> None:
         self._app = app
@@ -22,7 +22,7 @@ class RequestLimits:
         self._running: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
+        """Refuse the request, or pass it on and wait for the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -37,7 +37,7 @@ class RequestLimits:
         if announced_bytes > self._body_bytes:
             return response_to_http_error(BodyTooLarge())
         if announced_bytes > self._free_bytes:
-            return response_to(Overloaded("Too much is being uploaded. Try again in a moment.", retry_after_s=1))
+            return response_to(Overloaded("Too many bytes are being uploaded. Try again in a moment.", retry_after_s=1))
         return None
 
     def _start(self, scope: Scope, exchange: Exchange) -> asyncio.Task[None]:
@@ -61,8 +61,9 @@ class RequestLimits:
     async def _wait(self, work: asyncio.Task[None], exchange: Exchange) -> Response | None:
         """Wait for the response of the work, or return an error after the time limit.
 
-        Then the work is cancelled only if it waits for the client. Work in a thread cannot be cancelled. If it were no
-        longer awaited, it would no longer count as running, and the next request would start a thread beside it.
+        After the time limit, the work is cancelled only if it waits for the client. Work in a thread cannot be
+        cancelled. If its task were cancelled, the work would no longer count as running, and the next request would
+        start another thread.
         """
         await asyncio.wait({work}, timeout=self._timeout_s)
         if work.done() or exchange.answering:
@@ -72,5 +73,7 @@ class RequestLimits:
         if exchange.receiving:
             work.cancel()
             await asyncio.wait({work})
-        error = TimedOut(f"The request took longer than {self._timeout_s:g} s. Send less at once.", retry_after_s=5)
+        error = TimedOut(
+            f"The request took longer than {self._timeout_s:g} s. Send less in one request.", retry_after_s=5
+        )
         return response_to(error)

@@ -17,7 +17,7 @@ from service.observability.stages import request_stages
 _log = structlog.stdlib.get_logger("service.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLIENT_LEFT = 499
-"""The status in logs and metrics of a request whose client left before its body was complete. Nobody gets it."""
+"""The status if the client left before its body was complete. It is in logs and metrics only: nobody receives it."""
 
 NOT_LOGGED = frozenset({"/livez", "/readyz", "/metrics"})
 
@@ -29,7 +29,7 @@ class RequestObservation:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
+        """Pass the request on, then count and log it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -65,7 +65,7 @@ class RequestObservation:
             await self._app(scope, receive, send_and_note)
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a response and the operator a line
+        except Exception as error:  # noqa: BLE001  # after any error, the client gets a response and the log a line
             _log.error("failed", error=type(error).__name__, at=_places(error))
             if not started:
                 await internal_error()(scope, receive, send)
@@ -82,7 +82,7 @@ def _head_as_get(scope: Scope) -> Scope:
 
 
 def _request_id(scope: Scope) -> str:
-    """Return the client's id if it is harmless, so that the logs of both sides can be joined. Otherwise a new one."""
+    """Return the client's id if it is harmless, otherwise a new id. The logs of both sides can be joined by this id."""
     given = Headers(scope=scope).get("x-request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 

@@ -38,7 +38,7 @@ async def cluster_faces(
     body: Annotated[ClusterBody | None, Depends(optional_body_of(ClusterBody))],
     options: Annotated[ClusterOptions, Query()],
 ) -> ClusteringAnswer:
-    """Group the faces of images, of embeddings, or (with ?collection= and no body) of a collection."""
+    """Cluster faces by person. Send images or embeddings in the body. Or pass ?collection= without a body."""
     read = await _read_faces(services, body, options.collection)
     how = ClusteringOptions(options.method, options.threshold, options.n_clusters, options.together)
     found = await cluster(services.probes, read.faces, how, services.cluster_threads)
@@ -54,7 +54,12 @@ async def cluster_faces(
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """Where a face comes from: an image of the request (and its place there, if it is a photograph), or the gallery."""
+    """Where a face comes from: the request or the gallery.
+
+    image: the position of its image or embedding in the request. None if it comes from the gallery.
+    face: where it is in the photograph. None without a photograph.
+    enrolled: the face in the gallery. None if it comes from the request.
+    """
 
     image: int | None = None
     face: Face | None = None
@@ -63,7 +68,7 @@ class _Origin:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _ReadFaces:
-    """The faces of a request and the origin of each, row by row. notices: one tuple for each image."""
+    """The faces of a request and the origin of each, row by row. notices: what to warn about, for each image."""
 
     faces: FacesToCluster
     origins: list[_Origin]

@@ -1,4 +1,4 @@
-"""Collections: each is a gallery of its own."""
+"""Collections. Each is a gallery of its own: a search is in one collection."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -29,7 +29,7 @@ async def list_collections(services: ServicesDep, page: Annotated[PageOptions, Q
 async def create_collection(
     services: ServicesDep, collection: Id, _options: NoQuery, response: Response
 ) -> CollectionAnswer:
-    """Create a collection: 201. If it exists, nothing changes: 200."""
+    """Create a collection (201). If it exists already, nothing changes (200)."""
     found, is_new = await services.gallery.create_collection(collection)
     response.status_code = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return CollectionAnswer.of(found)
@@ -43,5 +43,5 @@ async def get_collection(services: ServicesDep, collection: Id, _options: NoQuer
 
 @router.delete("/{collection}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
 async def delete_collection(services: ServicesDep, collection: Id, _options: NoQuery) -> None:
-    """Delete a collection with its subjects and faces. `default` is created again at once, empty."""
+    """Delete a collection with its subjects and faces. If it is `default`, it is created again at once, empty."""
     await services.gallery.delete_collection(collection)

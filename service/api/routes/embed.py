@@ -27,7 +27,10 @@ async def embed_images(
     body: Annotated[ImagesBody, Depends(body_of(ImagesBody))],
     options: Annotated[EmbedOptions, Query()],
 ) -> EmbedAnswer:
-    """Find every face of every image. If one image cannot be read, all are refused, and the problem names the image."""
+    """Find every face of every image. With ?include=embedding, return the embeddings too.
+
+    If one image cannot be read, the whole request is refused, and the problem names the image.
+    """
     with services.admission.admit(len(body.images)):
         probes = await services.probes.read_all(body.images, all_faces)
     return EmbedAnswer(

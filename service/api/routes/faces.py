@@ -34,7 +34,7 @@ async def list_faces(
     status_code=HTTPStatus.CREATED,
     openapi_extra=request_body(ImagesBody, IMAGES_EXAMPLE),
     responses={
-        200: {"model": EnrolmentAnswer, "description": "All of them are enrolled already"},
+        200: {"model": EnrolmentAnswer, "description": "All images are enrolled already"},
         **problem_responses(400, 404, 409, 413, 415, 422, 503),
     },
 )
@@ -46,9 +46,10 @@ async def enrol_faces(
     options: Annotated[EnrolOptions, Query()],
     response: Response,
 ) -> EnrolmentAnswer:
-    """Enrol one face of each image, all in one transaction. A refused image does not keep the others out.
+    """Enrol one face of each image, all in one transaction. If an image is refused, the others are still enrolled.
 
-    201 if any face was stored, 200 if all images are known already, 422 with the same `results` if nothing was stored.
+    201: at least one face was stored. 200: all images are enrolled already. 422: nothing was stored, and at least one
+    image was refused. A 422 has the same `results`.
     """
     with services.admission.admit(len(body.images)):
         select = ON_SEVERAL[options.on_several]
@@ -69,7 +70,7 @@ async def get_face(services: ServicesDep, collection: Id, face: Id, _options: No
 
 @router.delete("/faces/{face}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
 async def delete_face(services: ServicesDep, collection: Id, face: Id, _options: NoQuery) -> None:
-    """Delete one face."""
+    """Delete one face and its embedding."""
     await services.gallery.delete_face(collection, face)
 
 

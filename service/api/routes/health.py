@@ -14,15 +14,15 @@ router = APIRouter(tags=["service"])
 
 @router.get("/livez", responses=problem_responses(422))
 async def livez(_options: NoQuery) -> HealthAnswer:
-    """Show that the process answers. If it does not, restart it."""
+    """Show that the process answers. If it does not answer, restart it."""
     return HealthAnswer(status="alive")
 
 
 @router.get("/readyz", responses=problem_responses(422, 503))
 async def readyz(services: ServicesDep, _options: NoQuery) -> HealthAnswer:
-    """Show that the model is warm, the records can be read, and the indexes agree with them.
+    """Show that the service is ready: the models are loaded, the records can be read, and the indexes agree with them.
 
-    Send no requests before.
+    Send no requests before this returns 200.
     """
     if services.shutting_down.is_set():
         raise ShuttingDown
@@ -42,5 +42,5 @@ async def model(services: ServicesDep, _options: NoQuery) -> LoadedModelAnswer:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problem_responses(422)},
 )
 async def metrics(_options: NoQuery) -> Response:
-    """Return the metrics in Prometheus's text format."""
+    """Return the metrics in the text format of Prometheus."""
     return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -31,7 +31,7 @@ async def identify_faces(
     body: Annotated[IdentifyBody, Depends(body_of(IdentifyBody))],
     options: Annotated[IdentifyOptions, Query()],
 ) -> IdentifyAnswer:
-    """Search every face of an image in a collection: the nearest subjects, and whether the first is near enough."""
+    """Search every face of an image in a collection. Return the nearest subjects, and whether the first is a match."""
     with services.admission.admit(1):
         found = await identify(services.probes, body.image, options.collection, options.k, options.threshold)
     return IdentifyAnswer(

@@ -1,4 +1,4 @@
-"""The subjects of a collection: people, who have faces."""
+"""The subjects of a collection. A subject is a person, and has faces."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -43,7 +43,7 @@ async def create_subject(
 
 @router.get("/{subject}", responses=problem_responses(404, 422, 503))
 async def get_subject(services: ServicesDep, collection: Id, subject: Id, _options: NoQuery) -> SubjectAnswer:
-    """Show a subject."""
+    """Show the name, the metadata and the number of faces of a subject."""
     return SubjectAnswer.of(await services.gallery.get_subject(collection, subject))
 
 
@@ -72,7 +72,7 @@ async def put_subject(
 async def change_subject(
     services: ServicesDep, collection: Id, subject: Id, body: FieldsBody, _options: NoQuery
 ) -> SubjectAnswer:
-    """Change the fields that are given."""
+    """Change the fields that are sent. The others stay as they are."""
     changes: SubjectChanges = {}
     if "name" in body.model_fields_set:
         changes["name"] = body.name
@@ -83,5 +83,5 @@ async def change_subject(
 
 @router.delete("/{subject}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
 async def delete_subject(services: ServicesDep, collection: Id, subject: Id, _options: NoQuery) -> None:
-    """Delete a subject with all faces."""
+    """Delete a subject and all its faces."""
     await services.gallery.delete_subject(collection, subject)

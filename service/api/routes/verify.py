@@ -26,7 +26,7 @@ async def verify_images(
     body: Annotated[VerifyBody, Depends(body_of(VerifyBody))],
     options: Annotated[VerifyOptions, Query()],
 ) -> VerifyAnswer:
-    """Compare two images: their distance, and whether it is below the threshold."""
+    """Compare two images. Return their distance, and whether it is below the threshold."""
     with services.admission.admit(2):
         found = await verify(services.probes, body.image_a, body.image_b, options.threshold)
     return VerifyAnswer(

@@ -40,16 +40,16 @@ class ClusterOptions(Options):
     """The query of /cluster."""
 
     method: Literal["agglomerative", "kmeans", "dbscan", "hdbscan"] = "agglomerative"
-    threshold: Threshold | None = Field(None, description="without it, the model's own threshold for this method")
+    threshold: Threshold | None = Field(None, description="default: the model's own threshold for this method")
     n_clusters: int | None = Field(None, ge=1, le=5000, description="the number of people, if it is known")
-    together: Flag = Field(default=False, description="whether two faces of one photograph may be one person")
-    collection: Id | None = Field(None, description="cluster the faces of this collection. Send no body then")
+    together: Flag = Field(default=False, description="whether two faces of one photograph can be one person")
+    collection: Id | None = Field(None, description="cluster the faces of this collection, and send no body")
 
 
 class ClusteredFace(Answer):
-    """One face: where it comes from, and its cluster. The label is -1 if it is similar to no other face."""
+    """One face: where it comes from, and the label of its cluster. The label is -1 if no other face is similar."""
 
-    image: int | None = Field(description="position in the request")
+    image: int | None = Field(description="the position of the image in the request")
     face: FaceAnswer
     enrolled: Id | None = Field(description="the id of the face, if a collection was clustered")
     subject: Id | None

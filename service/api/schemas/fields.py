@@ -12,7 +12,7 @@ Id = Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
 """The id of a collection, a subject or a face."""
 
 Threshold = Annotated[
-    float, Field(ge=0, le=4, allow_inf_nan=False, description="squared L2 distance; below it is a match")
+    float, Field(ge=0, le=4, allow_inf_nan=False, description="a squared L2 distance. A smaller distance is a match")
 ]
 
 UnitVector = Annotated[
@@ -69,5 +69,5 @@ class NoOptions(Options):
 class PageOptions(Options):
     """Which page of a list."""
 
-    limit: int = Field(100, ge=1, le=1000, description="items on a page, at most")
-    cursor: Id | None = Field(None, description="the `next_cursor` of the page before")
+    limit: int = Field(100, ge=1, le=1000, description="the most items on a page")
+    cursor: Id | None = Field(None, description="the `next_cursor` of the previous page")

@@ -19,7 +19,7 @@ class CompatibleAnswer(Answer):
 
     name: str
     id: ModelId
-    threshold: float = Field(description="of /verify")
+    threshold: float = Field(description="the default threshold of /verify")
     identification_threshold: float | None
 
     @classmethod
@@ -39,10 +39,10 @@ class LoadedModelAnswer(ModelAnswer):
     architecture: str
     licence: str
     training: str
-    threshold: float = Field(description="of /verify")
+    threshold: float = Field(description="the default threshold of /verify")
     identification_threshold: float | None
     compatible_with: list[CompatibleAnswer] = Field(
-        description="models whose embeddings and collections are accepted too. They cannot be mixed in one collection"
+        description="other models whose embeddings and collections are accepted. One collection cannot mix models"
     )
 
     @classmethod

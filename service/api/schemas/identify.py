@@ -19,7 +19,7 @@ class IdentifyOptions(Options):
     """The query of /identify."""
 
     collection: Id = "default"
-    k: int = Field(5, ge=1, le=100, description="candidates for a face, at most")
+    k: int = Field(5, ge=1, le=100, description="the most candidates for one face")
     threshold: Threshold | None = None
 
 
@@ -46,7 +46,9 @@ class IdentifyAnswer(Answer):
 
     faces: list[IdentifiedFace]
     threshold: float
-    fpir: float | None = Field(description="how often a stranger gets a match. Null if it was not measured")
+    fpir: float | None = Field(
+        description="false positive identification rate: how often a stranger gets a match. Null if it was not measured"
+    )
     gallery_size: int
     warnings: list[WarningAnswer]
     model: ModelAnswer

@@ -22,7 +22,7 @@ from service.model_files.card import ModelId
 
 MAX_IMAGES = 4096
 MAX_EMBEDDINGS = 20_000
-"""No setting allows more. The settings can allow less: `admission.py` and the decision check that."""
+"""No setting allows more. The settings can allow less. `admission.py` and the decision check the settings."""
 
 
 class _Kind(BaseModel):
@@ -48,7 +48,7 @@ class Base64Image(_Kind):
 
 
 class EmbeddingImage(_Kind):
-    """An embedding that you hold, instead of a photograph."""
+    """An embedding that you have, instead of a photograph."""
 
     embedding: UnitVector
     model: ModelId = Field(

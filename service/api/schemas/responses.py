@@ -18,7 +18,7 @@ class Answer(BaseModel):
 
 
 Distance = Annotated[float, AfterValidator(lambda sq_l2: round(sq_l2, 6))]
-"""A squared L2 distance, in [0, 4], to six digits. A float32 holds no more."""
+"""A squared L2 distance, in [0, 4], rounded to six decimals. A float32 is not more exact."""
 
 
 class ModelAnswer(Answer):
@@ -35,28 +35,28 @@ class ModelAnswer(Answer):
 
     @classmethod
     def of_compatible(cls, model: CompatibleModel | None, card: EmbedderCard) -> Self | None:
-        """Describe a compatible model, if there is one. card: of the loaded model, which has the same dimension."""
+        """Describe a compatible model, if there is one. card: of the loaded model. Both have the same dimension."""
         return cls(name=model.name, id=model.id, dimension=card.dimension) if model else None
 
 
 ComparedWith = Annotated[
     ModelAnswer | None,
     Field(
-        description="the compatible model that made the other side of the comparison. Null if `model` made both. "
-        "The threshold is then the one that was measured between the two models"
+        description="the compatible model that made one side of the comparison. The threshold is then one that was "
+        "measured between the two models. Null if `model` made both sides"
     ),
 ]
 
 WARNINGS = {
-    Notice.FIRST_FRAME_ONLY: "The file holds several pictures; the first one was used.",
-    Notice.CONVERTED_COLOURS: "The colours were converted to 8-bit RGB; transparency was laid on white.",
-    Notice.SEVERAL_FACES: "The photograph shows several faces; the main one was used.",
-    Notice.FACES_LEFT_OUT: "The photograph shows more faces than are taken of one; the most certain ones were used.",
+    Notice.FIRST_FRAME_ONLY: "The file has several pictures. The first was used.",
+    Notice.CONVERTED_COLOURS: "The colours were converted to 8-bit RGB. Transparent pixels became white.",
+    Notice.SEVERAL_FACES: "The photograph shows several faces. The main face was used.",
+    Notice.FACES_LEFT_OUT: "The photograph shows more faces than the limit. Those with the highest scores were used.",
 }
 
 
 class WarningAnswer(Answer):
-    """A change to an image that its sender should know about."""
+    """Something that was changed or left out in an image."""
 
     code: Notice
     detail: str

@@ -1,4 +1,7 @@
-"""The kinds of index, by name: "module:Class", imported on demand. Any other name is a factory string of FAISS."""
+"""The kinds of index by name, as "module:Class". Any other name is a factory string of FAISS.
+
+A module is imported only when its index is used.
+"""
 
 from functools import partial
 from pkgutil import resolve_name
@@ -12,7 +15,7 @@ INDEXES = {
 
 
 def index_factory(name: str) -> CreateIndex:
-    """Return what creates indexes of this name. name: a name in INDEXES, or a factory string of FAISS."""
+    """Return a function that creates empty indexes. name: a name in INDEXES, or a factory string of FAISS."""
     factory: CreateIndex = (
         resolve_name(INDEXES[name]) if name in INDEXES else partial(resolve_name(INDEXES["faiss"]), factory=name)
     )

@@ -16,7 +16,7 @@ class Neighbours:
 
     numbers: (n, k) int64, the numbers of the faces.
     distances: (n, k) float32, squared L2.
-    k is never more than the index holds. Nothing is padded.
+    k is at most the number of faces in the index. Nothing is padded.
     """
 
     numbers: NDArray[np.int64]
@@ -26,7 +26,7 @@ class Neighbours:
 class VectorIndex(Protocol):
     """Searches the embeddings of one collection. It holds nothing that the records do not hold.
 
-    Several searches may run side by side. The caller keeps them apart from `add` and `remove`.
+    Several searches may run in parallel. The caller makes sure that none runs during `add` or `remove`.
     """
 
     def __len__(self) -> int: ...

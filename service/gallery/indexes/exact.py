@@ -26,7 +26,10 @@ class ExactIndex:
         return self._numbers
 
     def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
-        """Add faces. numbers: (n,) int64. embeddings: (n, d) float32. Raises ValueError, and adds nothing."""
+        """Add faces. numbers: (n,) int64. embeddings: (n, d) float32, unit length.
+
+        Raises ValueError, and adds nothing, if a number occurs twice or the shapes do not fit.
+        """
         if embeddings.shape != (len(numbers), self._embeddings.shape[1]):
             raise ValueError(f"{len(numbers)} embeddings of {self._embeddings.shape[1]}, not {embeddings.shape}")
         all_numbers = np.concatenate([self._numbers, numbers])

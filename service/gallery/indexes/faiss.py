@@ -12,9 +12,9 @@ from service.domain.errors import InvalidSettings
 from service.gallery.base import FaceNumbers
 from service.gallery.indexes.base import Neighbours
 
-# From this many probes on, FAISS computes a batch by BLAS. FAISS 1.15 switches at `nq * d = 128,000`, which is a
-# thousand probes. Measured, BLAS is faster from 8 probes on, and several times faster at 32 (FAISS pull requests 5022,
-# 5109).
+# FAISS computes a batch with BLAS if `probes * dimension` is at least this number. Its own default is 128,000: 1,000
+# probes of 128 numbers. In our measurement, BLAS is faster from 8 such probes on, and several times faster with 32.
+# See also FAISS pull requests 5022 and 5109.
 faiss.cvar.distance_compute_blas_threshold = 1024
 
 
@@ -34,9 +34,10 @@ class FaissIndex:
         return np.asarray(faiss.vector_to_array(self._index.id_map), np.int64)
 
     def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
-        """Add faces. numbers: (n,) int64. embeddings: (n, d) float32. Raises ValueError, and adds nothing.
+        """Add faces. numbers: (n,) int64. embeddings: (n, d) float32, unit length.
 
-        FAISS itself would accept a number twice, and then remove both faces together.
+        Raises ValueError, and adds nothing, if a number occurs twice or the shapes do not fit. FAISS itself would
+        accept a number twice, and would later remove both faces together.
         """
         vectors = self._checked(embeddings)
         new = set(numbers.tolist())
@@ -66,9 +67,8 @@ class FaissIndex:
         return Neighbours(numbers, np.clip(distances, 0.0, MAX_SQ_L2))
 
     def _checked(self, embeddings: Embeddings) -> NDArray[np.float32]:
-        if (
-            embeddings.ndim != 2 or embeddings.shape[1] != self._dimension
-        ):  # FAISS checks it by assert: not in python -O
+        # FAISS checks this with assert, which `python -O` leaves out.
+        if embeddings.ndim != 2 or embeddings.shape[1] != self._dimension:
             raise ValueError(f"embeddings are (n, {self._dimension}), not {embeddings.shape}")
         return np.ascontiguousarray(embeddings, np.float32)
 
@@ -77,7 +77,7 @@ def _create(dimension: int, factory: str) -> Any:  # noqa: ANN401  # FAISS has n
     try:
         index = faiss.index_factory(dimension, factory, faiss.METRIC_L2)
     except RuntimeError:
-        raise InvalidSettings(f"FAISS knows no index {factory!r}. Set FACE_GALLERY__INDEX=IDMap2,Flat.") from None
+        raise InvalidSettings(f"FAISS has no index {factory!r}. Set FACE_GALLERY__INDEX=IDMap2,Flat.") from None
     if not (isinstance(index, faiss.IndexIDMap) and isinstance(faiss.downcast_index(index.index), faiss.IndexFlat)):
         raise InvalidSettings(
             f"The index {factory!r} is not exact or cannot remove a face. Set FACE_GALLERY__INDEX=IDMap2,Flat."

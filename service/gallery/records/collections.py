@@ -64,7 +64,7 @@ def bind_model(connection: Connection, key: int, model: EmbeddingModel) -> None:
 
 
 def unbind_model_if_empty(connection: Connection, key: int) -> None:
-    """Unbind a collection that has no face left, so that the next face can be of another model."""
+    """Unbind the collection from its model if it has no face left. The next face can then be of another model."""
     no_face = ~exists().where(FACES.c.collection == COLLECTIONS.c.key)
     connection.execute(
         update(COLLECTIONS).where(COLLECTIONS.c.key == key, no_face).values(model_id=None, dimension=None)
@@ -72,7 +72,7 @@ def unbind_model_if_empty(connection: Connection, key: int) -> None:
 
 
 def checksums(connection: Connection) -> dict[str, FaceChecksum]:
-    """Return the checksum of every collection, by its id. It reads SQLite's index of faces only, not the vectors."""
+    """Return the checksum of every collection, by its id. No embedding is read, only an index of the table of faces."""
     faces = func.count(FACES.c.number), func.coalesce(func.sum(FACES.c.number), 0)
     all_faces = select(COLLECTIONS.c.id, *faces).outerjoin_from(
         COLLECTIONS, FACES, FACES.c.collection == COLLECTIONS.c.key

@@ -63,7 +63,7 @@ class Database:
         try:
             with _storage_errors(), closing(self._engine.raw_connection()) as connection:
                 if not sqlite.empty_journal(connection.driver_connection):  # type: ignore[arg-type]  # SQLite's own
-                    LOG.warning("journal_kept", reason="a reader is not done with it")
+                    LOG.warning("journal_kept", reason="a reader still uses it")
         except StorageUnavailable as error:
             LOG.warning("journal_kept", reason=str(error.__cause__))
 

@@ -32,7 +32,7 @@ MAX_NUMBERS_PER_STATEMENT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class FaceOwner:
-    """The subject of a face. face, subject: ids. name: of the subject."""
+    """The subject of a face. face, subject: ids. name: the name of the subject."""
 
     face: str
     subject: str

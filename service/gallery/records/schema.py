@@ -1,6 +1,6 @@
 """The tables. A change here needs a new file in `migrations/versions`. A test checks that both agree.
 
-Clients use `id`. The service uses `key` and `number`. They are never given twice, not even after a deletion.
+Clients use `id`. The service uses `key` and `number`. A key or a number is never used again, not even after a deletion.
 """
 
 from datetime import UTC, datetime

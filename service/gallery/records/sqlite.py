@@ -16,8 +16,7 @@ PRAGMAS = {
 }
 
 BEGIN_READING = "BEGIN"
-# IMMEDIATE waits here for other writers. A transaction that starts with a read and then writes would be refused
-# instead.
+# IMMEDIATE waits here for other writers. Without it, a transaction that reads first and writes later could be refused.
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 
 
@@ -30,7 +29,7 @@ def create(path: Path) -> None:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Set up a new connection. The service begins its transactions itself, since Python would begin them too late."""
+    """Set up a new connection. The service begins its transactions itself, because Python would begin them too late."""
     connection.isolation_level = None
     for name, value in PRAGMAS.items():
         connection.execute(f"PRAGMA {name}={value}")

@@ -23,7 +23,7 @@ class OnnxEmbedder:
 
         crops: (n, h, w, 3) uint8 RGB, of the size in the card.
         Returns (n, d) float32, each row of unit length.
-        Raises ValueError if the crops have another shape or type: then they were cut for another model.
+        Raises ValueError if the crops have another shape or type. They were then made for another model.
         """
         alignment = self.card.alignment
         if crops.shape[1:] != (alignment.height, alignment.width, 3) or crops.dtype != np.uint8:

@@ -101,9 +101,9 @@ async def test_an_invalid_image_is_refused(
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ([1.0] + [0.0] * 126, "has 127 numbers; this model's have 128"),
+        ([1.0] + [0.0] * 126, "has 127 numbers, and this model needs 128"),
         ([0.0] * 128, "is zero"),
-        ([2.0] + [0.0] * 127, "length is 2"),
+        ([2.0] + [0.0] * 127, "length of the embedding is 2"),
         ([1e308] * 128, "not finite"),
     ],
 )

@@ -49,10 +49,10 @@ def test_out_channels_is_the_number_of_channels_that_the_module_returns(row: Inc
     assert maps.shape == (2, row.out_channels(320), 14 // row.stride, 14 // row.stride)
 
 
-def test_only_the_last_three_modules_of_nn4_lost_their_5x5() -> None:
+def test_nn4_lacks_the_5x5_branch_of_nn2_only_in_its_last_three_modules() -> None:
     modules = {row.name: row.build(320) for row in NN4_ROWS if isinstance(row, Inception)}
 
-    # Row 2 has no 5 x 5 in NN2 either.
+    # In NN2, row 2 has no 5 x 5 branch either.
     assert {name for name, module in modules.items() if (5, 5) not in kernel_sizes(module)} == {"2", "4e", "5a", "5b"}
 
 

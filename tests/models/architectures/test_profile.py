@@ -12,7 +12,7 @@ POWERS = {"K": 3, "M": 6, "B": 9}
 """The last letter of a printed number, as a power of ten."""
 
 EXCEPTION = ("nn2", "4a", "weights")
-"""545,536 weights are printed as 545K. Of 58 cells, it is the only one that is not the count, rounded half up."""
+"""545,536 weights are printed as 545K. In the 57 other cells, the printed number is the count, rounded half up."""
 
 NN1_OUTPUTS = {
     "conv1": (110, 110, 64),

@@ -10,7 +10,7 @@ CONVOLUTIONS = NN1_ROWS[:17]
 
 @pytest.fixture(scope="module")
 def maps() -> Tensor:
-    """The output of pool4 for two crops of noise."""
+    """Return the output of pool4 for two crops of noise."""
     torch.manual_seed(0)
     network = stack(CONVOLUTIONS)
     for layer in network.modules():

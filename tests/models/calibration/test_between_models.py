@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 def embeddings(people: int, photographs: int, spread: float, seed: int) -> LabelledEmbeddings:
-    """Photographs of people, each near the centre of its person, in 16 dimensions. Every seed has the same centres."""
+    """Return embeddings near the centres of their people, in 16 dimensions. Every seed has the same centres."""
     centres = np.repeat(np.random.default_rng(99).normal(size=(people, 16)), photographs, axis=0)
     noise = np.random.default_rng(seed).normal(size=centres.shape)
     vectors = unit((centres + spread * noise).astype(np.float32))
@@ -45,7 +45,7 @@ def old(options: PipelineOptions) -> EmbedderCard:
 
 
 def fmr(probes: LabelledEmbeddings, gallery: LabelledEmbeddings, threshold_sq_l2: float) -> float:
-    """The slow way: one probe after the other."""
+    """Return the FMR in a slow and simple way: one probe after the other."""
     accepted: list[bool] = []
     for person, probe in zip(probes.people, probes.embeddings, strict=True):
         distances = squared_l2(probe[np.newaxis], gallery.embeddings)[0, gallery.people != person]
@@ -101,7 +101,7 @@ def test_the_error_rates_can_be_measured_on_other_photographs(both: EmbeddedByBo
     assert entry.error_rates == (cross_error_rate(others.new, others.old, threshold, "other people"),)
 
 
-def test_the_halves_have_different_people_and_together_all_of_them(both: EmbeddedByBoth) -> None:
+def test_the_halves_have_different_people_and_together_all_people(both: EmbeddedByBoth) -> None:
     halves = both.split_people()
 
     people = [set(half.new.people.tolist()) for half in halves]
@@ -112,7 +112,7 @@ def test_the_halves_have_different_people_and_together_all_of_them(both: Embedde
 
 
 def test_too_few_people_are_refused(both: EmbeddedByBoth, old: EmbedderCard) -> None:
-    with pytest.raises(DatasetError, match="120 references need more people than that; there are 120"):
+    with pytest.raises(DatasetError, match="120 references need more than 120 people; there are 120"):
         calibrate_between(old, both, both, references=120, fpir=0.01)
 
 

@@ -15,7 +15,7 @@ from service.domain.embedding import Embeddings
 
 
 def _embeddings(people: int, photographs: int, spread: float, seed: int = 0) -> LabelledEmbeddings:
-    """Photographs of people, each near the centre of its person, in 16 dimensions."""
+    """Return embeddings near the centres of their people, in 16 dimensions."""
     rng = np.random.default_rng(seed)
     centres = unit(np.repeat(rng.normal(size=(people, 16)), photographs, axis=0).astype(np.float32))
     vectors = unit((centres + spread * rng.normal(size=centres.shape)).astype(np.float32))
@@ -23,13 +23,16 @@ def _embeddings(people: int, photographs: int, spread: float, seed: int = 0) -> 
 
 
 def _by_another_model(faces: LabelledEmbeddings) -> LabelledEmbeddings:
-    """The same photographs, each embedding moved a little."""
+    """Return the embeddings of the same photographs by another model: each embedding is moved a little."""
     movement = 0.1 * np.random.default_rng(5).normal(size=faces.embeddings.shape)
     return LabelledEmbeddings(unit((faces.embeddings + movement).astype(np.float32)), faces.people, faces.left_out)
 
 
 def _rate_of_false_matches(probes: LabelledEmbeddings, gallery: LabelledEmbeddings, threshold_sq_l2: float) -> float:
-    """Search each photograph, of three a person, in 40 drawn galleries of 40 references of other people."""
+    """Return the share of searches that give a match. Nobody who is searched is enrolled.
+
+    There are 40 drawn galleries, each with 40 references of other people. Each person has three photographs.
+    """
     rng = np.random.default_rng(2)
     matched: list[bool] = []
     for _ in range(40):
@@ -91,7 +94,7 @@ def test_an_error_rate_counts_every_pair_of_photographs() -> None:
 
     rate = thresholds.cross_error_rate(new, old, 0.9, "made up")
 
-    # The slow way: each photograph with each other photograph, in both directions.
+    # A slow and simple way: compare each photograph with each other photograph, in both directions.
     accepted: dict[bool, list[bool]] = {True: [], False: []}
     for probe, reference in permutations(range(90), 2):
         distance = float(squared_l2(new.embeddings[[probe]], old.embeddings[[reference]])[0, 0])
@@ -120,7 +123,7 @@ def test_an_error_rate_takes_four_photographs_of_a_person_at_most() -> None:
 )
 def test_more_references_than_people_are_refused(people: int, remedy: str) -> None:
     faces = _embeddings(people, 2, 0.1)
-    with pytest.raises(DatasetError, match=f"30 references need more people than that; {remedy}"):
+    with pytest.raises(DatasetError, match=f"30 references need more than 30 people; {remedy}"):
         thresholds.find_identification_threshold(faces, faces, 30, 0.01, np.random.default_rng(0))
 
 
@@ -129,12 +132,12 @@ def test_too_few_people_are_refused_before_any_photograph_is_embedded(tmp_path: 
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jpg").touch()
 
-    with pytest.raises(DatasetError, match="2 references need more people than that; there are 2"):
+    with pytest.raises(DatasetError, match="2 references need more than 2 people; there are 2"):
         CliRunner().invoke(app, ["calibrate", str(tmp_path), "--references", "2"], catch_exceptions=False)
 
 
 class _RightAtOneThreshold:
-    """A clusterer that is right at the threshold 1.2. At any other it puts all faces into one cluster."""
+    """A clusterer that is right only at the threshold 1.2. At other thresholds it puts all faces into one cluster."""
 
     def __init__(self, limits: ClusteringLimits) -> None:
         self._is_right = limits.threshold_sq_l2 == 1.2

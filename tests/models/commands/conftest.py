@@ -1,4 +1,4 @@
-"""Very small models, a folder of people, and a folder and a list in the form of LFW."""
+"""Very small models, a folder of people, and a folder and a list of pairs in the form of LFW."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ SIDE_PX = 16
 
 
 def _write_tiny_model(path: Path, dimension: int, seed: int = 0) -> str:
-    """Write an embedder that is one random matrix. It is fast, and its accuracy is not tested. Return its path."""
+    """Write an embedder that is one random matrix, and return its path. It is fast. Its accuracy is not tested."""
     weights = np.random.default_rng(seed).normal(size=(SIDE_PX * SIDE_PX * 3, dimension)).astype(np.float32)
     scaling, axis = graph.scale_to_unit_length("features", "embeddings")
     nodes = [
@@ -41,21 +41,21 @@ def _write_tiny_model(path: Path, dimension: int, seed: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Models of 8 and 16 dimensions."""
+    """Return the paths of two models, of 8 and 16 dimensions."""
     folder = tmp_path_factory.mktemp("models")
     return [_write_tiny_model(folder / f"tiny-{dimension}.onnx", dimension) for dimension in (16, 8)]
 
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """An old model and a new one, of the same dimension."""
+    """Return the paths of an old and a new model of the same dimension."""
     folder = tmp_path_factory.mktemp("twins")
     return [_write_tiny_model(folder / f"{name}.onnx", 16, seed) for seed, name in enumerate(("old", "new"))]
 
 
 @pytest.fixture(scope="module")
 def people(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty people with 13 small photographs each, all of different brightness. The labels are mostly wrong."""
+    """Return a folder of 20 people with 13 small photographs each, of different brightness. Most labels are wrong."""
     folder = tmp_path_factory.mktemp("people")
     sources = [Image.open(file).convert("RGB") for file in sorted(photographs.glob("*/*.*"))]
     for source in sources:
@@ -69,7 +69,7 @@ def people(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def images(photographs: Path, tmp_path: Path) -> Path:
-    """Two photographs of Obama and one of Biden, named as in LFW."""
+    """Return a folder with two photographs of Obama and one of Biden, named as in LFW."""
     folder = tmp_path / "images"
     for image, source in (("O/O_0001.jpg", "obama.jpg"), ("O/O_0002.jpg", "obama2.jpg"), ("B/B_0001.jpg", "biden.jpg")):
         (folder / image).parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def images(photographs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pairs_file(tmp_path: Path) -> Path:
-    """Two folds. Each has a pair of one person and a pair of two people."""
+    """Return a list of two folds. Each fold has a pair of one person and a pair of two people."""
     file = tmp_path / "pairs.txt"
     file.write_text("2\t1\nO\t1\t2\nO\t1\tB\t1\nO\t2\t1\nO\t2\tB\t1\n", "utf-8")
     return file

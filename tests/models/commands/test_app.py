@@ -1,4 +1,4 @@
-"""`facenet-models` as a process: what it prints, how it ends, and which packages its commands need."""
+"""`facenet-models` as a process: its output, its exit codes, and the packages that its commands need."""
 
 import json
 import os
@@ -67,17 +67,17 @@ def _run_without(package: str, arguments: Sequence[str]) -> Done:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pull", "sfase"], "The zoo has no model sfase; did you mean sface?"),
+        (["pull", "sfase"], "The catalogue has no model sfase; did you mean sface?"),
         (["evaluate", "verification", ".", "--model", "sfase"], "There is no model sfase; did you mean sface?"),
         (["check", "nowhere.onnx"], "nowhere.onnx is missing."),
         (["train", "smoked", "--data", ".", "--out", "var/runs/smoked"], "There is no recipe smoked."),
         (
             ["train", "harmonic-compact", "--data", ".", "--out", "var/nowhere/h"],
-            "harmonic-compact begins with the network",
+            "The recipe harmonic-compact begins with the network",
         ),
         (["train", "smoke", "--data", ".", "--out", "var/runs/s"], "set.json cannot be read"),
         (["profile", "nn5"], "There is no network nn5"),
-        (["export", "README.md", "mine", "--data", "."], "README.md is not a checkpoint that can be read"),
+        (["export", "README.md", "mine", "--data", "."], "README.md is not a checkpoint, or it is damaged"),
         (
             ["export", "README.md", "mine", "--data", ".", "--card", "README.md"],
             "README.md is not TOML: ",
@@ -125,7 +125,7 @@ NEED_NO_PYTORCH = {
     "evaluate cluster": ["evaluate", "cluster", "nowhere"],
     "evaluate compatibility": ["evaluate", "compatibility", "sface", "compact", *ON_PAIRS],
 }
-"""Arguments that let a command import all that it needs. Most commands then end at a folder that does not exist."""
+"""Arguments with which each command imports all that it needs. Most commands then fail: a folder does not exist."""
 
 ENDS_WELL = {"pull", "photographs", "check"}
 
@@ -140,7 +140,7 @@ def _command_names(app: typer.Typer, prefix: str = "") -> Iterator[str]:
             )
 
 
-def test_it_is_known_of_every_command_whether_it_needs_pytorch() -> None:
+def test_every_command_is_listed_either_with_pytorch_or_without_it() -> None:
     assert sorted([*NEED_PYTORCH, *NEED_NO_PYTORCH]) == sorted(_command_names(application.app))
 
 

@@ -1,4 +1,4 @@
-"""`calibrate-between` and `evaluate compatibility`: together they print an entry of a card."""
+"""The commands `calibrate-between` and `evaluate compatibility`. Together they print one entry of a card."""
 
 import tomllib
 from pathlib import Path

@@ -24,7 +24,7 @@ def _run(*arguments: str | Path) -> str:
 
 
 def _written(out: Path, name: str) -> dict[str, object]:
-    """Check that the picture is a picture, and return the figures."""
+    """Check that NAME.png is a picture, and return the figures of NAME.json."""
     picture = Image.open(io.BytesIO((out / f"{name}.png").read_bytes()))
     assert min(picture.size) > 50
     content = json.loads((out / f"{name}.json").read_text("utf-8"))
@@ -118,7 +118,7 @@ def test_lfw_writes_which_crop_it_measured(images: Path, pairs_file: Path, tmp_p
     assert settings["crop"] == "aligned"
     assert settings["command"].split()[0] == "facenet-models"
 
-    with pytest.raises(DatasetError, match="The fixed crop is for LFW's own photographs"):
+    with pytest.raises(DatasetError, match="--crop centre is for LFW's own photographs"):
         _run("lfw", "--images", images, "--pairs", pairs_file, "--crop", "centre", "--out", tmp_path)
 
 

@@ -16,7 +16,7 @@ def onet(models_dir: Path) -> onnx.ModelProto:
     return onnx.load(models_dir / "onet.onnx")
 
 
-def test_every_model_of_the_zoo_has_a_valid_card(models_dir: Path) -> None:
+def test_every_model_of_the_catalogue_has_a_valid_card(models_dir: Path) -> None:
     for name in read_zoo().models:
         assert read_checked_card(models_dir / f"{name}.onnx").name == name
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, tmp_path: Path) -> N
         ("sface", "Run: facenet-models pull sface --into "),
         (
             "mine",
-            "Give the path of an .onnx file that this project made, or a name of the zoo: sface, yunet, .*compact",
+            "Give the path of an .onnx file that this project made, or a name in the catalogue: sface, .*compact",
         ),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_file_that_is_cut_off_is_refused(original: Callable[[str], bytes]) -> 
 
 
 class _GraphDefEvaluator:
-    """Computes the value of a node, and of the nodes that it reads, by a NumPy version of each operation. NHWC."""
+    """Computes the value of a node, and of the nodes that it reads, in NumPy. The memory layout is NHWC."""
 
     def __init__(self, data: bytes, pixels: Array) -> None:
         self._nodes = {node.name: node for node in graphdef.read_nodes(data)}

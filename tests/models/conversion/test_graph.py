@@ -54,11 +54,11 @@ def test_dequantisation_in_blocks_is_replaced_by_its_result() -> None:
     kept, folded = graph.fold_dequantisation(nodes, weights)
 
     assert [node.op_type for node in kept] == ["MatMul"]
-    # (q - zero) * scale, two columns a block: the third column has the second scale.
+    # (q - zero) * scale. A block has two columns, so the third column has the second scale.
     np.testing.assert_array_equal(folded["w"], [[-1.5, -1.0, -4.0], [-2.0, -1.0, 8.0]])
     np.testing.assert_array_equal(folded["turned"], np.reshape(folded["w"], (3, 2)))
 
 
 def test_other_operations_on_weights_alone_are_refused() -> None:
-    with pytest.raises(ValueError, match="Neg of weights alone"):
+    with pytest.raises(ValueError, match="expected a DequantizeLinear or a Reshape of weights, and found Neg"):
         graph.fold_dequantisation([helper.make_node("Neg", ["w"], ["n"])], {"w": np.ones(1, np.float32)})

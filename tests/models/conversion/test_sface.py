@@ -13,13 +13,13 @@ from service.model_files.model_file import open_model
 def test_the_converted_graph_gives_the_embeddings_of_the_published_file(
     models_dir: Path, original: Callable[[str], bytes], crops: Callable[[str], Crops], tmp_path: Path
 ) -> None:
-    # ONNX Runtime refuses the quantised biases of the published file. OpenCV reads them; the file is from its zoo.
+    # ONNX Runtime refuses the quantised biases of the published file. OpenCV reads them.
     file = tmp_path / "sface.onnx"
     file.write_bytes(original("sface"))
     published = cv2.dnn.readNetFromONNX(str(file), engine=cv2.dnn.ENGINE_CLASSIC)
     faces = crops("sface")
 
-    # The input is one face, RGB in 0..255, channels first. The features are of any length.
+    # The input is one face, RGB in 0..255, channels first. The features are not of unit length.
     features = []
     for face in faces:
         published.setInput(face[None].transpose(0, 3, 1, 2).astype(np.float32))

@@ -10,7 +10,7 @@ from models.evaluation.data.pairs import PairList, read_pair_lists
 
 @pytest.fixture
 def images(photographs: Path, tmp_path: Path) -> Path:
-    """Obama twice and Biden once, with file names as in LFW."""
+    """Return a folder with two photographs of Obama and one of Biden, with file names as in LFW."""
     for name, number, source in (
         ("O", 1, "obama/obama.jpg"),
         ("O", 2, "obama/obama2.jpg"),
@@ -24,7 +24,7 @@ def images(photographs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pair_list(tmp_path: Path) -> PairList:
-    """Two folds, each with a genuine pair and an impostor pair."""
+    """Return a list of two folds, each with a genuine pair and an impostor pair."""
     file = tmp_path / "pairs.txt"
     file.write_text("2\t1\nO\t1\t2\nO\t1\tB\t1\nO\t2\t1\nO\t2\tB\t1\n", "utf-8")
     return read_pair_lists(file)

@@ -104,7 +104,7 @@ def test_an_aligned_canvas_is_not_changed(options: PipelineOptions, card: Embedd
 
 
 def test_a_picture_of_another_size_is_refused_as_a_canvas(options: PipelineOptions, card: EmbedderCard) -> None:
-    with pytest.raises(DatasetError, match=r"is 100 x 128 pixels, and canvases are 128 x 128\. .* five_point"):
+    with pytest.raises(DatasetError, match=r"is 100 x 128 pixels, and canvases are 128 x 128\. .* --crop five_point"):
         _open("aligned", options, card).cut(png_without_face(100, 128))
 
 
@@ -113,7 +113,7 @@ def test_the_labels_of_aligned_canvases_cannot_be_checked_by_a_model_that_takes_
 ) -> None:
     card = open_model(models_dir / "facenet.onnx", EmbedderCard, "cpu", 1).card
 
-    with pytest.raises(DatasetError, match="facenet takes a box, and aligned canvases do not contain"):
+    with pytest.raises(DatasetError, match="facenet takes a box, and aligned canvases do not hold"):
         _open("aligned", options, card)
 
 

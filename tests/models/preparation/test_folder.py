@@ -69,11 +69,11 @@ def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"zo\xeb")).mkdir()
 
-    with pytest.raises(DatasetError, match=r"zo\\udceb' is a name that is not UTF-8. Rename it"):
+    with pytest.raises(DatasetError, match=r"The name .*zo\\udceb' is not in UTF-8\. Rename the file"):
         read_folder(tmp_path)
 
 
-def test_whole_people_share_a_shard_until_it_is_full() -> None:
+def test_a_shard_is_filled_with_whole_people() -> None:
     people = [_photographs(name, count) for name, count in zip("abcdefg", (3, 2, 0, 9, 1, 4, 2), strict=True)]
 
     plans = plan_shards(people, per_shard=5)

@@ -43,7 +43,7 @@ def test_a_folder_that_was_made_for_another_purpose_is_refused(tmp_path: Path, d
         pass
 
     with (
-        pytest.raises(DatasetError, match=rf"of /photographs, which differs from this one in {differences}\."),
+        pytest.raises(DatasetError, match=rf"of /photographs, which was made with other options: {differences}\."),
         lock_output_folder(tmp_path, OTHER_PURPOSES[differences]),
     ):
         pass
@@ -62,7 +62,7 @@ def test_a_damaged_purpose_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "preparation.json").write_text("{", "utf-8")
 
     with (
-        pytest.raises(DatasetError, match=r"preparation\.json is damaged or of another format"),
+        pytest.raises(DatasetError, match=r"preparation\.json is damaged or has another format"),
         lock_output_folder(tmp_path, PURPOSE),
     ):
         pass
@@ -72,7 +72,7 @@ def test_a_folder_inside_the_photographs_is_refused(tmp_path: Path) -> None:
     purpose = PURPOSE.model_copy(update={"folder": str(tmp_path)})
 
     with (
-        pytest.raises(DatasetError, match="lies inside the photographs' folder"),
+        pytest.raises(DatasetError, match="is inside the folder of photographs"),
         lock_output_folder(tmp_path / "out", purpose),
     ):
         pass
@@ -93,7 +93,7 @@ def test_a_full_disk_is_reported_with_what_to_do(tmp_path: Path) -> None:
     with (
         pytest.raises(
             DatasetError,
-            match=r"cannot be written \(No space left on device\)\. .* continues after the finished shards",
+            match=r"cannot be written \(No space left on device\)\. .* It continues after the finished shards",
         ),
         lock_output_folder(tmp_path, PURPOSE),
         Path("/dev/full").open("wb", buffering=0) as full,

@@ -35,7 +35,7 @@ def _read_shards(out: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def mixed(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real photographs, and the bad files of a collected folder: duplicates, damaged files, pictures without a face."""
+    """Return a folder of real photographs and of bad files: duplicates, damaged files, pictures without a face."""
     folder = tmp_path_factory.mktemp("mixed")
     for person in ("astro", "barack", "joe", "nobody", "void"):
         (folder / person).mkdir()

@@ -24,7 +24,7 @@ State = dict[str, tuple[bytes, int]]
 
 
 class _MeanColourEmbedder:
-    """An embedder of the mean colour."""
+    """An embedder that returns the mean colour of each crop."""
 
     card = EmbedderCard(
         name="mean-colour", id="0" * 64, architecture="", licence="", training="", dimension=3, alignment=SMALL
@@ -36,7 +36,7 @@ class _MeanColourEmbedder:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Six people with two canvases of noise each. A shard holds two people."""
+    """Return a folder of six people with two canvases of noise each. A shard holds two people."""
     for seed, file in enumerate(f"{person}/{name}.png" for person in "abcdef" for name in "12"):
         _write_noise(tmp_path / "canvases" / file, seed)
     return tmp_path / "canvases"
@@ -54,12 +54,12 @@ def _make(folder: Path, out: Path, done: Callable[[], object] = lambda: None) ->
 
 
 def _state(out: Path) -> State:
-    """Return content and time of each shard."""
+    """Return the content and the time of the last change of each shard."""
     return {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in out.glob("*.tar")}
 
 
 def _written_again(before: State, after: State) -> list[int]:
-    """Return the numbers of the shards that were written since."""
+    """Return the numbers of the shards that were written between the two states."""
     return sorted(int(name[6:11]) for name in after if name not in before or after[name][1] != before[name][1])
 
 
@@ -134,7 +134,7 @@ def test_an_unfinished_face_set_has_no_description(folder: Path, tmp_path: Path)
     assert not (out / "set.json").exists()
 
 
-def test_only_the_first_of_several_duplicates_is_kept_also_in_different_shards(folder: Path, tmp_path: Path) -> None:
+def test_only_the_first_of_several_duplicates_is_kept_even_in_different_shards(folder: Path, tmp_path: Path) -> None:
     for copy in ("a/0.png", "b/3.png", "e/3.png"):
         copyfile(folder / "d" / "1.png", folder / copy)
     out = tmp_path / "out"

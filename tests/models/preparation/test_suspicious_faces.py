@@ -14,7 +14,7 @@ from service.domain.embedding import Embeddings
 
 
 def _people(counts: list[int]) -> People:
-    """Number the people 0, 1, ... with these numbers of faces."""
+    """Return the person of each face. counts: how many faces the people 0, 1, ... have."""
     return np.repeat(np.arange(len(counts)), counts)
 
 

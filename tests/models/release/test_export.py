@@ -24,7 +24,7 @@ HEIGHT, WIDTH, FEATURES, DIMENSION = 112, 96, 12, 8
 
 
 def _trunk(*last: nn.Module) -> nn.Sequential:
-    """One layer of each kind that the networks have."""
+    """Return a trunk with one layer of each kind that the networks have. last: layers that are added at the end."""
     return nn.Sequential(
         nn.Conv2d(3, 8, 5, stride=4, padding=2, bias=False),
         nn.BatchNorm2d(8),
@@ -41,7 +41,7 @@ def _trunk(*last: nn.Module) -> nn.Sequential:
 
 
 def _network(trunk: Callable[[], nn.Module] = _trunk, seed: int = 0) -> Network:
-    """In training mode, after a few faces, so that batch normalisation does not have its first values."""
+    """Return a network in training mode. It has embedded a few faces, so batch normalisation has new statistics."""
     torch.manual_seed(seed)
     architecture = Architecture("tiny", HEIGHT, WIDTH, FEATURES, trunk, view=(8, 0, 104, 112))
     network = Network(architecture, DIMENSION)
@@ -55,7 +55,7 @@ def _fields(network: Network) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def faces(crops: Callable[[str], Crops]) -> Crops:
-    """Three real faces, (3, 112, 96, 3)."""
+    """Return three real faces, (3, 112, 96, 3)."""
     return np.ascontiguousarray(crops("sface")[:, :, 8:104])
 
 
@@ -152,14 +152,14 @@ def test_weights_keep_their_names(exported: Path) -> None:
 
 
 class _Noise(nn.Module):
-    """Adds noise in evaluation mode too, so that no two runs agree."""
+    """Adds noise, even in evaluation mode. So two calls never agree."""
 
     def forward(self, features: Tensor) -> Tensor:
         return features + torch.randn_like(features)
 
 
 class _Zeros(nn.Module):
-    """Returns zeros, which cannot be scaled to unit length. PyTorch keeps them; the file divides by zero."""
+    """Returns zeros, which cannot be scaled to unit length. PyTorch returns zeros, and the file divides by zero."""
 
     def forward(self, features: Tensor) -> Tensor:
         return torch.zeros_like(features)
@@ -170,7 +170,7 @@ def test_a_file_that_differs_from_the_network_is_not_written(faces: Crops, tmp_p
     path = tmp_path / "tiny.onnx"
     path.write_bytes(b"the old file")
 
-    with pytest.raises(ExportRefused, match=r"differ by [0-9.]+ on tiny, where 0\.0001 is allowed"):
+    with pytest.raises(ExportRefused, match=r"differ by [0-9.]+ on tiny, and at most 0\.0001 is allowed"):
         export(network, _fields(network), faces, path)
 
     assert path.read_bytes() == b"the old file"
@@ -190,7 +190,7 @@ def test_a_file_that_gives_nan_is_not_written(faces: Crops, tmp_path: Path) -> N
 def test_a_card_with_another_dimension_is_refused(faces: Crops, tmp_path: Path) -> None:
     network = _network()
 
-    with pytest.raises(ModelFileError, match=r"promises embeddings as tensor\(float\) of \(any, 16\)"):
+    with pytest.raises(ModelFileError, match=r"describes embeddings as tensor\(float\) of \(any, 16\)"):
         export(network, {**_fields(network), "dimension": 16}, faces, tmp_path / "tiny.onnx")
 
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A training run -> a model file, and a quantised file. Each is measured on people that were not trained on."""
+"""Make a model file and a quantised file of a training run. Each is measured on people that were not trained on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,12 +55,12 @@ def test_the_card_holds_the_error_rates_on_people_held_out(published: Path) -> N
 def test_a_set_with_more_people_than_the_run_had_is_refused(checkpoint: Path, faces: FaceSet, tmp_path: Path) -> None:
     more = FaceSet(faces.canvases, faces.people + 1, faces.sources, ("another", *faces.names), faces.source_names)
     write_set(tmp_path, more, [range(len(more))], {})
-    with pytest.raises(TrainingError, match="begun on other faces"):
+    with pytest.raises(TrainingError, match="started on other faces"):
         publish(checkpoint, tmp_path, tmp_path / "mine.onnx", FIELDS)
     assert not (tmp_path / "mine.onnx").exists()
 
 
-def test_the_card_of_a_run_that_held_nobody_out_mentions_it(faces: FaceSet, data: Path, tmp_path: Path) -> None:
+def test_the_card_tells_if_a_run_held_nobody_out(faces: FaceSet, data: Path, tmp_path: Path) -> None:
     run_loop(replace(TINY, held_out_share=0.0), faces, tmp_path)
     card = publish(tmp_path / CHECKPOINT, data, tmp_path / "mine.onnx", FIELDS)
     assert card.error_rates[0].measured_on == (
@@ -75,7 +75,7 @@ def test_a_network_that_was_trained_on_boxes_takes_boxes(faces: FaceSet, data: P
     run_loop(TINY, boxes, tmp_path)
     card = publish(tmp_path / CHECKPOINT, tmp_path / "boxes", tmp_path / "mine.onnx", FIELDS)
     assert card.alignment == BoxAlignment(margin=0.0, height=140, width=116)
-    with pytest.raises(TrainingError, match=r"begun on other faces \(different: alignment\)"):
+    with pytest.raises(TrainingError, match=r"started on other faces\. These values differ: alignment\."):
         publish(tmp_path / CHECKPOINT, data, tmp_path / "other.onnx", FIELDS)
 
 

@@ -1,4 +1,4 @@
-"""A small set of faces: six people with eight photographs each, with colours and patterns that a network can learn."""
+"""A small set of faces: six people with eight canvases each. A network can learn their colours and patterns."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A checkpoint is read by its own recipe only, and is complete or not there."""
+"""Only the same recipe can read a checkpoint. A checkpoint is never written in part."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_a_checkpoint_of_another_recipe_is_refused_and_the_differences_are_named
     faces: FaceSet, tmp_path: Path
 ) -> None:
     run_loop(TINY, faces, tmp_path)
-    with pytest.raises(TrainingError, match=r"\(different: batch_size, seed\)"):
+    with pytest.raises(TrainingError, match=r"These values differ: batch_size, seed\."):
         run_loop(replace(TINY, batch_size=12, seed=1), faces, tmp_path)
 
 
@@ -31,7 +31,7 @@ def test_a_recipe_with_another_remark_is_the_same_recipe(faces: FaceSet, tmp_pat
 
 def test_a_damaged_checkpoint_is_refused(faces: FaceSet, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"no checkpoint")
-    with pytest.raises(TrainingError, match="not a checkpoint that can be read"):
+    with pytest.raises(TrainingError, match="is not a checkpoint, or it is damaged"):
         run_loop(TINY, faces, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Two processes give the loss and the gradients of one process."""
+"""Two processes give the same loss and the same gradients as one process."""
 
 import os
 import socket
@@ -51,7 +51,7 @@ class FirstStep:
 
 
 def take_first_step(recipe: Recipe, faces: FaceSet, world: World) -> FirstStep:
-    # Whatever numbers a process has drawn before, all processes must begin with the same weights.
+    # All processes must begin with the same weights, even if they have drawn different random numbers before.
     torch.manual_seed(world.rank)
     objective = build_objective(recipe, faces, no_teacher)
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def take_first_step(recipe: Recipe, faces: FaceSet, world: World) -> FirstStep:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """One thread, as the two processes have. With more threads, sums are rounded in another order."""
+    """Use one thread, as the two processes do. With more threads, sums are rounded in another order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -111,7 +111,7 @@ def test_the_shares_of_the_processes_are_the_batch_in_its_order() -> None:
 
 
 def two_environments() -> list[dict[str, str]]:
-    """The environment variables that torchrun gives two processes."""
+    """Return the environment variables that torchrun gives to two processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}

@@ -1,4 +1,4 @@
-"""A run by the name of its recipe. It refuses what is wrong before it changes a file of another run."""
+"""A run that is started by the name of its recipe. Wrong input is refused before a file of another run changes."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ CPU = ComputeOptions("cpu", 1)
 
 @pytest.fixture
 def paths(faces: FaceSet, tmp_path: Path) -> TrainingPaths:
-    """The paths of a run of the tiny recipe, on prepared faces."""
+    """Return the paths of a run of the tiny recipe, on prepared faces."""
     (tmp_path / "faces").mkdir()
     write_set(tmp_path / "faces", faces, [range(len(faces))], {})
     return TrainingPaths(tmp_path / "faces", tmp_path / "run", tmp_path)
@@ -30,7 +30,7 @@ def paths(faces: FaceSet, tmp_path: Path) -> TrainingPaths:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    """The tiny recipe, which `find_recipe` then finds by its name."""
+    """Return the tiny recipe. `find_recipe` then finds it by its name."""
     monkeypatch.setitem(RECIPES, TINY.name, TINY)
     return TINY
 
@@ -58,7 +58,7 @@ def test_a_run_does_not_continue_on_a_set_that_people_were_added_to(
     start_training(tiny.name, paths, CPU)
     more = FaceSet(faces.canvases, faces.people + 1, faces.sources, ("another", *faces.names), faces.source_names)
     write_set(paths.data, more, [range(len(more))], {})
-    message = r"begun on other faces \(different: held out people, training people\)"
+    message = r"started on other faces\. These values differ: held out people, training people\."
     with pytest.raises(TrainingError, match=message):
         start_training(tiny.name, paths, CPU)
 
@@ -89,11 +89,11 @@ def test_the_unfinished_files_of_a_killed_run_are_removed(tiny: Recipe, paths: T
 def test_a_missing_start_checkpoint_is_named_with_the_recipe_that_makes_it(given: Path | None, tmp_path: Path) -> None:
     paths = TrainingPaths(tmp_path, tmp_path / "runs" / "distil-compact", tmp_path, given)
     expected = given or tmp_path / "runs" / "distil-compact-start" / "checkpoint.pt"
-    with pytest.raises(TrainingError, match=r"begins with the network of distil-compact-start") as refused:
+    with pytest.raises(TrainingError, match=r"begins with the network of the recipe distil-compact-start") as refused:
         start_training("distil-compact", paths, CPU)
     assert str(expected) in str(refused.value)
 
 
 def test_a_recipe_that_begins_with_random_weights_takes_no_start_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="leave --from out"):
+    with pytest.raises(TrainingError, match=r"begins with random weights\. Do not give --from"):
         start_training("smoke", TrainingPaths(tmp_path, tmp_path, tmp_path, tmp_path / "some.pt"), CPU)

@@ -1,4 +1,4 @@
-"""A stopped run continues and gives the same losses. What cannot continue is refused with a reason in one line."""
+"""A stopped run continues and gives the same losses. If it cannot continue, the error gives the reason in one line."""
 
 import time
 from dataclasses import replace
@@ -31,7 +31,7 @@ def assert_same_weights(left: nn.Module, right: nn.Module) -> None:
 
 
 def after(recipe: Recipe, name: str = "second") -> Recipe:
-    """The tiny recipe, that begins with the network of `recipe`."""
+    """Return the tiny recipe, but beginning with the network of `recipe`."""
     return replace(TINY, name=name, begins_with=recipe.name)
 
 
@@ -82,7 +82,7 @@ def test_a_run_begins_with_the_averaged_network_of_another_run(faces: FaceSet, t
 def test_a_run_does_not_begin_with_a_network_of_the_wrong_recipe(faces: FaceSet, tmp_path: Path) -> None:
     run_loop(TINY, faces, tmp_path)
     job = create_job(replace(TINY, name="second", begins_with="another"), faces, tmp_path / "second")
-    message = "is of the recipe tiny, with nns2 in 128 dimensions. second begins with another"
+    message = "belongs to the recipe tiny, with nns2 in 128 dimensions. The recipe second begins with another"
     with pytest.raises(TrainingError, match=message):
         create_trainer(replace(job, start=tmp_path / CHECKPOINT))
 
@@ -91,7 +91,7 @@ def test_a_run_does_not_begin_with_a_run_that_is_not_finished(faces: FaceSet, tm
     with pytest.raises(KeyboardInterrupt):
         run_loop(TINY, faces, tmp_path, stop_after=3)
     job = create_job(after(TINY), faces, tmp_path / "second")
-    with pytest.raises(TrainingError, match="is of step 2, before the end of tiny"):
+    with pytest.raises(TrainingError, match="is not finished: it was saved at step 2 of tiny"):
         create_trainer(replace(job, start=tmp_path / CHECKPOINT))
 
 
@@ -101,7 +101,7 @@ def test_a_run_does_not_begin_with_a_network_that_was_trained_on_the_held_out_pe
     run_loop(TINY, faces, tmp_path)
     more = replace(faces, people=faces.people + 1, names=("another", *faces.names))
     job = create_job(after(TINY), more, tmp_path / "second")
-    with pytest.raises(TrainingError, match=r"begun on other faces \(different: held out people\)"):
+    with pytest.raises(TrainingError, match=r"started on other faces\. These values differ: held out people\."):
         create_trainer(replace(job, start=tmp_path / CHECKPOINT))
 
 

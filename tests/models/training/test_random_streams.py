@@ -18,8 +18,8 @@ def test_a_stream_is_the_same_in_every_call() -> None:
 
 
 def test_no_two_streams_are_equal_even_with_the_number_0() -> None:
-    of_seed_alone = np.random.default_rng(SEED).random()  # it draws the people who are held out
-    # Within one purpose, a missing number is a 0. So no purpose of a run uses seeds of two lengths.
+    of_seed_alone = np.random.default_rng(SEED).random()  # the draw of the held-out people uses this stream
+    # A missing number counts as 0. So within one purpose, all seeds must have the same length.
     of_purposes = [
         {random_stream(SEED, purpose, *numbers).random() for numbers in ((), (0,), (0, 0), (1, 0), (0, 1))}
         for purpose in Purpose

@@ -46,7 +46,7 @@ def test_a_gradient_of_the_objective_that_is_not_finite_stops_the_run(faces: Fac
 
 
 def test_float16_learns_as_float32_does(faces: FaceSet, tmp_path: Path) -> None:
-    # A low learning rate: after large steps a rounding decides which triplets are mined, and with them the loss.
+    # The learning rate is low. After large steps, a rounding error can change the mined triplets, and so the loss.
     recipe = replace(TINY, optimiser=replace(TINY.optimiser, learning_rate=1e-4))
     losses = {}
     for precision in ("float16", "float32"):

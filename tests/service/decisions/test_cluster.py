@@ -198,7 +198,7 @@ async def test_more_faces_than_the_limit_are_refused_from_every_source(probes: P
         [FaceToEnrol(f"{i:064}", embedding) for i, embedding in enumerate(random_embeddings(3))],
         probes.loaded_model,
     )
-    with pytest.raises(InvalidOption, match="3 faces are to be grouped, and the limit is 2"):
+    with pytest.raises(InvalidOption, match="There are 3 faces to cluster, and the limit is 2"):
         await faces_of_collection(probes, "default", 2)
     with pytest.raises(InvalidOption, match="3 faces"):
         faces_of_embeddings(probes, random_embeddings(3).tolist(), probes.loaded_model.id, 2)

@@ -97,9 +97,9 @@ def test_the_error_for_several_embeddings_names_the_first_bad_one(vector: list[f
 
 def test_the_message_names_the_fault() -> None:
     for name, message in (
-        ("too short", "has 7 numbers; this model's have 8"),
+        ("too short", "has 7 numbers, and this model needs 8"),
         ("zero", "zero"),
-        ("not unit", "length is 2;"),
+        ("not unit", "length of the embedding is 2,"),
         ("NaN", "not finite"),
     ):
         with pytest.raises(InvalidEmbedding, match=message):

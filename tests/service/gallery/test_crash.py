@@ -29,7 +29,9 @@ def enrol_until_the_kill(data_dir: Path, first_batch: int, batches: int) -> list
 def test_every_acknowledged_face_survives_a_kill_and_no_batch_is_stored_in_part(data_dir: Path) -> None:
     acknowledged: list[int] = []
     for batches in BATCHES_BEFORE_KILL:
-        first_batch = acknowledged[-1] + 2 if acknowledged else 0  # one more can be stored and not acknowledged
+        first_batch = (
+            acknowledged[-1] + 2 if acknowledged else 0
+        )  # one more batch may be stored without acknowledgement
         acknowledged += enrol_until_the_kill(data_dir, first_batch, batches)
         gallery = BlockingGallery.open(data_dir, "faiss")
         gallery.check()

@@ -96,7 +96,7 @@ def test_a_deletion_succeeds_while_a_reader_uses_the_journal_and_the_next_deleti
 def test_a_start_removes_deleted_data_that_a_crash_left_in_the_journal(data_dir: Path, tmp_path: Path) -> None:
     gallery = BlockingGallery.open(data_dir, "exact")
     enrol_subjects(gallery)
-    # This connection commits as the gallery does, and does not empty the journal: as after a crash.
+    # This connection commits as the gallery does, but does not empty the journal. A crash leaves the same state.
     with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA secure_delete=ON")

@@ -39,7 +39,7 @@ def card(**fields: Any) -> EmbedderCard:
     return EmbedderCard.model_validate(FIELDS | fields)
 
 
-def test_the_card_of_each_model_of_the_zoo_is_written_as_it_was_read(models_dir: Path) -> None:
+def test_the_card_of_each_model_of_the_catalogue_is_written_as_it_was_read(models_dir: Path) -> None:
     for name in read_zoo().models:
         text = next(
             entry.value for entry in onnx.load(models_dir / f"{name}.onnx").metadata_props if entry.key == CARD_KEY

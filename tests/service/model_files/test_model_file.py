@@ -143,8 +143,8 @@ def test_a_model_of_another_role_is_refused(tiny_model: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("float[n, 4]", "float[n, 5]", "promises embeddings as tensor(float) of (any, 4)"),
-        ("uint8[n, 16, 16, 3]", "uint8[n, 16, 20, 3]", "promises crops as tensor(uint8) of (any, 16, 16, 3)"),
+        ("float[n, 4]", "float[n, 5]", "describes embeddings as tensor(float) of (any, 4)"),
+        ("uint8[n, 16, 16, 3]", "uint8[n, 16, 20, 3]", "describes crops as tensor(uint8) of (any, 16, 16, 3)"),
         ("uint8[n, 16, 16, 3]", "uint8[1, 16, 16, 3]", "its graph has tensor(uint8) of (1, 16, 16, 3)"),
         ("uint8[n", "int8[n", "its graph has tensor(int8)"),
         ("crops", "faces", "its graph has nothing"),
@@ -156,7 +156,7 @@ def test_a_graph_that_differs_from_its_card_is_refused(tmp_path: Path, old: str,
     assert message in error_message(write_model(tmp_path / "tiny.onnx", graph, card_json()))
 
 
-def test_the_models_of_the_zoo_can_be_opened(models_dir: Path) -> None:
+def test_the_models_of_the_catalogue_can_be_opened(models_dir: Path) -> None:
     for name in ("sface", "facenet"):
         assert open_embedder_file(models_dir / f"{name}.onnx").card.name == name
     assert open_model(models_dir / "yunet.onnx", DetectorCard, "cpu", 1).card.name == "yunet"

@@ -348,7 +348,7 @@ def test_a_damaged_file_is_decoded_or_refused(
 ) -> None:
     data = bytearray(small_photographs[kind])
     for position, value in changes:
-        # Headers are short: half of the changes go there.
+        # Half of the changes are made in the first 64 bytes, because headers are short.
         index = int(2 * position * 64) if position < 0.5 else int((2 * position - 1) * len(data))
         data[index] = value
     assert_decodes_or_refuses(bytes(data[: max(1, int(share * len(data)))]) if share < 0.5 else bytes(data))

@@ -136,7 +136,7 @@ def test_without_a_landmark_model_the_landmarks_of_the_detector_are_kept(
     assert np.abs(detected.faces[0].landmarks - refined.faces[0].landmarks).max() > 0.1
 
 
-def test_of_more_than_max_faces_those_with_the_highest_scores_are_kept_with_a_notice(extractor: FaceExtractor) -> None:
+def test_above_max_faces_the_faces_with_the_highest_scores_are_kept_with_a_notice(extractor: FaceExtractor) -> None:
     faces = [frontal_face(10.0 * i, 10, 30, 30, detection_score=1.0 - i / 10) for i in range(5)]
     extracted = with_fixed_faces(extractor, *faces, max_faces=3).extract(png_without_face(), all_faces)
     assert extracted.faces == tuple(faces[:3])

@@ -1,4 +1,4 @@
-"""Alembic runs this file, in the transaction that `migrate.py` was given."""
+"""Alembic runs this file in the transaction that `migrate.py` has opened."""
 
 from alembic import context
 

@@ -8,7 +8,7 @@ from models.evaluation.data.identities import read_identities
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Ada with three photographs, Bob with one, Cy with none."""
+    """Return a folder in which Ada has three photographs, Bob has one, and Cy has none."""
     root = tmp_path / "people"
     for person, names in {"bob": ["1.webp"], "ada": ["1.jpg", "2.PNG", "3.jpg", "notes.txt"], "cy": []}.items():
         (root / person).mkdir(parents=True)
@@ -46,9 +46,9 @@ def test_people_who_are_not_in_the_list_are_left_out(folder: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("bob\ncy\ndora\n", r"2 of the 3 people of .*only\.txt have no photograph in .*people, the first is cy"),
+        ("bob\ncy\ndora\n", r"2 of the 3 people of .*only\.txt have no photograph in .*people\. The first is cy\."),
         ("", r"0 of the 0 people of .*only\.txt"),
-        ("\udcff", "is not a list of names, one a line"),
+        ("\udcff", r"only\.txt is not in UTF-8\. Give a file with one name on each line"),
     ],
 )
 def test_a_list_with_absent_people_or_without_names_is_refused(

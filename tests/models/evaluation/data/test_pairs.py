@@ -56,13 +56,13 @@ def test_several_lists_become_one_list_with_all_their_folds(tmp_path: Path) -> N
 
 
 def test_a_list_with_missing_lines_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="promises 4 pairs and holds 3"):
+    with pytest.raises(DatasetError, match="announces 4 pairs, and the file holds 3"):
         read_pair_lists(_file(tmp_path, LIST[: LIST.rindex("Boris")]))
 
 
 @pytest.mark.parametrize("text", ["", "pairs\n", "1\t1\nAnna\tone\ttwo\nAnna\t1\tBoris\t1\n", "1\nAnna\nBoris\n"])
 def test_a_file_of_another_format_is_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"is not a list of pairs as LFW has them\. Its first line is FOLDS"):
+    with pytest.raises(DatasetError, match=r"is not a list of pairs as LFW has them\. The first line must be FOLDS"):
         read_pair_lists(_file(tmp_path, text))
 
 

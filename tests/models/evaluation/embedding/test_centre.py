@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def _striped() -> Image:
-    """Return 250 x 250 pixels: the red of a pixel is its column, the green is its row."""
+    """Return an image of 250 x 250 pixels. The red value of a pixel is its column, the green value is its row."""
     rows, columns = np.mgrid[0:250, 0:250].astype(np.uint8)
     return Image(np.stack([columns, rows, np.zeros_like(rows)], axis=-1))
 
@@ -44,7 +44,7 @@ def test_the_crop_of_a_box_model_is_the_median_box_with_its_margin() -> None:
 
 
 def _square(photograph: Path, file: Path) -> Path:
-    """Write the photograph in the size of LFW's."""
+    """Write the photograph at the size of the photographs of LFW."""
     picture = Pillow.open(io.BytesIO(photograph.read_bytes())).convert("RGB").resize((250, 250))
     file.write_bytes(encode_png(np.asarray(picture)))
     return file
@@ -66,7 +66,7 @@ def test_a_photograph_without_a_face_is_embedded_too(
 
 
 def test_a_photograph_of_another_size_is_refused(options: PipelineOptions, photographs: Path) -> None:
-    with pytest.raises(DatasetError, match="for LFW's own photographs of 250 x 250 pixels"):
+    with pytest.raises(DatasetError, match=r"for LFW's own photographs of 250 x 250 pixels, .*\. Use --crop aligned"):
         embed_centres(options, [photographs / "obama" / "obama.jpg"], lambda: None)
 
 

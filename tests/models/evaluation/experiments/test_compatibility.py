@@ -31,7 +31,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def images(photographs: Path, tmp_path: Path) -> Path:
-    """Obama three times and Biden once, with file names as in LFW. The third photograph of Obama is in no pair."""
+    """Return a folder with three photographs of Obama and one of Biden, with file names as in LFW.
+
+    The third photograph of Obama is in no pair.
+    """
     for image, source in (
         ("O/O_0001.jpg", "obama/obama.jpg"),
         ("O/O_0002.jpg", "obama/obama2.jpg"),
@@ -46,7 +49,7 @@ def images(photographs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copy(options: PipelineOptions, tmp_path: Path) -> PipelineOptions:
-    """The model of `options` with another name and identity."""
+    """Return the options with a copy of the model, which has another name and identity."""
     model = onnx.load(options.embedder.path)
     card = CARD_ADAPTER.validate_json(next(entry.value for entry in model.metadata_props if entry.key == CARD_KEY))
     model.graph.node[0].name = "copy"
@@ -166,7 +169,7 @@ def test_the_report_is_written_as_numbers_and_a_picture(tmp_path: Path) -> None:
 
     content = json.loads((tmp_path / "compatibility.json").read_text("utf-8"))
     assert content["figures"]["references"] == 40
-    assert [model_pair["reference"] for model_pair in content["figures"]["meetings"]] == ["old", "new", "old"]
+    assert [model_pair["reference"] for model_pair in content["figures"]["model_pairs"]] == ["old", "new", "old"]
     assert (tmp_path / "compatibility.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -215,7 +218,7 @@ def test_a_photograph_without_a_face_is_an_error(options: PipelineOptions, image
     (images / "O" / "O_0003.jpg").write_bytes(png_without_face())
     benchmark = read_benchmark(images, pair_list)
 
-    with pytest.raises(DatasetError, match=r"No face was found in 1 photographs, the first is .*O_0003\.jpg\. Give"):
+    with pytest.raises(DatasetError, match=r"No face was found in 1 photographs\. The first is .*O_0003\.jpg\. Give"):
         evaluate_compatibility(options, options, images, benchmark, lambda: None)
 
 

@@ -35,9 +35,9 @@ def test_the_conditions_are_the_unchanged_crop_and_then_those_of_the_paper() -> 
 
 
 def _known() -> ImageQuality:
-    """Return two pairs of each kind.
+    """Return two genuine and two impostor pairs, under three conditions.
 
-    Unchanged, both genuine pairs are accepted, at JPEG quality 10 one of them, and at 40 x 40 pixels none.
+    Unchanged, both genuine pairs are accepted. At JPEG quality 10 one of them is accepted, at 40 x 40 pixels none.
     """
     distances = ([0.5, 0.6, 1.5, 1.6], [0.5, 1.55, 1.5, 1.6], [1.6, 1.7, 1.5, 1.6], [0.5, 0.6, 1.5, 1.6])
     same = np.array([True, True, False, False])
@@ -100,5 +100,5 @@ def test_a_list_needs_no_folds(options: PipelineOptions, images: Path, pair_list
 def test_a_photograph_without_a_face_is_an_error(options: PipelineOptions, images: Path, pair_list: PairList) -> None:
     (images / "B" / "B_0001.jpg").write_bytes(png_without_face())
 
-    with pytest.raises(DatasetError, match=r"No face was found in 1 photographs, the first is .*B_0001\.jpg"):
+    with pytest.raises(DatasetError, match=r"No face was found in 1 photographs\. The first is .*B_0001\.jpg"):
         evaluate_image_quality(options, images, pair_list, lambda: None)

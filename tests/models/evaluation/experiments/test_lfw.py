@@ -19,7 +19,7 @@ EmbeddingsAndRows = tuple[Embeddings, list[int]]
 
 
 def _report(pair_list: PairList) -> LfwReport:
-    """Return distances that are all on the right side of 1.242."""
+    """Return a report in which all distances are on the right side of 1.242."""
     return LfwReport(pair_list, pair_list.label(np.array([0.5, 1.6, 0.6, 1.5], np.float32)))
 
 
@@ -37,7 +37,9 @@ def test_real_photographs_are_decided_correctly(options: PipelineOptions, images
 def test_a_missing_photograph_is_an_error(options: PipelineOptions, images: Path, pair_list: PairList) -> None:
     (images / "O" / "O_0002.jpg").unlink()
 
-    with pytest.raises(DatasetError, match=r"1 of 3 photographs are missing, the first is .*O_0002\.jpg\. --images"):
+    with pytest.raises(
+        DatasetError, match=r"1 of 3 photographs are missing\. The first is .*O_0002\.jpg\. Give --images"
+    ):
         evaluate_lfw(options, images, pair_list, lambda: None)
 
 
@@ -45,7 +47,7 @@ def test_a_photograph_without_a_face_is_an_error(options: PipelineOptions, image
     (images / "B" / "B_0001.jpg").write_bytes(png_without_face())
 
     with pytest.raises(
-        DatasetError, match=r"No face was found in 1 photographs, the first is .*B_0001\.jpg\. .*--crop centre"
+        DatasetError, match=r"No face was found in 1 photographs\. The first is .*B_0001\.jpg\. .*--crop centre"
     ):
         evaluate_lfw(options, images, pair_list, lambda: None)
 

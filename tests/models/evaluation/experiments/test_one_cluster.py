@@ -34,7 +34,7 @@ def test_the_largest_cluster_or_that_with_most_faces_of_the_person_is_chosen(
     assert choose_cluster(LABELS, PEOPLE, person).tolist() == members
 
 
-def test_of_equally_good_clusters_the_first_is_chosen() -> None:
+def test_the_first_of_equally_good_clusters_is_chosen() -> None:
     assert choose_cluster(LABELS, PEOPLE, 5).tolist() == [0, 1, 2, 8]
 
 

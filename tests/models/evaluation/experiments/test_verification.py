@@ -60,7 +60,7 @@ def _known() -> Verification:
 
 
 def _uneven() -> Verification:
-    """Return splits as above, but in one split 6 impostor pairs are nearer than most genuine pairs, elsewhere none."""
+    """Return splits as above. But in one split, and only there, 6 impostor pairs are nearer than most genuine pairs."""
     near = np.array([0.2, 0.4, 1.1, 1.3, *[0.3] * 6, *np.linspace(1.4, 2, 994)], np.float32)
     far = np.array([0.2, 0.4, 1.1, 1.3, *np.linspace(1.4, 2, 1000)], np.float32)
     return Verification.from_splits(
@@ -115,9 +115,13 @@ def test_the_report_has_rows_and_a_picture() -> None:
 @pytest.mark.parametrize(
     ("people", "each", "message"),
     [
-        (4, 30, "has 0 pairs of one person and 0 of two people"),
-        (20, 3, "has 12 pairs of one person and 54 of two people; VAL at FMR 0.001 needs 1 and 1000"),
-        (400, 1, "has 0 pairs of one person"),
+        (4, 30, "are 0 of one person and 0 of two people"),
+        (
+            20,
+            3,
+            r"are 12 of one person and 54 of two people\. VAL at FMR 0\.001 needs at least 1 and 1000 in each split",
+        ),
+        (400, 1, "are 0 of one person"),
     ],
 )
 def test_too_few_people_are_refused(people: int, each: int, message: str) -> None:
@@ -140,7 +144,7 @@ def test_too_few_pairs_of_a_split_are_refused_before_any_is_embedded(
 ) -> None:
     embedded: list[None] = []
 
-    with pytest.raises(DatasetError, match="One of the 5 splits has 0 pairs of one person"):
+    with pytest.raises(DatasetError, match="The smallest numbers of pairs in the 5 splits are 0 of one person"):
         evaluate_verification(options, read_identities(photographs, 2), lambda: embedded.append(None))
     assert not embedded
 
@@ -152,6 +156,8 @@ def test_people_are_too_few_if_no_face_is_found(options: PipelineOptions, tmp_pa
         (person / f"{number}.png").write_bytes(png_without_face(64, 64))
     embedded: list[None] = []
 
-    with pytest.raises(DatasetError, match="One of the 5 splits has 0 pairs of one person and 0 of two people"):
+    with pytest.raises(
+        DatasetError, match="The smallest numbers of pairs in the 5 splits are 0 of one person and 0 of two people"
+    ):
         evaluate_verification(options, read_identities(tmp_path, 2), lambda: embedded.append(None))
     assert len(embedded) == 5 * 46

@@ -11,7 +11,7 @@ from service.pipeline.opening import PipelineOptions
 
 
 def test_a_pair_is_decided_at_the_threshold_of_its_fold(pair_list: PairList) -> None:
-    # The first fold is decided at 1.25, which the second chose, and the second at 0.625.
+    # The threshold of a fold is chosen on the other fold: 1.25 for the first fold, and 0.625 for the second.
     report = LfwReport(pair_list, pair_list.label(np.array([0.5, 0.75, 1.0, 1.5], np.float32)))
 
     accepts, rejects = find_wrong_pairs(report)

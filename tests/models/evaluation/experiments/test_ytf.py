@@ -23,7 +23,7 @@ SPLITS = """split number, first name, second name, is same
 
 @pytest.fixture
 def folder(photographs: Path, tmp_path: Path) -> Path:
-    """Two tracks of Obama and one of Biden, laid out as the set is published."""
+    """Return a folder with two tracks of Obama and one of Biden, in the layout of the published set."""
     tracks: dict[str, list[str | None]] = {
         "O/0": ["obama/obama.jpg", None, "obama/obama2.jpg"],
         "O/1": ["obama/obama3.jpg"],
@@ -65,7 +65,9 @@ def test_a_list_that_is_missing_is_refused(tmp_path: Path) -> None:
 def test_a_list_of_another_format_is_refused(folder: Path, text: str) -> None:
     (folder / "splits.txt").write_text(text, "utf-8")
 
-    with pytest.raises(DatasetError, match=r"splits\.txt is not a list of pairs .* A line is SPLIT, PERSON/VIDEO"):
+    with pytest.raises(
+        DatasetError, match=r"splits\.txt is not a list of pairs .* Each line must be SPLIT, PERSON/VIDEO"
+    ):
         read_splits(folder)
 
 
@@ -113,7 +115,7 @@ def test_the_first_frames_with_a_face_are_embedded(options: PipelineOptions, fol
 def test_a_track_without_frames_or_without_a_face_is_an_error(options: PipelineOptions, folder: Path) -> None:
     track = folder / "aligned_images_DB" / "O" / "1"
     (track / "aligned_detect_1.9.jpg").write_bytes(png_without_face())
-    with pytest.raises(DatasetError, match=r"No face was found in any of the 1 frames of .*O/1\. Remove its pairs"):
+    with pytest.raises(DatasetError, match=r"No face was found in any of the 1 frames of .*O/1\. Remove the pairs"):
         evaluate_ytf(options, folder, 100, read_splits(folder), lambda: None)
 
     shutil.rmtree(track)
@@ -124,7 +126,7 @@ def test_a_track_without_frames_or_without_a_face_is_an_error(options: PipelineO
 def test_a_frame_without_its_number_is_an_error(folder: Path) -> None:
     (folder / "aligned_images_DB" / "O" / "1" / "cover.jpg").touch()
 
-    with pytest.raises(DatasetError, match=r"cover\.jpg is not named aligned_detect_VIDEO\.FRAME\.jpg"):
+    with pytest.raises(DatasetError, match=r"The name of .*cover\.jpg must be aligned_detect_VIDEO\.FRAME\.jpg"):
         read_frames(folder, Path("O/1"))
 
 

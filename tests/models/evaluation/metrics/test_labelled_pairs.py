@@ -133,7 +133,7 @@ def test_the_balanced_threshold_does_not_depend_on_the_number_of_impostor_pairs(
 
 @pytest.mark.parametrize("same", [True, False])
 def test_a_balanced_threshold_needs_genuine_and_impostor_pairs(same: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    with pytest.raises(ValueError, match="a balance needs"):
+    with pytest.raises(ValueError, match="the balanced threshold needs genuine pairs and impostor pairs"):
         LabelledPairs(np.array([0.5, 1.0], np.float32), np.full(2, same)).balanced_threshold()
 
 

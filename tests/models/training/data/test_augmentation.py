@@ -83,10 +83,10 @@ def test_crops_depend_only_on_the_state_of_the_generator(canvases: Crops) -> Non
 
 
 def test_a_model_that_takes_boxes_is_refused_if_canvases_are_cut_by_five_points() -> None:
-    with pytest.raises(DatasetError, match="are cut as five_point, and a model takes box"):
+    with pytest.raises(DatasetError, match="are cut as five_point, and the model takes box"):
         Augmenter(CANVAS_ALIGNMENT, BoxAlignment(margin=0.0, height=160, width=160))
 
 
 def test_a_margin_that_the_canvas_does_not_show_is_refused() -> None:
-    with pytest.raises(DatasetError, match=r"a margin of 0, and a model takes a margin of 0\.15"):
+    with pytest.raises(DatasetError, match=r"a margin of 0, and the model needs a margin of 0\.15"):
         Augmenter(BoxAlignment(margin=0.0, height=128, width=128), BoxAlignment(margin=0.15, height=160, width=160))

@@ -9,7 +9,7 @@ FIVE = BlendSettings(count=5)
 
 
 def equal(faces: FaceSet) -> NDArray[np.float64]:
-    """The probabilities of faces that are drawn equally often."""
+    """Return the same probability for every face."""
     return np.full(len(faces), 1 / len(faces))
 
 

@@ -79,7 +79,7 @@ def test_rows_are_selected_by_number_or_by_mask_and_the_names_stay(faces: FaceSe
     assert np.array_equal(by_mask.canvases, by_number.canvases[::-1])
 
 
-def test_each_person_is_on_one_side_of_a_split_with_all_faces(faces: FaceSet) -> None:
+def test_all_faces_of_a_person_are_on_one_side_of_a_split(faces: FaceSet) -> None:
     training, held_out = faces.split_people(0.4, seed=3)
 
     assert len(np.unique(held_out.people)) == 2
@@ -97,7 +97,7 @@ def test_named_people_are_split_from_all_others(faces: FaceSet) -> None:
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["anna", "nobody"], "1 of the 2 named"), (PEOPLE, "and 0 other people"), ([], "of the 0 named people")],
+    [(["anna", "nobody"], "1 of the 2 named"), (PEOPLE, r"\. 0 other people"), ([], "of the 0 named people")],
 )
 def test_names_without_a_face_or_without_others_are_refused(names: Sequence[str], message: str, faces: FaceSet) -> None:
     with pytest.raises(DatasetError, match=message):
@@ -190,11 +190,11 @@ def test_a_set_of_another_format_is_refused(folder: Path) -> None:
     file = folder / "set.json"
     file.write_text(file.read_text("utf-8").replace('"format": 1', '"format": 2'), "utf-8")
 
-    with pytest.raises(DatasetError, match=r"set\.json is of another format or damaged: format: "):
+    with pytest.raises(DatasetError, match=r"set\.json is damaged or has another format: format: "):
         load_face_set(folder, lambda: None)
 
 
-def test_fewer_drawn_people_are_some_of_more_drawn_people(faces: FaceSet) -> None:
+def test_a_smaller_draw_of_people_is_a_part_of_a_larger_draw(faces: FaceSet) -> None:
     few, many = faces.draw_people(2, seed=5), faces.draw_people(4, seed=5)
     assert len(few.names_with_faces) == 2
     assert set(few.names_with_faces) < set(many.names_with_faces) < set(faces.names_with_faces)

@@ -83,7 +83,7 @@ def test_random_negatives_are_drawn_equally_often_from_people_with_few_and_many_
     assert few == pytest.approx(many, rel=0.15)
 
 
-def test_every_face_of_a_person_is_drawn_in_time() -> None:
+def test_every_face_of_a_person_is_drawn_in_some_batch() -> None:
     batches = _of_one_source(np.full(10, 50), 50, TripletBatchSettings(10, 0.2))
 
     drawn = np.unique(np.concatenate(_draw(batches, 100)))

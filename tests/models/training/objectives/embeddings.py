@@ -14,11 +14,11 @@ from service.domain.embedding import Embeddings
 DIMENSION = 8
 
 CORNERS = torch.tensor([*itertools.product([0.5, -0.5], repeat=4), *torch.eye(4).tolist(), *(-torch.eye(4)).tolist()])
-"""Unit vectors whose squared distances are whole numbers without rounding. So many distances are equal."""
+"""Unit vectors whose squared distances are exactly whole numbers. So many distances are equal."""
 
 
 class Batch(NamedTuple):
-    """embeddings: (n, d). people: (n,)."""
+    """A batch of faces. embeddings: (n, d). people: (n,), the person of each face."""
 
     embeddings: Tensor
     people: Tensor
@@ -29,7 +29,7 @@ def random_embeddings(count: int, seed: int) -> Embeddings:
 
 
 def random_batch(seed: int, faces: int, people: int, spread: float) -> Batch:
-    """Faces around the centres of their people. All centres are in one half of the sphere, so many faces are near."""
+    """Return faces near the centres of their people. All centres are in one half of the sphere, so many are near."""
     generator = torch.Generator().manual_seed(seed)
     person_of_face = torch.randint(people, (faces,), generator=generator)
     centres = torch.randn(people, 6, generator=generator) + 1.0

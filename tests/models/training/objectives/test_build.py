@@ -1,4 +1,4 @@
-"""All objectives, built from their settings: a few steps along the gradient lower each loss."""
+"""All objectives, built from their settings. A few steps of gradient descent lower each loss."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def loss_of(objective: Objective, vectors: Tensor, rows: Rows) -> Tensor:
         HarmonicSettings(batches=FOUR_FACES),
     ],
 )
-def test_steps_along_the_gradient_lower_the_loss(settings: ObjectiveSettings, faces: FaceSet) -> None:
+def test_steps_of_gradient_descent_lower_the_loss(settings: ObjectiveSettings, faces: FaceSet) -> None:
     objective = build_objective(recipe_for(settings), faces, embed_by_teacher)
     rows = objective.draw_rows(np.random.default_rng(0))
     vectors = torch.from_numpy(random_embeddings(len(rows), 6)).requires_grad_()

@@ -1,4 +1,4 @@
-"""Classification: ArcFace and CosFace against their formulas, with centres that depend on the recipe only."""
+"""Classification: ArcFace and CosFace are compared with their formulas. Their centres depend only on the recipe."""
 
 from dataclasses import replace
 

@@ -33,7 +33,7 @@ def test_triplets_mix_the_two_networks_and_none_lies_in_the_fixed_network_only(f
 
 
 def losses_of_mixed_triplets(stacked: Embeddings, people: Rows, v2_rows: int) -> list[float]:
-    """The losses of the triplets with a part of v2, by a loop over all pairs and their semi-hard negatives."""
+    """Return the losses of the triplets that are not only of v1, by a loop over all pairs and semi-hard negatives."""
     distances = np.square(stacked[:, None] - stacked).sum(axis=2)
     losses = []
     for a in range(len(stacked)):

@@ -45,5 +45,5 @@ def test_the_embeddings_of_the_same_faces_are_computed_once(
 
 
 def test_a_teacher_with_another_dimension_than_the_network_is_refused(sface: ModelFile[EmbedderCard]) -> None:
-    with pytest.raises(TrainingError, match="embeddings of 128 dimensions, and the network of the recipe 512"):
+    with pytest.raises(TrainingError, match="embeddings of 128 dimensions, and the network of the recipe has 512"):
         check_teacher(sface.card, 512)

@@ -1,4 +1,4 @@
-"""The miner returns the triplets of a loop over every possible triplet."""
+"""The miner returns the same triplets as a slow loop over every possible triplet."""
 
 from pathlib import Path
 
@@ -24,7 +24,10 @@ NegativeDistances = dict[tuple[int, int], float]
 
 
 def negatives_by_loop(batch: Batch, margin: float, *, hardest: bool = False) -> NegativeDistances:
-    """The expected negatives, by a loop over every possible triplet. hardest: only the furthest positive counts."""
+    """Return the expected negatives, by a loop over every possible triplet.
+
+    hardest: whether only the furthest positive counts.
+    """
     distances = SQUARED_L2(batch.embeddings, batch.embeddings).numpy()
     people = batch.people.tolist()
     rows = range(len(people))
@@ -98,7 +101,7 @@ def test_a_negative_exactly_as_far_as_the_positive_or_as_the_margin_is_not_semi_
     assert mined_negatives(triplets, batch) == negatives_by_loop(batch, margin)
 
 
-def test_of_several_equally_far_positives_one_is_selected() -> None:
+def test_one_of_several_equally_far_positives_is_selected() -> None:
     batch = Batch(CORNERS[[0, 16, 17, 18, 19, 5]], torch.tensor([0, 0, 0, 0, 0, 1]))
 
     triplets = SemiHardMiner(hardest_positive, margin_sq_l2=4.0).mine(*batch)
@@ -159,7 +162,7 @@ def test_embeddings_that_are_not_finite_are_refused(value: float) -> None:
 
 
 def status_bytes(key: str) -> int:
-    """The memory of this process: VmRSS is what it holds now, VmHWM is the most that it has held (proc(5))."""
+    """Return the memory of this process (proc(5)). key: VmRSS for the memory now, VmHWM for the peak."""
     lines = Path("/proc/self/status").read_text("ascii").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(key))
 
@@ -187,7 +190,7 @@ def test_the_triplets_are_the_same_under_autocast() -> None:
 
 
 def harmonic_batch(seed: int) -> tuple[Batch, Tensor]:
-    """The same ten faces, embedded by v1 and by v2. The second value is True for the rows of v1, which is fixed."""
+    """Return ten faces, embedded by v2 and by v1, and a mask that is True for the rows of v1, which is fixed."""
     v1 = random_batch(seed, 10, 3, 0.5)
     v2 = functional.normalize(v1.embeddings + 0.3 * torch.randn(10, 6, generator=torch.Generator().manual_seed(seed)))
     return Batch(torch.cat([v1.embeddings, v2]), v1.people.repeat(2)), torch.arange(20) < 10

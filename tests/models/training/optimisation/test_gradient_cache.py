@@ -52,7 +52,7 @@ def _loss(embeddings: Tensor) -> Tensor:
 
 
 def _single_graph_step(network: nn.Module, crops: Tensor, chunks: int) -> Tensor:
-    """Do what `cached_step` does, but with the graphs of all chunks in memory."""
+    """Do the same as `cached_step`, but with the graphs of all chunks in memory."""
     loss = _loss(torch.cat([network(chunk) for chunk in torch.tensor_split(crops, chunks)]))
     torch.autograd.backward(loss)
     return loss.detach()
