@@ -1,7 +1,7 @@
 """LFW without a detector (FaceNet, section 5.6): the fixed centre of each photograph is the face.
 
-The detection is replaced by a function that returns the same face for every photograph. The later steps are those of the
-service, for every kind of model.
+The detection is replaced by a function that returns the same face for every photograph. The later steps are those of
+the service, for every kind of model.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Better landmarks for detected faces, and a second opinion whether they are faces, by O-Net of MTCNN.
 
-Source: Zhang et al., 2016. The detector's own landmarks have about 5 degrees of noise in the roll angle. With the better
-landmarks, FNIR at FPIR 0.1 % on LFW is a third lower.
+Source: Zhang et al., 2016. The detector's own landmarks have about 5 degrees of noise in the roll angle. With the
+better landmarks, FNIR at FPIR 0.1 % on LFW is a third lower.
 """
 
 from collections.abc import Sequence
