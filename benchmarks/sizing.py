@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import load
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from tests.support.running_service import RunningService, run_service
 
 ROOT = Path(__file__).parent.parent

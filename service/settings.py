@@ -98,7 +98,7 @@ class Limits(_Group):
         256 * 2**20, ge=1024, description="the most bytes in the bodies of all running requests together"
     )
     pixels: int = Field(
-        50_000_000, ge=1, le=500_000_000, description="the most pixels of one photograph. Its header is checked first"
+        52_000_000, ge=1, le=500_000_000, description="the most pixels of one photograph. Its header is checked first"
     )
     images_per_request: int = Field(64, ge=1, le=4096, description="the most photographs in one request")
     images_in_flight: int = Field(

@@ -19,7 +19,7 @@ from service.domain.face import Box, Crops, Face, Points
 from service.domain.image import Image, Pixels
 from service.model_files.card import BoxAlignment, EmbedderCard, FivePointAlignment
 from service.pipeline.alignment import ARCFACE_TEMPLATE, Aligner, template_to_crop
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.quarter_turns import turn_back
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_face_extractor

@@ -17,6 +17,7 @@ class Notice(StrEnum):
     CONVERTED_COLOURS = "converted_colours"
     SEVERAL_FACES = "several_faces"
     FACES_LEFT_OUT = "faces_left_out"
+    END_MISSING = "end_missing"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from service.domain.face import Crops, Face
 from service.domain.image import Image, Notice
 from service.observability.stages import stage
 from service.pipeline.alignment import Aligner
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.finding import FindFaces
 from service.pipeline.selection import SelectFaces
 

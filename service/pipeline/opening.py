@@ -50,7 +50,7 @@ class PipelineOptions:
     max_batch: int = 8
     threads_per_call: int = 1
     mirror: MirrorAveraging = "off"
-    max_pixels: int = 50_000_000
+    max_pixels: int = 52_000_000
     max_side_px: int = MAX_SIDE_PX
     min_face_px: int = 40
     min_score: float | None = None

@@ -12,7 +12,7 @@ from service.domain.face import Face
 from service.domain.image import Image
 from service.model_files.card import DetectorCard
 from service.model_files.model_file import open_model
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.base import Detector
 from service.pipeline.detection.yunet import YuNet
 from tests.support.sample_images import place_side_by_side, png_without_face

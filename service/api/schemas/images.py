@@ -30,7 +30,7 @@ class _Kind(BaseModel):
 
 
 class Base64Image(_Kind):
-    """A photograph: JPEG, PNG, WebP, BMP or GIF."""
+    """A photograph: JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF."""
 
     base64: str = Field(
         min_length=1,

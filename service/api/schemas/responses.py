@@ -52,6 +52,7 @@ WARNINGS = {
     Notice.CONVERTED_COLOURS: "The colours were converted to 8-bit RGB. Transparent pixels became white.",
     Notice.SEVERAL_FACES: "The photograph shows several faces. The main face was used.",
     Notice.FACES_LEFT_OUT: "The photograph shows more faces than the limit. Those with the highest scores were used.",
+    Notice.END_MISSING: "The end of the JPEG is missing. All of its pixels are there, so it was used.",
 }
 
 

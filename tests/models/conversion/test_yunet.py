@@ -7,7 +7,7 @@ from cv2.typing import MatLike as Head
 
 from service.model_files.card import DetectorCard
 from service.model_files.model_file import open_model
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 
 SIDE_PX = 640
 STRIDES = (8, 16, 32)

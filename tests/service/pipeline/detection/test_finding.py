@@ -8,7 +8,7 @@ from service.domain.face import Face
 from service.domain.image import Image, Pixels
 from service.model_files.card import DetectorCard, LandmarksCard
 from service.model_files.model_file import open_model
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.finding import FaceFinder
 from service.pipeline.detection.landmarks import LandmarkNetwork
 from service.pipeline.detection.pyramid import PyramidDetector

@@ -7,7 +7,7 @@ from service.domain.face import Box, Face
 from service.domain.image import Image
 from service.model_files.card import LandmarksCard
 from service.model_files.model_file import open_model
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.landmarks import LandmarkNetwork
 from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.opening import PipelineOptions, open_face_extractor

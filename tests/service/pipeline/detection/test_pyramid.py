@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.domain.face import Box
 from service.domain.image import Image, Pixels
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.pyramid import OVERLAP_PX, TILE_PX, PyramidDetector, _starts, best_of_overlapping
 from service.pipeline.extraction import FaceExtractor
 from tests.support.fakes import RecordingDetector, frontal_face

@@ -9,7 +9,7 @@ from service.domain.face import Face
 from service.domain.image import Pixels
 from service.model_files.card import DetectorCard
 from service.model_files.model_file import ModelFile, open_model
-from service.pipeline.decoding import decode
+from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.yunet import NMS_IOU, NMS_TOP_K, YuNet
 
 MAX_PIXELS = 50_000_000
