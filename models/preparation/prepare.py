@@ -73,7 +73,7 @@ def prepare(
 
 def _settings(options: PreparationOptions, cropping: Cropping) -> PreparationSettings:
     pipeline = options.pipeline
-    sources = {"detector": pipeline.detector, "landmarks": pipeline.detection.landmarks, "embedder": pipeline.embedder}
+    sources = {"detector": pipeline.detector, "landmarks": pipeline.landmarks, "embedder": pipeline.embedder}
     return PreparationSettings(
         crop=options.crop,
         alignment=cropping.alignment,

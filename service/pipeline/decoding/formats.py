@@ -20,6 +20,8 @@ from service.pipeline.decoding.jpeg import JPEG_START, FirstJpeg
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pi_heif.options.DECODE_THREADS = 1
 
+HeifImageFile: type[ImageFile] = pi_heif.HeifImageFile
+
 _READERS: dict[bytes, type[ImageFile]] = {
     JPEG_START: FirstJpeg,
     b"\x89PNG\r\n\x1a\n": PngImageFile,
@@ -45,7 +47,7 @@ def find_reader(data: bytes) -> type[ImageFile]:
     if brands & _AVIF_BRANDS:
         return AvifImageFile
     if brands & _HEIF_BRANDS:
-        return pi_heif.HeifImageFile
+        return HeifImageFile
     raise UnreadableImage("This is not an image of a known format. Send a JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF.")
 
 

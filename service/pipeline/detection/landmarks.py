@@ -119,7 +119,8 @@ class _RotatedCrop:
         if rest_deg == 0.0:
             return turn(_resize(_cut(pixels, self.square), SIDE_PX), int(quarter_turns) % 4)
         around, side = self.square.widened(), round(SIDE_PX * WIDENED)
-        rotation = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), self.roll_deg, 1.0)
+        middle = ((side - 1) / 2, (side - 1) / 2)
+        rotation = np.asarray(cv2.getRotationMatrix2D(middle, self.roll_deg, 1.0), np.float64)
         rotation[:, 2] -= (side - SIDE_PX) / 2
         wide = _resize(_cut(pixels, around), side)
         return np.asarray(cv2.warpAffine(wide, rotation, (SIDE_PX, SIDE_PX), flags=cv2.INTER_LINEAR), np.uint8)

@@ -123,7 +123,7 @@ def with_announced_size(kind: str, width: int, height: int) -> bytes:
     return data.replace(b"ispe" + struct.pack(">III", 0, 64, 64), b"ispe" + struct.pack(">III", 0, width, height))
 
 
-HEADERS = {
+HEADERS: dict[str, Callable[[int, int], bytes]] = {
     "PNG": png_header,
     "JPEG": jpeg_header,
     "BMP": bmp_header,
