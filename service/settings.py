@@ -72,13 +72,7 @@ class Detection(_Group):
         le=65_535,
         description="for detection, the longer side of a larger photograph is shrunk to this. 640 saves time",
     )
-    min_score: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="the least score of a face: detection score times landmark score. Default: 0.6; 0.8 with the "
-        "landmarks of the detector",
-    )
+    min_score: float = Field(0.8, gt=0, lt=1, description="the lowest detection score of a face")
     max_faces: int = Field(
         100, ge=1, le=1000, description="the most faces of one photograph. Those with the highest scores are used"
     )

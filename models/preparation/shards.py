@@ -65,7 +65,7 @@ class PreparationSettings(JsonModel):
     max_pixels: int
     max_side_px: int
     min_face_px: int
-    min_score: float | None
+    min_score: float
     models: dict[str, str]
 
 

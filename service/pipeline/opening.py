@@ -22,9 +22,8 @@ from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mi
 MAX_SIDE_PX = 65_535
 """No admitted photograph is larger, so this is no limit."""
 
-MIN_FACE_SCORE = 0.6
-MIN_DETECTION_SCORE = 0.8
-"""The least score of a face: with the landmark network, and by the detector alone."""
+SMALL_FACE_MIN_SCORE = 0.55
+"""The least detection score of a small face, if the landmark network also decides whether it is a face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ class PipelineOptions:
     threads_per_call: how many threads one call of the embedder uses.
     max_side_px: a larger photograph is shrunk to this before it is searched for faces.
     min_face_px: the width of the smallest face to look for, in pixels of the photograph.
-    min_score: the least score of a face. None takes MIN_FACE_SCORE, or MIN_DETECTION_SCORE without a landmark network.
+    min_score: the least detection score of a face.
     """
 
     detector: ModelSource
@@ -53,7 +52,7 @@ class PipelineOptions:
     max_pixels: int = 52_000_000
     max_side_px: int = MAX_SIDE_PX
     min_face_px: int = 40
-    min_score: float | None = None
+    min_score: float = 0.8
     max_faces: int = 100
 
 
@@ -95,15 +94,15 @@ def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExt
 
 
 def _open_face_finder(options: PipelineOptions) -> FindFaces:
-    if options.landmarks is None:
-        return _open_detector(options, options.min_score or MIN_DETECTION_SCORE).detect
     source = options.landmarks
+    if source is None:
+        return _open_detector(options, options.min_score).detect
     landmarks = LandmarkNetwork(open_model(source.path, LandmarksCard, options.provider, 1, source.sha256))
-    min_score = options.min_score or MIN_FACE_SCORE
-    return FaceFinder(_open_detector(options, min_score), landmarks, min_score).find
+    return FaceFinder(_open_detector(options, min(options.min_score, SMALL_FACE_MIN_SCORE)), landmarks).find
 
 
-def _open_detector(options: PipelineOptions, min_score: float) -> PyramidDetector:
+def _open_detector(options: PipelineOptions, small_min_score: float) -> PyramidDetector:
     source = options.detector
-    yunet = YuNet(open_model(source.path, DetectorCard, options.provider, 1, source.sha256), min_score=min_score)
+    file = open_model(source.path, DetectorCard, options.provider, 1, source.sha256)
+    yunet = YuNet(file, min_score=options.min_score, small_min_score=small_min_score)
     return PyramidDetector(yunet, options.min_face_px, options.max_side_px)

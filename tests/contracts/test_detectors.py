@@ -24,7 +24,7 @@ NAMES = [name for name, model in read_zoo().models.items() if model.card["role"]
 @pytest.fixture(scope="module", params=NAMES)
 def detector(request: pytest.FixtureRequest, models_dir: Path) -> Detector:
     file = open_model(models_dir / f"{request.param}.onnx", DetectorCard, "cpu", 1)
-    return YuNet(file, min_score=0.8)
+    return YuNet(file, min_score=0.8, small_min_score=0.8)
 
 
 @pytest.fixture(scope="module")

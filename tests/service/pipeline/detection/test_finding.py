@@ -75,10 +75,10 @@ def test_a_candidate_that_the_landmark_network_does_not_take_for_a_face_is_left_
     portrait, landscape = _portrait(obama), decode(png_without_face(), MAX_PIXELS)
     assert options.landmarks is not None
     landmarks = LandmarkNetwork(open_model(options.landmarks.path, LandmarksCard, "cpu", 1))
-    (candidate,) = YuNet(open_model(options.detector.path, DetectorCard, "cpu", 1), min_score=0.6).detect(
-        portrait.pixels
-    )
-    finder = FaceFinder(PyramidDetector(RecordingDetector(candidate), 40, 65_535), landmarks, min_score=0.6)
+    (candidate,) = YuNet(
+        open_model(options.detector.path, DetectorCard, "cpu", 1), min_score=0.6, small_min_score=0.6
+    ).detect(portrait.pixels)
+    finder = FaceFinder(PyramidDetector(RecordingDetector(candidate), 40, 65_535), landmarks)
 
     assert len(finder.find(portrait)) == 1
     assert finder.find(landscape) == []

@@ -25,7 +25,7 @@ def model_file(models_dir: Path) -> ModelFile[DetectorCard]:
 
 @pytest.fixture(scope="module")
 def yunet(model_file: ModelFile[DetectorCard]) -> YuNet:
-    return YuNet(model_file, min_score=MIN_SCORE)
+    return YuNet(model_file, min_score=MIN_SCORE, small_min_score=MIN_SCORE)
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +92,11 @@ def test_group_photographs_give_the_same_faces_as_opencv(yunet: YuNet, original_
 
 def test_faces_below_the_minimum_score_are_left_out(model_file: ModelFile[DetectorCard], obama: bytes) -> None:
     pixels = shrink(decode(obama, MAX_PIXELS).pixels)
-    (face,) = YuNet(model_file, min_score=MIN_SCORE).detect(pixels)
+    (face,) = YuNet(model_file, min_score=MIN_SCORE, small_min_score=MIN_SCORE).detect(pixels)
     assert MIN_SCORE < face.detection_score < 1.0
-    assert YuNet(model_file, min_score=min(0.999, face.detection_score + 0.02)).detect(pixels) == []
+    assert (
+        YuNet(model_file, min_score=min(0.999, face.detection_score + 0.02), small_min_score=1.0).detect(pixels) == []
+    )
 
 
 @pytest.mark.lfw
