@@ -4,11 +4,14 @@
 
 Both networks were trained on upright faces, and both find something in a face that is upside down. Its embedding is
 then worthless: strangers match. So a candidate with a low landmark score is turned by quarter turns. If it looks more
-like a face in another turn, the photograph is searched in all turns. The turn with the higher score wins.
+like a face in another turn, the region around it is searched in the other turns. If it is found there with a higher
+score, the whole photograph is searched in that turn.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from service.domain.face import Face
 from service.domain.image import Image
@@ -34,6 +37,11 @@ On LFW 10 % of upright faces have less, and 98 % of those that are upside down.
 MIN_TURNED_SCORE = 0.8
 """The same for a face that is not upright. It is higher, because few photographs are turned."""
 
+MAX_UNSURE = 20
+"""At most this number of unsure candidates of a photograph is turned: those with the best scores."""
+
+OTHER_TURNS = (1, 2, 3)
+
 
 @dataclass(frozen=True, slots=True)
 class FaceFinder:
@@ -45,12 +53,11 @@ class FaceFinder:
     def find(self, image: Image) -> list[Face]:
         """Return the faces with refined landmarks, highest score first."""
         candidates = self._candidates(image, 0)
-        if self._may_be_turned(image, candidates):
-            for quarter_turns in (1, 2, 3):
-                candidates += self._candidates(image, quarter_turns)
+        for quarter_turns in self._turns_to_search(image, candidates):
+            candidates += self._candidates(image, quarter_turns)
         # Of overlapping candidates the best is chosen first: a face that is not good enough in its best turn is left
         # out, and not taken in a worse one.
-        return [face for face in best_of_overlapping(candidates) if self._is_face(face)]
+        return [face for face in best_of_overlapping(candidates) if _is_face(face)]
 
     def _candidates(self, image: Image, quarter_turns: int) -> list[Face]:
         with stage("detect"):
@@ -58,17 +65,37 @@ class FaceFinder:
         with stage("landmarks"):
             return self.landmarks.refine(image, detected)
 
-    def _may_be_turned(self, image: Image, upright: Sequence[Face]) -> bool:
-        """Return whether there is no upright face, or an unsure one that looks better in another turn."""
-        if not any(self._is_face(face) for face in upright):
-            return True
-        with stage("landmarks"):
-            unsure = (face for face in upright if _landmark_score(face) < SURE_LANDMARK_SCORE)
-            return any(self.landmarks.best_turn(image, face) for face in unsure)
+    def _turns_to_search(self, image: Image, upright: Sequence[Face]) -> Sequence[int]:
+        """Return the turns in which a face was found around an unsure candidate. Without any face, return all turns."""
+        if not any(_is_face(face) for face in upright):
+            return OTHER_TURNS
+        unsure = [face for face in upright if _landmark_score(face) < SURE_LANDMARK_SCORE][:MAX_UNSURE]
+        return sorted({turn for face in unsure for turn in self._better_turns(image, face)})
 
-    def _is_face(self, face: Face) -> bool:
-        least = MIN_TURNED_SCORE if face.quarter_turns else MIN_SCORE
-        return _landmark_score(face) >= MIN_LANDMARK_SCORE and face.score >= least
+    def _better_turns(self, image: Image, face: Face) -> set[int]:
+        """Search the region around a candidate in the other turns. Return the turns in which it has a higher score."""
+        with stage("landmarks"):
+            if self.landmarks.best_turn(image, face) == 0:
+                return set()
+        region, moved = _region_around(image, face)
+        turned = [found for turn in OTHER_TURNS for found in self._candidates(region, turn)]
+        kept = best_of_overlapping([moved, *turned])
+        return set() if moved in kept else {found.quarter_turns for found in kept}
+
+
+def _region_around(image: Image, face: Face) -> tuple[Image, Face]:
+    """Return the part of the image around a face, three times as large as its box, and the face in pixels of it."""
+    margin = max(face.box.width, face.box.height)
+    left, top = max(0, int(face.box.x - margin)), max(0, int(face.box.y - margin))
+    right, bottom = int(face.box.x + face.box.width + margin), int(face.box.y + face.box.height + margin)
+    box = replace(face.box, x=face.box.x - left, y=face.box.y - top)
+    moved = replace(face, box=box, landmarks=face.landmarks - np.array([left, top], np.float32))
+    return Image(image.pixels[top:bottom, left:right]), moved
+
+
+def _is_face(face: Face) -> bool:
+    least = MIN_TURNED_SCORE if face.quarter_turns else MIN_SCORE
+    return _landmark_score(face) >= MIN_LANDMARK_SCORE and face.score >= least
 
 
 def _landmark_score(face: Face) -> float:
