@@ -126,13 +126,15 @@ class CollectionNotFound(GalleryError):
 
 
 class SubjectNotFound(GalleryError):
-    """The collection has no subject with this id."""
+    """The collection has no subject with this id. field: the field of the body that has the id. None for the path."""
 
     code = "subject_not_found"
 
-    def __init__(self) -> None:
+    def __init__(self, field: str | None = None) -> None:
+        which = f"the id in `{field}`" if field else "this id"
         super().__init__(
-            "The collection has no subject with this id. PUT /collections/{collection}/subjects/{id} creates one."
+            f"The collection has no subject with {which}. PUT /collections/{{collection}}/subjects/{{id}} creates one; "
+            "GET /collections/{collection}/subjects lists them."
         )
 
 
@@ -170,7 +172,8 @@ class EnrolledElsewhere(GalleryError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This photograph is already enrolled for another subject. If that was a mistake, delete that face first."
+            "This photograph is already enrolled for another subject. If that was a mistake, move that face: "
+            "PATCH /collections/{collection}/faces/{face}."
         )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from service.domain.embedding import check_embedding
-from service.domain.errors import StorageUnavailable
+from service.domain.errors import InvalidOption, StorageUnavailable
 from service.gallery.base import (
     Collection,
     EmbeddingModel,
+    EnrolledFace,
     EnrolmentOutcome,
     FaceToEnrol,
     References,
@@ -110,6 +111,26 @@ class Gallery(GalleryReader):
             self._database.empty_journal()
 
     @in_thread
+    def merge_subjects(self, collection: str, subject: str, merged: str) -> tuple[Subject, int]:
+        """Give all faces of the subject `merged` to `subject`, and delete `merged`, in one transaction.
+
+        Returns the subject, which keeps its name and metadata, and how many faces it got. Raises InvalidOption.
+        """
+        if subject == merged:
+            raise InvalidOption("A subject cannot be merged with itself. Name another subject in `from`.")
+        with self._writing:
+            with self._database.writing() as connection:
+                key = collections.find(connection, collection).key
+                subject_key = subjects.find_key(connection, key, subject)
+                merged_key = subjects.find_key(connection, key, merged, field="from")
+                numbers = faces.move_all(connection, key, merged_key, subject_key)
+                subjects.remove(connection, key, merged)
+                result = subjects.get(connection, key, subject)
+            self._indexes[collection].move(numbers, subject_key)
+            self._database.empty_journal()
+        return result, len(numbers)
+
+    @in_thread
     def enrol(
         self, collection: str, subject: str, new: Sequence[FaceToEnrol], model: EmbeddingModel
     ) -> list[EnrolmentOutcome]:
@@ -129,6 +150,18 @@ class Gallery(GalleryReader):
             if stored:
                 self._indexes[collection].add(_references(model, subject_key, stored))
         return outcomes
+
+    @in_thread
+    def move_face(self, collection: str, face: str, subject: str) -> EnrolledFace:
+        """Give the face to another subject, and return it. The rest of the face stays as it is."""
+        with self._writing:
+            with self._database.writing() as connection:
+                key = collections.find(connection, collection).key
+                faces.get(connection, key, face)  # an unknown face is reported before an unknown subject
+                subject_key = subjects.find_key(connection, key, subject, field="subject")
+                moved = faces.move(connection, key, face, subject_key)
+            self._indexes[collection].move([moved.number], subject_key)
+        return moved
 
     @in_thread
     def delete_face(self, collection: str, face: str) -> None:

@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 
 import anyio
 import numpy as np
 
 from service.domain.embedding import Embeddings
+from service.domain.errors import StorageUnavailable
 from service.gallery.base import (
     Candidate,
     Collection,
@@ -159,6 +161,14 @@ class GalleryReader:
         caller checks that the two are compatible.
         Raises ModelMismatch.
         """
+        for lock in (nullcontext(), self._writing):  # with the second, no change is between the records and the index
+            with lock, suppress(_FaceChanged):
+                return self._search(collection, probes, k, model)
+        raise StorageUnavailable
+
+    def _search(
+        self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel
+    ) -> tuple[list[list[Candidate]], int]:
         nearest, searched = self._indexes[collection].search(probes, k, model)
         with self._database.reading() as connection:
             owners = faces.owners(connection, {face.number for row in nearest for face in row})
@@ -170,7 +180,20 @@ class GalleryReader:
             return faces.references(connection, row.key, row.model) if row.model else None
 
 
+class _FaceChanged(Exception):
+    """A face was moved or deleted after the index was searched, and before its owner was read.
+
+    Another face may now be the nearest of its former subject, so the search is made again. If this happens even while
+    nothing is changed, the index is wrong. `check` finds this, and builds it again.
+    """
+
+
 def _candidates(nearest: Sequence[NearestFace], owners: Mapping[int, FaceOwner]) -> list[Candidate]:
-    """Return the faces with their owners. A face that was deleted after the search has no owner, and is left out."""
-    found = [(owners[face.number], face.distance) for face in nearest if face.number in owners]
-    return [Candidate(owner.subject, owner.name, distance, owner.face) for owner, distance in found]
+    """Return the faces with their owners. Raises _FaceChanged."""
+    return [_candidate(face, owners.get(face.number)) for face in nearest]
+
+
+def _candidate(face: NearestFace, owner: FaceOwner | None) -> Candidate:
+    if owner is None or owner.key != face.subject:
+        raise _FaceChanged
+    return Candidate(owner.subject, owner.name, face.distance, owner.face)
