@@ -38,6 +38,7 @@ Every message says what was expected, what came, and what to do next. No message
 or a name that a client gave. Messages of `StartupError` are for the operator only, so they may name files.
 """
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -255,6 +256,9 @@ class Unreachable(ClientError):
 
 class EmptyFolder(ClientError):
     """There is nothing to send."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} has no photographs. They are expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
 
 
 class RequestRefused(ClientError):
