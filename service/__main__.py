@@ -9,7 +9,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import json
 import signal
 import sys
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +20,10 @@ from rich.table import Table
 
 from service.client.connection import Connection
 from service.client.demo import run_demo
-from service.client.enrolment import EnrolmentReport, FolderEnrolment, OnSeveral, read_people
-from service.domain.errors import ClientError, StartupError
+from service.client.enrolment import FolderEnrolment, OnSeveral
+from service.client.enrolment_report import EnrolmentReport
+from service.client.people_folder import PeopleFolder, read_people
+from service.domain.errors import ClientError, EmptyFolder, StartupError
 from service.observability.logs import configure_logs
 from service.settings import list_variables, load_settings
 
@@ -80,18 +81,30 @@ def enrol(
     url: Url = LOCAL,
     on_several: Annotated[OnSeveral, typer.Option(help="what to do with a photograph of several people")] = "refuse",
     report: Annotated[
-        Path | None, typer.Option(help="a file to write: one JSON line for each refused photograph")
+        Path | None, typer.Option(help="a file to write: one JSON line for each file or person that is not enrolled")
     ] = None,
 ) -> None:
-    """Enrol a folder of people in a running service. Run it again to continue where it stopped."""
-    people = read_people(folder)
-    photographs = sum(len(person.photographs) for person in people)
-    with Connection(url) as service, Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
-        task = progress.add_task(f"Enrolling {len(people)} people", total=photographs)
-        done = FolderEnrolment(service, collection, on_several, lambda: progress.advance(task)).run(people)
-    if report:
-        _write_refused_photographs(done, report)
-    _print_counts(done)
+    """Enrol a folder of people in a running service. Run it again to continue where it stopped.
+
+    Each folder in FOLDER is a person. Nested folders belong to that person.
+    Every file with a usual suffix of a photograph is sent (.jpg, .HEIC, ...).
+    What is refused or not sent is listed, with the reason.
+
+    The exit code is 0 if every person has an enrolled photograph and no
+    photograph was refused. Otherwise it is 1.
+    """
+    found = read_people(folder)
+    done = EnrolmentReport()
+    done.add(*found.left_out)
+    _write_report(done, report)  # if the file cannot be written, the error must come before the photographs are sent
+    if found.people:
+        done.merge(_enrol_with_progress(found, url, collection, on_several))
+        _write_report(done, report)
+    for line in done.lines():
+        print(line)  # noqa: T201  # its output
+    if not found.people:
+        raise EmptyFolder(folder)
+    raise typer.Exit(0 if done.is_complete else 1)
 
 
 @app.command()
@@ -101,16 +114,19 @@ def demo(folder: Folder, url: Url = LOCAL) -> None:
         run_demo(service, folder, Console())
 
 
-def _write_refused_photographs(report: EnrolmentReport, file: Path) -> None:
-    lines = ({"file": str(refused.file), "code": refused.code, "detail": refused.detail} for refused in report.refused)
-    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+def _enrol_with_progress(found: PeopleFolder, url: str, collection: str, on_several: OnSeveral) -> EnrolmentReport:
+    with Connection(url) as service, Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
+        task = progress.add_task(f"Enrolling {len(found.people)} people", total=found.photographs)
+        return FolderEnrolment(service, collection, on_several, lambda: progress.advance(task)).run(found.people)
 
 
-def _print_counts(report: EnrolmentReport) -> None:
-    codes = Counter(photograph.code for photograph in report.refused)
-    for status in ("enrolled", "known", "refused"):
-        detail = ", ".join(f"{count} {code}" for code, count in codes.most_common()) if status == "refused" else ""
-        print(f"{status:9} {report.counts[status]:7}  {detail}".rstrip())  # noqa: T201  # its output
+def _write_report(report: EnrolmentReport, file: Path | None) -> None:
+    if file is None:
+        return
+    try:
+        file.write_text("".join(f"{line}\n" for line in report.json_lines()), "utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"The report cannot be written to {file}: {error.strerror}.") from None
 
 
 if __name__ == "__main__":

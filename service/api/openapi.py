@@ -16,12 +16,22 @@ from pydantic.json_schema import models_json_schema
 from service.api.bodies import FORM, JSON
 from service.api.problems import Problem
 from service.api.schemas.cluster import ClusterBody
+from service.api.schemas.faces import FaceFields
 from service.api.schemas.identify import IdentifyBody
 from service.api.schemas.images import ImagesBody
-from service.api.schemas.subjects import NewSubject, SubjectFields
+from service.api.schemas.subjects import MergeBody, NewSubject, SubjectFields
 from service.api.schemas.verify import VerifyBody
 
-BODIES: tuple[type[BaseModel], ...] = (VerifyBody, IdentifyBody, ImagesBody, ClusterBody, NewSubject, SubjectFields)
+BODIES: tuple[type[BaseModel], ...] = (
+    VerifyBody,
+    IdentifyBody,
+    ImagesBody,
+    ClusterBody,
+    FaceFields,
+    NewSubject,
+    SubjectFields,
+    MergeBody,
+)
 """The bodies that the description refers to by name."""
 
 SCHEMA_REF = "#/components/schemas/{model}"
@@ -55,6 +65,8 @@ VERIFY_EXAMPLE = _example("The same drawn face, tilted and in another light", {"
 IDENTIFY_EXAMPLE = _example("A drawn face", {"image": _A})
 IMAGES_EXAMPLE = _example("A drawn face in two lights", {"images": [_A, _B]})
 NEW_SUBJECT_EXAMPLE = _example("A person", {"id": "ada", "name": "Ada Lovelace", "metadata": {"team": "engines"}})
+FACE_EXAMPLE = _example("The face belongs to this subject", {"subject": "ada"})
+MERGE_EXAMPLE = _example("The subject that is deleted. It is not the subject of the path", {"from": "ada"})
 SUBJECT_EXAMPLE = _example("What is known of a person", {"name": "Ada Lovelace", "metadata": {"team": "engines"}})
 
 

@@ -7,15 +7,19 @@ from rich.console import Console
 from rich.table import Table
 
 from service.client.connection import Connection, JsonObject
-from service.client.enrolment import FolderEnrolment, Person, read_people
+from service.client.enrolment import FolderEnrolment
+from service.client.people_folder import Person, read_people
+from service.domain.errors import EmptyFolder
 
 COLLECTION = "demo"
 
 
 def run_demo(service: Connection, folder: Path, console: Console) -> None:
     """Enrol, verify, identify and cluster a folder of people. One person must have at least two photographs."""
-    people = sorted(read_people(folder), key=lambda person: -len(person.photographs))
-    references = [Person(person.name, person.photographs[:1]) for person in people]
+    people = sorted(read_people(folder).people, key=lambda person: -len(person.photographs))
+    if not people:
+        raise EmptyFolder(folder)
+    references = [Person(person.folder, person.photographs[:1]) for person in people]
     report = FolderEnrolment(service, COLLECTION, "main", lambda: None).run(references)
     console.print(f"[bold]Enrolled[/] {dict(report.counts)} as subjects of the collection {COLLECTION!r}")
     console.print(_verify(service, people))

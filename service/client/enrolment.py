@@ -1,104 +1,32 @@
-"""Enrol a folder of people, FOLDER/PERSON/PHOTOGRAPH, in a collection.
+"""Enrol people in a collection of a running service.
 
-Each person becomes a subject with the name of the folder. The service lists the sha256 of the photographs that are
+Each person becomes a subject. The service lists the sha256 of the photographs that are
 enrolled. These are not sent again, so a run that was interrupted continues where it stopped.
 """
 
 import hashlib
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from service.client.connection import Connection, JsonObject
-from service.domain.errors import EmptyFolder, RequestRefused
-from service.domain.identifiers import ID_PATTERN
+from service.client.enrolment_report import EnrolmentReport, NotEnrolled
+from service.client.people_folder import Person, not_enrolled
+from service.domain.errors import RequestRefused
 
-SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"})
 PHOTOGRAPHS_AT_ONCE = 8
 PEOPLE_AT_ONCE = 4
+FILE_NAME = "photograph"
+"""The name that is sent with each file. The real names stay here: they can name people."""
+
 SPLIT_CODES = frozenset({"body_too_large", "invalid_option", "timed_out"})
 """Problems that a smaller request may not have."""
 
 OnSeveral = Literal["refuse", "main"]
 """What to do with a photograph of several people."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedPhotograph:
-    """A photograph that was not enrolled.
-
-    code: the code of the problem that the service returned, or `unreadable_file`.
-    detail: the reason, in one sentence.
-    """
-
-    file: Path
-    code: str
-    detail: str
-
-
-@dataclass(slots=True)
-class EnrolmentReport:
-    """The outcome of an enrolment. counts: photographs by `enrolled`, `known` and `refused`."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    refused: list[RefusedPhotograph] = field(default_factory=list)
-
-    def merge(self, other: "EnrolmentReport") -> None:
-        """Add the photographs of another report."""
-        self.counts += other.counts
-        self.refused += other.refused
-
-    def add(self, file: Path, result: JsonObject) -> None:
-        """Add the result of one photograph."""
-        self.counts[result["status"]] += 1
-        if result["status"] == "refused":
-            self.refused.append(RefusedPhotograph(file, result["code"], result["detail"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person, and the photographs of that person. name: the name of the person's folder."""
-
-    name: str
-    photographs: tuple[Path, ...]
-
-    @property
-    def printable_name(self) -> str:
-        """The name as the service accepts it: Unicode without control characters."""
-        text = self.name.encode("utf-8", "replace").decode()
-        return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
-
-    @property
-    def id(self) -> str:
-        """The name, if it is a valid id. Otherwise its valid characters and a digest, which makes the id unique."""
-        if re.fullmatch(ID_PATTERN, self.name):
-            return self.name
-        digest = hashlib.sha256(self.name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        letters = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("._-")[:100]
-        return f"{letters}-{digest}" if letters else digest
-
-
-def read_people(folder: Path) -> list[Person]:
-    """List the people of a folder, by name. A person without a photograph is left out.
-
-    Raises EmptyFolder if nobody has a photograph.
-    """
-    subfolders = sorted(path for path in folder.iterdir() if path.is_dir())
-    people = [Person(path.name, tuple(_photographs(path))) for path in subfolders]
-    people = [person for person in people if person.photographs]
-    if not people:
-        raise EmptyFolder(f"{folder} has no photographs. They are expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
-    return people
-
-
-def _photographs(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +59,17 @@ class FolderEnrolment:
 
     def _enrol(self, person: Person) -> EnrolmentReport:
         report = EnrolmentReport()
+        self._enrol_photographs(person, report)
+        if not report.has_face:
+            report.add(not_enrolled(person.folder, "person_without_face"))
+        return report
+
+    def _enrol_photographs(self, person: Person, report: EnrolmentReport) -> None:
         to_send = self._photographs_to_send(person, self._enrolled_sha256(person), report)
         while part := dict(islice(to_send, PHOTOGRAPHS_AT_ONCE)):
             for file, result in zip(part, self._send(person, part), strict=True):
-                report.add(file, result)
+                _add(report, file, result)
                 self.done()
-        return report
 
     def _enrolled_sha256(self, person: Person) -> set[str]:
         """Create the subject if it is new. Return the sha256 of its enrolled photographs."""
@@ -164,13 +97,12 @@ class FolderEnrolment:
         for file in person.photographs:
             try:
                 data = file.read_bytes()
-            except OSError as error:
-                detail = f"The file cannot be read: {error.strerror}."
-                report.add(file, {"status": "refused", "code": "unreadable_file", "detail": detail})
+            except OSError:
+                report.add(not_enrolled(file, "unreadable_file"))
                 self.done()
                 continue
             if hashlib.sha256(data).hexdigest() in known:
-                report.add(file, {"status": "known"})
+                report.counts["known"] += 1
                 self.done()
             else:
                 yield file, data
@@ -196,5 +128,13 @@ class FolderEnrolment:
             "POST",
             f"/collections/{self.collection}/subjects/{person.id}/faces",
             params={"on_several": self.on_several},
-            files=[("images", (file.name, data)) for file, data in part.items()],
+            files=[("images", (FILE_NAME, data)) for data in part.values()],
         )
+
+
+def _add(report: EnrolmentReport, file: Path, result: JsonObject) -> None:
+    """Add the result of one photograph to a report."""
+    if result["status"] == "refused":
+        report.add(NotEnrolled(file, "refused", result["code"], result["detail"], result.get("face")))
+    else:
+        report.counts[result["status"]] += 1

@@ -38,6 +38,7 @@ Every message says what was expected, what came, and what to do next. No message
 or a name that a client gave. Messages of `StartupError` are for the operator only, so they may name files.
 """
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -126,13 +127,15 @@ class CollectionNotFound(GalleryError):
 
 
 class SubjectNotFound(GalleryError):
-    """The collection has no subject with this id."""
+    """The collection has no subject with this id. field: the field of the body that has the id. None for the path."""
 
     code = "subject_not_found"
 
-    def __init__(self) -> None:
+    def __init__(self, field: str | None = None) -> None:
+        which = f"the id in `{field}`" if field else "this id"
         super().__init__(
-            "The collection has no subject with this id. PUT /collections/{collection}/subjects/{id} creates one."
+            f"The collection has no subject with {which}. PUT /collections/{{collection}}/subjects/{{id}} creates one; "
+            "GET /collections/{collection}/subjects lists them."
         )
 
 
@@ -170,7 +173,8 @@ class EnrolledElsewhere(GalleryError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This photograph is already enrolled for another subject. If that was a mistake, delete that face first."
+            "This photograph is already enrolled for another subject. If that was a mistake, move that face: "
+            "PATCH /collections/{collection}/faces/{face}."
         )
 
 
@@ -252,6 +256,9 @@ class Unreachable(ClientError):
 
 class EmptyFolder(ClientError):
     """There is nothing to send."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} has no photographs. They are expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
 
 
 class RequestRefused(ClientError):

@@ -176,7 +176,11 @@ class References:
 
 @dataclass(frozen=True, slots=True)
 class FaceChecksum:
-    """What the records and an index must agree on: the number of faces, and the sum of their numbers."""
+    """What the records and an index must agree on.
+
+    sum_of_subjects: the sum of the keys of the subjects, each as often as the subject has faces.
+    """
 
     faces: int
     sum_of_numbers: int
+    sum_of_subjects: int

@@ -23,9 +23,10 @@ LOG = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NearestFace:
-    """The nearest face of a subject. distance: squared L2."""
+    """The nearest face of a subject. subject: its key in the records. distance: squared L2."""
 
     number: int
+    subject: int
     distance: float
 
 
@@ -57,6 +58,9 @@ class _FilledIndex:
         stays = ~np.isin(self.numbers, numbers)
         self.numbers, self.subjects = self.numbers[stays], self.subjects[stays]
 
+    def move(self, numbers: FaceNumbers, subject: int) -> None:
+        self.subjects = np.where(np.isin(self.numbers, numbers), subject, self.subjects)
+
     def search(self, probes: Embeddings, k_subjects: int) -> list[list[NearestFace]]:
         """Search more and more faces until every probe has k subjects, or all faces were searched.
 
@@ -75,7 +79,7 @@ class _FilledIndex:
         rows = []
         for row, numbers, distances in zip(subjects, neighbours.numbers, neighbours.distances, strict=True):
             first_of_subject = np.sort(np.unique(row, return_index=True)[1])[:k_subjects]
-            rows.append([NearestFace(int(numbers[i]), float(distances[i])) for i in first_of_subject])
+            rows.append([NearestFace(int(numbers[i]), int(row[i]), float(distances[i])) for i in first_of_subject])
         return rows
 
 
@@ -101,8 +105,10 @@ class CollectionIndex:
     def checksum(self) -> FaceChecksum:
         """Return the checksum of the faces that the index holds. Raises StorageUnavailable."""
         with self._current() as filled:
-            numbers = filled.index.numbers if filled else np.empty(0, np.int64)
-            return FaceChecksum(len(numbers), int(numbers.sum()))
+            if filled is None:
+                return FaceChecksum(0, 0, 0)
+            numbers = filled.index.numbers
+            return FaceChecksum(len(numbers), int(numbers.sum()), int(filled.subjects.sum()))
 
     def model(self) -> EmbeddingModel | None:
         """Return the model that made the embeddings. None if there is no face. Raises StorageUnavailable."""
@@ -135,6 +141,12 @@ class CollectionIndex:
             if self._filled is not None:
                 self._filled.remove(np.asarray(numbers, np.int64))
                 self._filled = self._filled if len(self._filled.numbers) else None
+
+    def move(self, numbers: Sequence[int], subject: int) -> None:
+        """Give faces to another subject, as the records did. subject: its key in the records."""
+        with self._updating():
+            if self._filled is not None:
+                self._filled.move(np.asarray(numbers, np.int64), subject)
 
     def rebuild(self) -> None:
         """Build the index from the records. Raises StorageUnavailable, and then the index refuses every search."""

@@ -37,6 +37,8 @@ async def test_a_path_has_one_spelling(client: httpx.AsyncClient, path: str) -> 
         ("/collections/default", "GET, HEAD, PUT, DELETE"),
         ("/collections/default/subjects", "GET, HEAD, POST"),
         ("/collections/default/subjects/ada", "GET, HEAD, PUT, PATCH, DELETE"),
+        ("/collections/default/subjects/ada/merge", "POST"),
+        ("/collections/default/faces/f1", "GET, HEAD, PATCH, DELETE"),
         ("/static-offline-docs/swagger-ui.css", "GET, HEAD"),
     ],
 )

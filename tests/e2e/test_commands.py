@@ -17,18 +17,22 @@ pytestmark = pytest.mark.slow
 def run_facenet(*arguments: str, code: int = 0) -> str:
     result = subprocess.run(facenet_command(*arguments), capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == code, result.stderr
-    return result.stdout if code == 0 else result.stderr
+    return result.stdout + result.stderr
 
 
 @pytest.fixture
 def people_folder(photographs: Path, tmp_path: Path) -> Path:
-    """Return a folder of two people. One name is not a valid id. One image has no face. Two files are not images."""
+    """Return a folder of three people. One name is not a valid id, and one person has no photograph.
+
+    One image has no face. Two files are not images. One photograph is in a nested folder.
+    """
     folder = tmp_path / "people"
     (folder / "Barack Obama").mkdir(parents=True)
     (folder / "biden").mkdir()
     (folder / "nobody").mkdir()
     shutil.copy(photographs / "obama" / "obama.jpg", folder / "Barack Obama")
-    shutil.copy(photographs / "obama" / "obama2.jpg", folder / "Barack Obama")
+    (folder / "Barack Obama" / "2024").mkdir()
+    shutil.copy(photographs / "obama" / "obama2.jpg", folder / "Barack Obama" / "2024" / "caf\udce9.JFIF")
     shutil.copy(photographs / "biden" / "biden.jpg", folder / "biden")
     (folder / "biden" / "meadow.png").write_bytes(png_without_face())
     (folder / "biden" / "broken.jpg").write_bytes(b"broken")
@@ -41,25 +45,66 @@ def test_a_folder_of_people_is_enrolled_and_a_second_run_enrols_only_what_is_mis
 ) -> None:
     report = tmp_path / "refused.jsonl"
     enrol = ("enrol", str(people_folder), "--collection", "people", "--url", service.url, "--report", str(report))
-    first_output = run_facenet(*enrol)
-    assert [line.split()[:2] for line in first_output.splitlines()[-3:]] == [
-        ["enrolled", "3"],
-        ["known", "0"],
-        ["refused", "2"],
+    first_output = run_facenet(*enrol, code=1)
+    assert first_output.splitlines()[-5:] == [
+        "enrolled           3",
+        "known              0",
+        "refused            2  1 unreadable_image, 1 no_face",
+        "not sent           2  1 unknown_suffix, 1 empty_folder",
+        "without face       1  1 person_without_face",
     ]
-    refused = [json.loads(line) for line in report.read_text().splitlines()]
-    assert {(Path(photograph["file"]).name, photograph["code"]) for photograph in refused} == {
-        ("meadow.png", "no_face"),
-        ("broken.jpg", "unreadable_image"),
+    for path in ("biden/meadow.png", "biden/broken.jpg", "biden/notes.txt", "nobody"):
+        assert f": {people_folder / path}: " in first_output
+    items = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {(Path(item["file"]).name, item["status"], item["code"]) for item in items} == {
+        ("meadow.png", "refused", "no_face"),
+        ("broken.jpg", "refused", "unreadable_image"),
+        ("notes.txt", "not_sent", "unknown_suffix"),
+        ("nobody", "not_sent", "empty_folder"),
+        ("nobody", "without_face", "person_without_face"),
     }
-    second_output = run_facenet(*enrol)
-    assert [line.split()[:2] for line in second_output.splitlines()[-3:]] == [
-        ["enrolled", "0"],
-        ["known", "3"],
-        ["refused", "2"],
-    ]
+    second_output = run_facenet(*enrol, code=1)
+    assert [line.split()[-1] for line in second_output.splitlines()[-5:-3]] == ["0", "3"]
     subjects = httpx.get(f"{service.url}/collections/people/subjects").json()["items"]
     assert {subject["name"]: subject["faces"] for subject in subjects} == {"Barack Obama": 2, "biden": 1}
+
+
+def test_the_exit_code_is_0_if_everybody_has_a_face_and_no_photograph_was_refused(
+    service: RunningService, people_folder: Path
+) -> None:
+    for name in ("meadow.png", "broken.jpg"):
+        (people_folder / "biden" / name).unlink()
+    (people_folder / "nobody").rmdir()
+    output = run_facenet("enrol", str(people_folder), "--collection", "complete", "--url", service.url)
+    assert output.splitlines()[-2:] == ["not sent           1  1 unknown_suffix", "without face       0"]
+
+
+def test_a_person_without_an_enrolled_photograph_makes_the_exit_code_1(
+    service: RunningService, people_folder: Path
+) -> None:
+    enrol = ("enrol", str(people_folder), "--collection", "faceless", "--url", service.url)
+    (people_folder / "biden" / "biden.jpg").unlink()
+    output = run_facenet(*enrol, code=1)
+    assert f"without face: {people_folder / 'biden'}: No photograph of this person is enrolled." in output
+    assert output.splitlines()[-1] == "without face       2  2 person_without_face"
+
+
+def test_names_of_people_and_files_are_not_in_the_log_of_the_service(
+    service: RunningService, people_folder: Path
+) -> None:
+    run_facenet("enrol", str(people_folder), "--collection", "log", "--url", service.url, code=1)
+    log = "".join(service.log_lines)
+    for name in ("Obama", "meadow", "broken", "people/", "JFIF"):
+        assert name not in log
+
+
+def test_a_report_that_cannot_be_written_is_an_error_before_anything_is_sent(
+    service: RunningService, people_folder: Path, tmp_path: Path
+) -> None:
+    report = str(tmp_path / "missing" / "report.jsonl")
+    options = ("--collection", "unwritten", "--url", service.url, "--report", report)
+    assert "cannot be written" in run_facenet("enrol", str(people_folder), *options, code=2)
+    assert httpx.get(f"{service.url}/collections/unwritten").status_code == 404
 
 
 def test_the_demo_shows_the_four_operations(service: RunningService, photographs: Path) -> None:
@@ -70,7 +115,7 @@ def test_the_demo_shows_the_four_operations(service: RunningService, photographs
 
 def test_an_unreachable_service_is_reported_in_one_line(people_folder: Path) -> None:
     error_output = run_facenet("enrol", str(people_folder), "--url", "http://127.0.0.1:9", code=1)
-    (line,) = error_output.splitlines()
+    line = error_output.splitlines()[-1]
     assert line.startswith("facenet: No service answers at http://127.0.0.1:9 (ConnectError). Start it with make run, ")
     assert line.endswith(" --url.")
 

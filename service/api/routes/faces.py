@@ -1,15 +1,22 @@
-"""The faces of subjects: enrol, show and delete them."""
+"""The faces of subjects: enrol, show, move and delete them."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from service.api.bodies import body_of
+from service.api.bodies import body_of, json_body_of
 from service.api.dependencies import NoQuery, ServicesDep
-from service.api.openapi import IMAGES_EXAMPLE, request_body
+from service.api.openapi import FACE_EXAMPLE, IMAGES_EXAMPLE, json_request_body, request_body
 from service.api.problems import NothingEnrolled, problem_responses
-from service.api.schemas.faces import EnrolledFaceAnswer, EnrolmentAnswer, EnrolmentResult, EnrolOptions, FacesAnswer
+from service.api.schemas.faces import (
+    EnrolledFaceAnswer,
+    EnrolmentAnswer,
+    EnrolmentResult,
+    EnrolOptions,
+    FaceFields,
+    FacesAnswer,
+)
 from service.api.schemas.fields import Id, PageOptions
 from service.api.schemas.images import ImagesBody
 from service.api.schemas.responses import BoxAnswer, ModelAnswer, warnings_of
@@ -66,6 +73,27 @@ async def enrol_faces(
 async def get_face(services: ServicesDep, collection: Id, face: Id, _options: NoQuery) -> EnrolledFaceAnswer:
     """Show whose face it is, and when it was enrolled."""
     return EnrolledFaceAnswer.of(await services.gallery.get_face(collection, face))
+
+
+@router.patch(
+    "/faces/{face}",
+    openapi_extra=json_request_body(FaceFields, FACE_EXAMPLE),
+    responses=problem_responses(400, 404, 413, 415, 422, 503),
+)
+async def move_face(
+    services: ServicesDep,
+    collection: Id,
+    face: Id,
+    body: Annotated[FaceFields, Depends(json_body_of(FaceFields))],
+    _options: NoQuery,
+) -> EnrolledFaceAnswer:
+    """Move a face to another subject of the collection. The next search names this subject.
+
+    Everything else of the face stays: its id, its embedding, and the time of its enrolment. If it is a face of this
+    subject already, nothing changes. The former subject stays too, even without a face. There is no conflict with the
+    faces of the new subject: a photograph is enrolled once in a collection.
+    """
+    return EnrolledFaceAnswer.of(await services.gallery.move_face(collection, face, body.subject))
 
 
 @router.delete("/faces/{face}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))

@@ -7,10 +7,17 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.bodies import json_body_of
 from service.api.dependencies import NoQuery, ServicesDep
-from service.api.openapi import NEW_SUBJECT_EXAMPLE, SUBJECT_EXAMPLE, json_request_body
+from service.api.openapi import MERGE_EXAMPLE, NEW_SUBJECT_EXAMPLE, SUBJECT_EXAMPLE, json_request_body
 from service.api.problems import problem_responses
 from service.api.schemas.fields import Id, PageOptions
-from service.api.schemas.subjects import NewSubject, SubjectAnswer, SubjectFields, SubjectsAnswer
+from service.api.schemas.subjects import (
+    MergeAnswer,
+    MergeBody,
+    NewSubject,
+    SubjectAnswer,
+    SubjectFields,
+    SubjectsAnswer,
+)
 from service.gallery.base import SubjectChanges, SubjectToCreate
 
 router = APIRouter(prefix="/collections/{collection}/subjects", tags=["gallery"])
@@ -79,6 +86,27 @@ async def change_subject(
     if "metadata" in body.model_fields_set:
         changes["metadata"] = body.metadata
     return SubjectAnswer.of(await services.gallery.change_subject(collection, subject, changes))
+
+
+@router.post(
+    "/{subject}/merge",
+    openapi_extra=json_request_body(MergeBody, MERGE_EXAMPLE),
+    responses=problem_responses(400, 404, 413, 415, 422, 503),
+)
+async def merge_subjects(
+    services: ServicesDep,
+    collection: Id,
+    subject: Id,
+    body: Annotated[MergeBody, Depends(json_body_of(MergeBody))],
+    _options: NoQuery,
+) -> MergeAnswer:
+    """Move all faces of the subject `from` to this subject, and delete `from`, in one transaction.
+
+    This subject keeps its name and its metadata; those of `from` are deleted. No face is stored twice: a photograph is
+    enrolled once in a collection. A second call is 404, because `from` no longer exists.
+    """
+    merged, moved = await services.gallery.merge_subjects(collection, subject, body.source)
+    return MergeAnswer(subject=SubjectAnswer.of(merged), moved=moved)
 
 
 @router.delete("/{subject}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))

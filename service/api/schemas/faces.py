@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from service.api.schemas.fields import Id, Options
+from service.api.schemas.fields import Body, Id, Options
 from service.api.schemas.responses import Answer, BoxAnswer, ModelAnswer, WarningAnswer
 from service.gallery.base import EnrolledFace
 
@@ -14,6 +14,12 @@ class EnrolOptions(Options):
     """The query of an enrolment."""
 
     on_several: Literal["refuse", "main"] = Field("refuse", description="what to do if an image shows several people")
+
+
+class FaceFields(Body):
+    """The field of a face that can change."""
+
+    subject: Id = Field(description="the subject of the same collection that the face belongs to from now on")
 
 
 class EnrolledFaceAnswer(Answer):

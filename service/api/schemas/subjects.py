@@ -25,6 +25,12 @@ class SubjectFields(Body):
     metadata: Metadata = Field({})
 
 
+class MergeBody(Body):
+    """The subject whose faces are moved, and which is then deleted. Its name in JSON is `from`."""
+
+    source: Id = Field(alias="from", description="the subject that gives its faces away and is deleted")
+
+
 class SubjectAnswer(Answer):
     """A person in a collection."""
 
@@ -44,6 +50,13 @@ class SubjectAnswer(Answer):
             faces=subject.faces,
             created_at=subject.created_at,
         )
+
+
+class MergeAnswer(Answer):
+    """The subject after a merge, and how many faces came from the deleted subject."""
+
+    subject: SubjectAnswer
+    moved: int
 
 
 class SubjectsAnswer(Answer):

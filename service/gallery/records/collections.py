@@ -73,8 +73,8 @@ def unbind_model_if_empty(connection: Connection, key: int) -> None:
 
 def checksums(connection: Connection) -> dict[str, FaceChecksum]:
     """Return the checksum of every collection, by its id. No embedding is read, only an index of the table of faces."""
-    faces = func.count(FACES.c.number), func.coalesce(func.sum(FACES.c.number), 0)
-    all_faces = select(COLLECTIONS.c.id, *faces).outerjoin_from(
+    sums = (func.coalesce(func.sum(column), 0) for column in (FACES.c.number, FACES.c.subject))
+    all_faces = select(COLLECTIONS.c.id, func.count(FACES.c.number), *sums).outerjoin_from(
         COLLECTIONS, FACES, FACES.c.collection == COLLECTIONS.c.key
     )
     rows = connection.execute(all_faces.group_by(COLLECTIONS.c.key))

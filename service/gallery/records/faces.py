@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, delete, insert, select
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from service.domain.embedding import Embeddings
 from service.domain.errors import FaceNotFound, SubjectWithoutFaces
@@ -32,9 +32,10 @@ MAX_NUMBERS_PER_STATEMENT = 1_000
 
 @dataclass(frozen=True, slots=True)
 class FaceOwner:
-    """The subject of a face. face, subject: ids. name: the name of the subject."""
+    """The subject of a face. face, subject: ids. key, name: of the subject."""
 
     face: str
+    key: int
     subject: str
     name: str | None
 
@@ -90,6 +91,23 @@ def remove(connection: Connection, collection: int, face: str) -> int:
     return number
 
 
+def move(connection: Connection, collection: int, face: str, subject: int) -> EnrolledFace:
+    """Give the face to another subject of the collection, and return it. Raises FaceNotFound.
+
+    The subject has no face of the same photograph: a photograph is enrolled once in a collection.
+    """
+    connection.execute(
+        update(FACES).where(FACES.c.collection == collection, FACES.c.id == face).values(subject=subject)
+    )
+    return get(connection, collection, face)
+
+
+def move_all(connection: Connection, collection: int, source: int, target: int) -> list[int]:
+    """Give all faces of the subject `source` to the subject `target`. Return their numbers."""
+    statement = update(FACES).where(FACES.c.collection == collection, FACES.c.subject == source)
+    return list(connection.scalars(statement.values(subject=target).returning(FACES.c.number)))
+
+
 def embedding_of_face(connection: Connection, collection: int, face: str) -> Embeddings:
     """Return the embedding of the face, (1, d) float32. Raises FaceNotFound."""
     embedding = select(FACES.c.embedding).where(FACES.c.collection == collection, FACES.c.id == face)
@@ -119,14 +137,14 @@ def references(connection: Connection, collection: int, model: EmbeddingModel) -
 def owners(connection: Connection, numbers: Iterable[int]) -> dict[int, FaceOwner]:
     """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
     wanted = sorted(numbers)
-    columns = FACES.c.number, FACES.c.id, SUBJECTS.c.id, SUBJECTS.c.name
+    columns = FACES.c.number, FACES.c.id, FACES.c.subject, SUBJECTS.c.id, SUBJECTS.c.name
     statement = select(*columns).join_from(FACES, SUBJECTS)
     found: dict[int, FaceOwner] = {}
     for start in range(0, len(wanted), MAX_NUMBERS_PER_STATEMENT):
         rows = connection.execute(
             statement.where(FACES.c.number.in_(wanted[start : start + MAX_NUMBERS_PER_STATEMENT]))
         )
-        found |= {number: FaceOwner(face, subject, name) for number, face, subject, name in rows}
+        found |= {number: FaceOwner(*owner) for number, *owner in rows}
     return found
 
 

@@ -36,11 +36,11 @@ def put(connection: Connection, collection: int, subject: str, fields: SubjectCh
     return change(connection, collection, subject, fields), False
 
 
-def find_key(connection: Connection, collection: int, subject: str) -> int:
-    """Return the key of the subject. Raises SubjectNotFound."""
+def find_key(connection: Connection, collection: int, subject: str, field: str | None = None) -> int:
+    """Return the key of the subject. Raises SubjectNotFound, which names the field of the body with the id."""
     key = _find_key(connection, collection, subject)
     if key is None:
-        raise SubjectNotFound
+        raise SubjectNotFound(field)
     return key
 
 

@@ -48,6 +48,11 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         case.query = without_contradictions(case.query, has_body=isinstance(case.body, dict))
     if "face" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
         case.path_parameters |= {"collection": "default", "face": service.enrol_face()}
+        if case.method == "PATCH":
+            case.body = {"subject": service.create_subject()}
+    if case.path.endswith("/merge") and case.meta.phase.name != "stateful" and next(numbers) % 2:
+        case.path_parameters |= {"collection": "default", "subject": service.create_subject()}
+        case.body = {"from": service.create_subject()}
 
 
 def without_contradictions(options: dict[str, Any], *, has_body: bool) -> dict[str, Any]:
@@ -88,6 +93,11 @@ class Service:
     def random_embedding(self) -> list[float]:
         vector = np.random.default_rng(next(numbers)).normal(size=self.model["dimension"])
         return list((vector / np.linalg.norm(vector)).tolist())
+
+    def create_subject(self) -> str:
+        """Create a subject, and return its id."""
+        answer = self._client.post("collections/default/subjects", json={}).raise_for_status()
+        return str(answer.json()["id"])
 
     def enrol_face(self) -> str:
         """Enrol a face, and return its id."""

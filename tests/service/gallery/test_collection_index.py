@@ -60,16 +60,39 @@ def found_numbers(index: CollectionIndex) -> list[int]:
     return sorted(face.number for face in row)
 
 
+def found_subjects(index: CollectionIndex) -> dict[int, int]:
+    """Return the subject of each found face."""
+    (row,), _ = index.search(make_embeddings(100)[1:2], 100, MODEL)
+    return {face.number: face.subject for face in row}
+
+
+def test_a_moved_face_is_found_under_its_new_subject() -> None:
+    index = CollectionIndex(FakeRecords(1, 2, 3).load, ExactIndex)
+    index.rebuild()
+    index.move([2], 30)
+    assert index.checksum() == FaceChecksum(3, 6, 70)
+    index.move([1], 70)
+    assert found_subjects(index)[1] == 70
+    index.remove([1])
+    assert set(found_subjects(index).values()) == {30}
+
+
+def test_a_move_in_an_empty_index_changes_nothing() -> None:
+    index = CollectionIndex(FakeRecords().load, ExactIndex)
+    index.move([1], 10)
+    assert index.checksum() == FaceChecksum(0, 0, 0)
+
+
 def test_an_index_is_empty_until_it_is_built() -> None:
     records = FakeRecords(1, 2)
     index = CollectionIndex(records.load, ExactIndex)
     assert len(index) == 0
     assert found_numbers(index) == []
-    assert index.checksum() == FaceChecksum(0, 0)
+    assert index.checksum() == FaceChecksum(0, 0, 0)
     assert records.loads == 0
     index.rebuild()
     assert found_numbers(index) == [1, 2]
-    assert index.checksum() == FaceChecksum(2, 3)
+    assert index.checksum() == FaceChecksum(2, 3, 30)
 
 
 def test_an_index_whose_last_face_is_removed_accepts_another_model() -> None:
@@ -94,7 +117,7 @@ def test_an_index_that_fails_in_a_change_is_built_again(failures: int) -> None:
     FailingIndex.failures = failures
     index.remove([1, 2])
     assert found_numbers(index) == [3, 4, 5]
-    assert index.checksum() == FaceChecksum(3, 12)
+    assert index.checksum() == FaceChecksum(3, 12, 120)
 
 
 def test_a_change_that_the_index_already_has_changes_nothing() -> None:
@@ -106,6 +129,9 @@ def test_a_change_that_the_index_already_has_changes_nothing() -> None:
     assert found_numbers(index) == [1, 2]
     index.remove([7])
     assert found_numbers(index) == [1, 2]
+    for _ in range(2):
+        index.move([2, 7], 10)
+        assert found_subjects(index) == {1: 10}
 
 
 def test_a_search_fails_until_the_failed_index_is_built_again() -> None:

@@ -34,6 +34,13 @@ def delete_collection(gallery: BlockingGallery) -> None:
     gallery.delete_collection("left")
 
 
+def merge_subject(gallery: BlockingGallery) -> None:
+    for face in gallery.list_faces("left", "anna", 10, None).items:
+        gallery.delete_face("left", face.id)
+    gallery.put_subject("left", "carla", None, {})
+    gallery.merge_subjects("left", "carla", "anna")
+
+
 def enrol_subjects(gallery: BlockingGallery) -> None:
     """Enrol a subject that will be deleted, before and after faces of a subject that is kept."""
     gallery.create_collection("left")
@@ -54,7 +61,7 @@ def files_with_deleted_data(data_dir: Path) -> list[str]:
     return [path.name for path in data_dir.iterdir() if any(part in path.read_bytes() for part in deleted_data)]
 
 
-@pytest.mark.parametrize("delete", [delete_face, delete_subject, delete_collection])
+@pytest.mark.parametrize("delete", [delete_face, delete_subject, delete_collection, merge_subject])
 def test_no_file_contains_deleted_data(
     data_dir: Path, gallery: BlockingGallery, delete: Callable[[BlockingGallery], None]
 ) -> None:

@@ -153,6 +153,7 @@ def test_an_unknown_subject_is_not_found(gallery: BlockingGallery) -> None:
         lambda: gallery.get_subject("default", "nobody"),
         lambda: gallery.change_subject("default", "nobody", {"name": "x"}),
         lambda: gallery.delete_subject("default", "nobody"),
+        lambda: gallery.merge_subjects("default", "nobody", "anna"),
         lambda: gallery.check_enrolment("default", "nobody", MODEL),
         lambda: gallery.enrol("default", "nobody", make_faces(1), MODEL),
         lambda: gallery.list_faces("default", "nobody", 1, None),
@@ -167,6 +168,7 @@ def test_an_unknown_face_is_not_found(gallery: BlockingGallery) -> None:
     for operation in (
         lambda: gallery.get_face("default", "none"),
         lambda: gallery.delete_face("default", "none"),
+        lambda: gallery.move_face("default", "none", "nobody"),
         lambda: gallery.face_embedding("default", "none", MODEL),
     ):
         with pytest.raises(FaceNotFound):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from service.domain.distances import squared_l2
-from service.domain.errors import CollectionNotFound, FaceNotFound, SubjectNotFound
+from service.domain.errors import CollectionNotFound, FaceNotFound, InvalidOption, SubjectNotFound
 from service.gallery.base import EnrolledBefore, EnrolledForAnother, EnrolledNow, EnrolmentOutcome
 from service.gallery.gallery import DEFAULT_COLLECTION
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
@@ -95,6 +95,32 @@ class RandomChanges(RuleBasedStateMachine):
                 self.gallery.delete_face(collection, face)
                 with pytest.raises(FaceNotFound):
                     self.gallery.delete_face(collection, face)
+
+    @rule(collection=COLLECTIONS, photograph=PHOTOGRAPH_NUMBERS, subject=SUBJECTS)
+    def move_face(self, collection: str, photograph: int, subject: str) -> None:
+        people = self.expected.get(collection, {})
+        owner = next((name for name, face_ids in people.items() if photograph in face_ids), None)
+        if owner is None:
+            return
+        face = people[owner][photograph]
+        if subject in people:
+            assert self.gallery.move_face(collection, face, subject).subject == subject
+            people[subject][photograph] = people[owner].pop(photograph)
+        else:
+            with pytest.raises(SubjectNotFound):
+                self.gallery.move_face(collection, face, subject)
+
+    @rule(collection=COLLECTIONS, subject=SUBJECTS, other=SUBJECTS)
+    def merge_subjects(self, collection: str, subject: str, other: str) -> None:
+        people = self.expected.get(collection, {})
+        if subject in people and other in people and subject != other:
+            merged, moved = self.gallery.merge_subjects(collection, subject, other)
+            assert moved == len(people[other])
+            people[subject] |= people.pop(other)
+            assert merged.faces == len(people[subject])
+        else:
+            with pytest.raises((CollectionNotFound, SubjectNotFound, InvalidOption)):
+                self.gallery.merge_subjects(collection, subject, other)
 
     @rule()
     def open_again(self) -> None:

@@ -1,0 +1,199 @@
+"""The half of the gallery that only reads: what is stored, and which enrolled faces are the nearest."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
+
+import anyio
+import numpy as np
+
+from service.domain.embedding import Embeddings
+from service.domain.errors import StorageUnavailable
+from service.gallery.base import (
+    Candidate,
+    Collection,
+    EmbeddingModel,
+    EnrolledFace,
+    Page,
+    References,
+    Subject,
+)
+from service.gallery.collection_index import NearestFace
+from service.gallery.collection_indexes import CollectionIndexes
+from service.gallery.indexes.base import CreateIndex
+from service.gallery.records import collections, faces, subjects
+from service.gallery.records.database import Database
+from service.gallery.records.faces import FaceOwner
+from service.gallery.records.paging import PageRequest
+from service.gallery.threads import in_thread
+
+THREADS = 4
+
+
+class GalleryReader:
+    """Reads the records and searches the indexes. `Gallery` adds what changes them.
+
+    threads: limits how many methods run in parallel.
+    """
+
+    def __init__(self, database: Database, create_index: CreateIndex) -> None:
+        self.threads = anyio.CapacityLimiter(THREADS)
+        self._database = database
+        # One writer at a time. So the indexes get the changes in the order in which the records got them.
+        self._writing = threading.Lock()
+        with database.reading() as connection:
+            ids = list(collections.checksums(connection))
+        self._indexes = CollectionIndexes(ids, self._load_references, create_index)
+
+    async def finish(self) -> None:
+        """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
+        for _ in range(int(self.threads.total_tokens)):
+            await self.threads.acquire_on_behalf_of(object())
+
+    @property
+    def face_count(self) -> int:
+        """The number of faces in all collections."""
+        return self._indexes.face_count
+
+    @in_thread
+    def get_collection(self, collection: str) -> Collection:
+        """Return the collection."""
+        with self._database.reading() as connection:
+            return collections.get(connection, collection)
+
+    @in_thread
+    def list_collections(self, limit: int, after: str | None) -> Page[Collection]:
+        """Return a page of all collections, in the order of their ids."""
+        with self._database.reading() as connection:
+            return collections.list_page(connection, PageRequest(limit, after))
+
+    @in_thread
+    def get_subject(self, collection: str, subject: str) -> Subject:
+        """Return the subject."""
+        with self._database.reading() as connection:
+            return subjects.get(connection, collections.find(connection, collection).key, subject)
+
+    @in_thread
+    def list_subjects(self, collection: str, limit: int, after: str | None) -> Page[Subject]:
+        """Return a page of the subjects of the collection, in the order of their ids."""
+        with self._database.reading() as connection:
+            key = collections.find(connection, collection).key
+            return subjects.list_page(connection, key, PageRequest(limit, after))
+
+    @in_thread
+    def check_enrolment(self, collection: str, subject: str, model: EmbeddingModel) -> None:
+        """Raise what `enrol` would raise for this subject and model, before a photograph is processed."""
+        with self._database.reading() as connection:
+            row = collections.find(connection, collection)
+            subjects.find_key(connection, row.key, subject)
+        model.require_same(row.model)
+
+    @in_thread
+    def get_face(self, collection: str, face: str) -> EnrolledFace:
+        """Return the face."""
+        with self._database.reading() as connection:
+            return faces.get(connection, collections.find(connection, collection).key, face)
+
+    @in_thread
+    def list_faces(self, collection: str, subject: str, limit: int, after: str | None) -> Page[EnrolledFace]:
+        """Return a page of the faces of the subject, in the order of their ids."""
+        with self._database.reading() as connection:
+            key = collections.find(connection, collection).key
+            subject_key = subjects.find_key(connection, key, subject)
+            return faces.list_page(connection, key, subject_key, PageRequest(limit, after))
+
+    @in_thread
+    def face_embedding(self, collection: str, face: str, model: EmbeddingModel) -> Embeddings:
+        """Return the embedding of the face, (1, d) float32.
+
+        model: the model that must have made it. Raises ModelMismatch.
+        """
+        with self._database.reading() as connection:
+            row = collections.find(connection, collection)
+            embedding = faces.embedding_of_face(connection, row.key, face)
+        model.require_same(row.model)
+        return embedding
+
+    @in_thread
+    def subject_embeddings(self, collection: str, subject: str, model: EmbeddingModel) -> Embeddings:
+        """Return the embeddings of the subject, (n, d) float32, in the order of enrolment.
+
+        model: the model that must have made them. Raises SubjectWithoutFaces or ModelMismatch.
+        """
+        with self._database.reading() as connection:
+            row = collections.find(connection, collection)
+            subject_key = subjects.find_key(connection, row.key, subject)
+            embeddings = faces.embeddings_of_subject(connection, row.key, subject_key)
+        model.require_same(row.model)
+        return embeddings
+
+    @in_thread
+    def collection_model(self, collection: str) -> EmbeddingModel | None:
+        """Return the model that made the embeddings of the collection. None if it has no face. Reads no record."""
+        return self._indexes[collection].model()
+
+    @in_thread
+    def count_faces(self, collection: str) -> int:
+        """Return how many faces the collection has. Reads no record."""
+        return len(self._indexes[collection])
+
+    @in_thread
+    def references(self, collection: str, model: EmbeddingModel) -> tuple[list[EnrolledFace], Embeddings]:
+        """Return all faces of the collection in the order of enrolment, and their embeddings, (n, d) float32.
+
+        model: the model that must have made them. Raises ModelMismatch.
+        """
+        with self._database.reading() as connection:
+            row = collections.find(connection, collection)
+            model.require_same(row.model)
+            if row.model is None:
+                return [], np.empty((0, model.dimension), np.float32)
+            return faces.list_all(connection, row.key), faces.references(connection, row.key, model).embeddings
+
+    @in_thread
+    def search(
+        self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel
+    ) -> tuple[list[list[Candidate]], int]:
+        """Find up to k subjects for each probe, nearest first. Return also how many faces were searched.
+
+        probes: (n, d) float32, unit length.
+        model: the model that must have made the embeddings of the collection. The probes may be of another model: the
+        caller checks that the two are compatible.
+        Raises ModelMismatch.
+        """
+        for lock in (nullcontext(), self._writing):  # with the second, no change is between the records and the index
+            with lock, suppress(_FaceChanged):
+                return self._search(collection, probes, k, model)
+        raise StorageUnavailable
+
+    def _search(
+        self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel
+    ) -> tuple[list[list[Candidate]], int]:
+        nearest, searched = self._indexes[collection].search(probes, k, model)
+        with self._database.reading() as connection:
+            owners = faces.owners(connection, {face.number for row in nearest for face in row})
+        return [_candidates(row, owners) for row in nearest], searched
+
+    def _load_references(self, collection: str) -> References | None:
+        with self._database.reading() as connection:
+            row = collections.find(connection, collection)
+            return faces.references(connection, row.key, row.model) if row.model else None
+
+
+class _FaceChanged(Exception):
+    """A face was moved or deleted after the index was searched, and before its owner was read.
+
+    Another face may now be the nearest of its former subject, so the search is made again. If this happens even while
+    nothing is changed, the index is wrong. `check` finds this, and builds it again.
+    """
+
+
+def _candidates(nearest: Sequence[NearestFace], owners: Mapping[int, FaceOwner]) -> list[Candidate]:
+    """Return the faces with their owners. Raises _FaceChanged."""
+    return [_candidate(face, owners.get(face.number)) for face in nearest]
+
+
+def _candidate(face: NearestFace, owner: FaceOwner | None) -> Candidate:
+    if owner is None or owner.key != face.subject:
+        raise _FaceChanged
+    return Candidate(owner.subject, owner.name, face.distance, owner.face)
