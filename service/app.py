@@ -104,9 +104,9 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
     cores = cpu_count()
     on_cpu = inference.provider == "cpu"
     return PipelineOptions(
-        detector=_find(settings, models.detector),
-        landmarks=None if models.landmarks == "detector" else _find(settings, models.landmarks),
-        embedder=_find(settings, models.embedder),
+        detector=_find(settings, models.detector, "detector"),
+        landmarks=None if models.landmarks == "detector" else _find(settings, models.landmarks, "landmarks"),
+        embedder=_find(settings, models.embedder, "embedder"),
         provider=inference.provider,
         threads=inference.threads or cores,
         workers=inference.workers or (cores if on_cpu else 1),
@@ -121,8 +121,8 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
     )
 
 
-def _find(settings: Settings, name: str) -> ModelSource:
-    return find_model(name, settings.models.dir, settings.models.zoo)
+def _find(settings: Settings, name: str, role: str) -> ModelSource:
+    return find_model(name, settings.models.dir, settings.models.zoo, role=role)
 
 
 async def _warm(pipeline: Pipeline) -> None:

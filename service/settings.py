@@ -7,10 +7,10 @@ default would be used.
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +20,19 @@ from service.model_files.catalogue import CATALOGUE
 
 PREFIX = "FACE_"
 Count = Annotated[int, Field(ge=1, le=1024)]
+
+RULES = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+}
+"""What a value must be, by pydantic's type of the error."""
 
 
 class _Group(BaseModel):
@@ -146,9 +159,17 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = variable_name(str(part) for part in first["loc"])
-        raise InvalidSettings(f"{name}: {first['msg']}.") from None
+        raise InvalidSettings(_describe(error.errors(include_url=False, include_input=False)[0])) from None
+
+
+def _describe(error: Mapping[str, Any]) -> str:
+    """Return the rule that a value breaks, and the default. The value itself is not repeated."""
+    name = variable_name(str(part) for part in error["loc"])
+    rule = RULES.get(error["type"])
+    text = f"{name} must be {rule.format(**error.get('ctx', {}))}." if rule else f"{name}: {error['msg']}."
+    defaults = {variable.name: variable.value for variable in list_variables()}
+    default = defaults.get(name)
+    return text if default is None else f"{text} The default is {default}."
 
 
 def variable_name(path: Iterable[str]) -> str:

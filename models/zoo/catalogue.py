@@ -52,7 +52,7 @@ class Zoo(BaseModel):
         if name in self.models:
             return self.models[name]
         hint = did_you_mean(name, self.models)
-        raise UnknownModel(f"The catalogue has no model {name}; {hint}There are {', '.join(self.models)}.")
+        raise UnknownModel(f"The catalogue has no model {name}. {hint}The known names are {', '.join(self.models)}.")
 
 
 def read_zoo(path: Path = CATALOGUE) -> Zoo:

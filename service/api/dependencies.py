@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import anyio
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 
 from service.api.admission import Admission
-from service.api.schemas.fields import NoOptions
+from service.api.schemas.fields import Id, NoOptions
 from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.model_files.card import EmbedderCard
@@ -43,6 +43,10 @@ def _services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
+
+CollectionPath = Annotated[Id, Path(description="the id of the collection")]
+SubjectPath = Annotated[Id, Path(description="the id of the subject, which is a person in the collection")]
+FacePath = Annotated[Id, Path(description="the id of the enrolled face")]
 
 NoQuery = Annotated[NoOptions, Query()]
 """For a route without options: any option is refused."""

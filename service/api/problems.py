@@ -36,7 +36,6 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.FaceNotFound: HTTPStatus.NOT_FOUND,
     errors.SubjectWithoutFaces: HTTPStatus.CONFLICT,
     errors.SubjectExists: HTTPStatus.CONFLICT,
-    errors.EnrolledElsewhere: HTTPStatus.CONFLICT,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,6 +1,7 @@
 """Run the application in Uvicorn: one process, one event loop, and an orderly end."""
 
 import asyncio
+import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -108,9 +109,14 @@ def _listen(host: str, port: int) -> socket.socket:
             opened.pop_all()
             return listener
     except OSError as error:
-        raise PortInUse(
-            f"{host}:{port} cannot be used ({error.strerror}). Set another FACE_HOST or FACE_PORT."
-        ) from None
+        raise PortInUse(f"{host}:{port} cannot be used ({error.strerror}). {_advice(error, port)}") from None
+
+
+def _advice(error: OSError, port: int) -> str:
+    if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+        other = 8001 if port != 8001 else 8002
+        return f"Choose another port: make run PORT={other}, or FACE_PORT={other} for facenet serve."
+    return "Choose another address: make run HOST=127.0.0.1, or FACE_HOST=127.0.0.1 for facenet serve."
 
 
 class _Protocol(HttpToolsProtocol):

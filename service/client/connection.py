@@ -52,10 +52,9 @@ class Connection:
         for _ in range(MAX_TRIES):
             try:
                 response = self._client.request(method, path, **parts)
-            except httpx.TransportError as error:
+            except httpx.TransportError:
                 raise Unreachable(
-                    f"No service answers at {self._url} ({type(error).__name__}). Start it with make run, "
-                    "or pass its address with --url."
+                    f"No service answers at {self._url}. Start it with make run, or pass its address with --url."
                 ) from None
             if _json_object(response).get("code") not in RETRIED_CODES:
                 break

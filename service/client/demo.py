@@ -21,7 +21,8 @@ def run_demo(service: Connection, folder: Path, console: Console) -> None:
         raise EmptyFolder(folder)
     references = [Person(person.folder, person.photographs[:1]) for person in people]
     report = FolderEnrolment(service, COLLECTION, "main", lambda: None).run(references)
-    console.print(f"[bold]Enrolled[/] {dict(report.counts)} as subjects of the collection {COLLECTION!r}")
+    enrolled = report.counts["enrolled"] + report.counts["known"]
+    console.print(f"[bold]{enrolled} people[/] are enrolled in the collection {COLLECTION}", highlight=False)
     console.print(_verify(service, people))
     console.print(_identify(service, [file for person in people for file in person.photographs[1:]]))
     console.print(_cluster(service, [file for person in people for file in person.photographs]))

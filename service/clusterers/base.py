@@ -49,10 +49,11 @@ class Clusterer(Protocol):
         ...
 
 
-def require_option(value: T | None, option: str, method: str) -> T:
-    """Return the value. Raises InvalidOption if it is None."""
+def require_option(value: T | None, example: str, method: str) -> T:
+    """Return the value. Raises InvalidOption if it is None. example: the option in a query, such as `n_clusters=2`."""
     if value is None:
-        raise InvalidOption(f"The method {method} needs {option}, and this model has no default for it. Pass one.")
+        option = example.partition("=")[0]
+        raise InvalidOption(f"The method {method} needs {option}. Add it to the query, for example {example}.")
     return value
 
 

@@ -24,7 +24,7 @@ class Dbscan:
 
     def __init__(self, limits: ClusteringLimits) -> None:
         refuse_option(limits.n_clusters, "n_clusters", "dbscan")
-        self._threshold_sq_l2 = require_option(limits.threshold_sq_l2, "threshold", "dbscan")
+        self._threshold_sq_l2 = require_option(limits.threshold_sq_l2, "threshold=0.9", "dbscan")
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
         """Cluster the faces. A face that has no other within the threshold is noise."""

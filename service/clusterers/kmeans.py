@@ -25,7 +25,7 @@ class KMeans:
 
     def __init__(self, limits: ClusteringLimits) -> None:
         refuse_option(limits.threshold_sq_l2, "threshold", "kmeans")
-        self._n_clusters = require_option(limits.n_clusters, "n_clusters", "kmeans")
+        self._n_clusters = require_option(limits.n_clusters, "n_clusters=2", "kmeans")
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
         """Give every face to its nearest centre. Faces of one photograph go to different centres.

@@ -22,11 +22,12 @@ class ModelSource:
     sha256: str | None = None
 
 
-def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSource:
+def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE, *, role: str = "embedder") -> ModelSource:
     """Find a model by its name in the catalogue, or by the path of its file.
 
     name: a name in the catalogue, whose file is `folder`/NAME.onnx; or a path that ends in .onnx. The sha256 of a path
     is not known.
+    role: `embedder`, `detector` or `landmarks`. An error lists the names of this role only.
     Raises ModelFileError if the catalogue does not have the name, or cannot be read.
     """
     if name.endswith(".onnx"):
@@ -38,8 +39,9 @@ def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSou
             f"{catalogue} cannot be read. Set FACE_MODELS__ZOO to the file that lists the known models."
         ) from None
     if name not in models:
+        names = sorted(known for known, entry in models.items() if entry.get("role") == role)
         raise ModelFileError(
-            f"There is no model {name}; {did_you_mean(name, models)}the known models are {', '.join(sorted(models))}. "
+            f"There is no model {name}. {did_you_mean(name, names)}Models with the role {role}: {', '.join(names)}. "
             "Or give the path of an .onnx file."
         )
     return ModelSource(folder / f"{name}.onnx", models[name]["sha256"])
@@ -48,4 +50,4 @@ def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSou
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a question with the known name that is most similar. It is empty if no name is similar."""
     similar = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f"did you mean {similar[0]}? " if similar else ""
+    return f"Did you mean {similar[0]}? " if similar else ""

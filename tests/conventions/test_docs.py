@@ -1,4 +1,7 @@
-"""The README files have a row for each setting, problem, metric and recipe, and name each command."""
+"""The README files have a row for each setting, problem, metric and recipe, and name each command.
+
+The paths in docs/architecture.md exist.
+"""
 
 import inspect
 import re
@@ -21,6 +24,7 @@ from service.settings import list_variables
 ROOT = Path(__file__).parents[2]
 SERVICE_README = (ROOT / "service" / "README.md").read_text("utf-8")
 MODELS_README = (ROOT / "models" / "README.md").read_text("utf-8")
+WHERE_IS = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("## Where is ...")[2].partition("\n## ")[0]
 STARTUP_CODES = {"startup_error"}
 """Codes of errors that stop the start. They are printed on standard error, and are never in an answer."""
 
@@ -56,6 +60,17 @@ def test_each_metric_has_a_row() -> None:
 def test_every_setting_with_a_row_exists() -> None:
     names = {variable.name for variable in list_variables()}
     assert set(re.findall(r"^\| `(FACE_\w+)` \|", SERVICE_README, re.MULTILINE)) == names
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./]+/[\w./]*)`", WHERE_IS))))
+def test_each_path_of_the_table_of_places_exists(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_the_table_of_places_has_a_path_in_each_row() -> None:
+    rows = [row for row in WHERE_IS.splitlines() if row.startswith("| ")][1:]
+    assert rows
+    assert [row for row in rows if not re.search(r"`(service|models)/[\w./]*`", row)] == []
 
 
 def command_names(app: typer.Typer, prefix: str = "") -> Iterator[str]:

@@ -62,6 +62,14 @@ def test_the_other_calls_return_the_expected_fields_of_a_face(
         assert expected.items() <= face.items()
 
 
+def test_the_cluster_call_finds_two_photographs_of_one_person_and_one_of_another(
+    service_after_demo: RunningService,
+) -> None:
+    (call,) = (call for call in CALLS if "/cluster" in call)
+    answer = run_call(call, service_after_demo.url)
+    assert [face["label"] for face in answer["faces"]] == [0, 0, 1]
+
+
 def run_call(call: str, url: str) -> dict[str, Any]:
     """Run a curl command of the README against the service at this address, and return the JSON of its answer."""
     curl = shutil.which("curl")

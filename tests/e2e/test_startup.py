@@ -43,12 +43,12 @@ def test_a_port_in_use_is_reported(models_dir: Path, tmp_path: Path) -> None:
         port = str(used_socket.getsockname()[1])
         error = startup_error(tmp_path / "data", models_dir, FACE_PORT=port)
     assert port in error
-    assert "FACE_PORT" in error
+    assert "make run PORT=8001, or FACE_PORT=8001 for facenet serve" in error
 
 
 def test_an_unknown_host_is_reported(models_dir: Path, tmp_path: Path) -> None:
     error = startup_error(tmp_path / "data", models_dir, FACE_HOST="no such host")
-    assert "FACE_HOST" in error
+    assert "make run HOST=127.0.0.1, or FACE_HOST=127.0.0.1 for facenet serve" in error
 
 
 def test_a_data_directory_in_use_is_reported(models_dir: Path, tmp_path: Path) -> None:
@@ -72,7 +72,11 @@ def test_a_missing_model_is_reported_with_the_command_that_downloads_it(tmp_path
 
 
 def test_an_unknown_model_is_reported_with_the_known_models(models_dir: Path, tmp_path: Path) -> None:
-    assert "sface" in startup_error(tmp_path / "data", models_dir, FACE_MODELS__EMBEDDER="sfase")
+    error = startup_error(tmp_path / "data", models_dir, FACE_MODELS__EMBEDDER="sfase")
+    assert error.endswith(
+        "There is no model sfase. Did you mean sface? Models with the role embedder: compact, facenet, sface. "
+        "Or give the path of an .onnx file."
+    )
 
 
 def test_a_truncated_model_is_reported(models_dir: Path, tmp_path: Path) -> None:

@@ -32,21 +32,33 @@ def test_an_unknown_setting_is_refused_and_the_nearest_is_named(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "message"),
     [
-        ("FACE_PORT", "65536"),
-        ("FACE_PORT", "http"),
-        ("FACE_MODELS__MIRROR", "sometimes"),
-        ("FACE_LIMITS__REQUEST_TIMEOUT_S", "nan"),
-        ("FACE_INFERENCE__THREADS", "0"),
+        ("FACE_PORT", "65536", "FACE_PORT must be at most 65535. The default is 8000."),
+        ("FACE_PORT", "http", "FACE_PORT must be a whole number. The default is 8000."),
+        ("FACE_PORT", "1.5", "FACE_PORT must be a whole number. The default is 8000."),
+        ("FACE_DETECTION__MIN_SCORE", "high", "FACE_DETECTION__MIN_SCORE must be a number. The default is 0.8."),
+        ("FACE_DETECTION__MIN_SCORE", "1", "FACE_DETECTION__MIN_SCORE must be less than 1.0. The default is 0.8."),
+        (
+            "FACE_MODELS__MIRROR",
+            "sometimes",
+            "FACE_MODELS__MIRROR must be 'off', 'enrolment' or 'always'. The default is off.",
+        ),
+        (
+            "FACE_LIMITS__REQUEST_TIMEOUT_S",
+            "nan",
+            "FACE_LIMITS__REQUEST_TIMEOUT_S must be at most 3600.0. The default is 30.0.",
+        ),
+        ("FACE_INFERENCE__THREADS", "0", "FACE_INFERENCE__THREADS must be at least 1."),
     ],
 )
-def test_the_error_of_an_invalid_value_names_the_setting(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+def test_the_error_of_an_invalid_value_says_what_the_setting_must_be(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidSettings, match=name):
+    with pytest.raises(InvalidSettings) as refused:
         load_settings()
+    assert str(refused.value) == message
 
 
 def test_every_setting_has_a_description() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.bodies import body_of, json_body_of
-from service.api.dependencies import NoQuery, ServicesDep
+from service.api.dependencies import CollectionPath, FacePath, NoQuery, ServicesDep, SubjectPath
 from service.api.openapi import FACE_EXAMPLE, IMAGES_EXAMPLE, json_request_body, request_body
 from service.api.problems import NothingEnrolled, problem_responses
 from service.api.schemas.faces import (
@@ -17,7 +17,7 @@ from service.api.schemas.faces import (
     FaceFields,
     FacesAnswer,
 )
-from service.api.schemas.fields import Id, PageOptions
+from service.api.schemas.fields import PageOptions
 from service.api.schemas.images import ImagesBody
 from service.api.schemas.responses import BoxAnswer, ModelAnswer, warnings_of
 from service.decisions.enrol import ON_SEVERAL, ImageEnrolment, enrol
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/collections/{collection}", tags=["gallery"])
 
 @router.get("/subjects/{subject}/faces", responses=problem_responses(404, 422, 503))
 async def list_faces(
-    services: ServicesDep, collection: Id, subject: Id, page: Annotated[PageOptions, Query()]
+    services: ServicesDep, collection: CollectionPath, subject: SubjectPath, page: Annotated[PageOptions, Query()]
 ) -> FacesAnswer:
     """List all faces of a subject, by id."""
     found = await services.gallery.list_faces(collection, subject, page.limit, page.cursor)
@@ -47,8 +47,8 @@ async def list_faces(
 )
 async def enrol_faces(
     services: ServicesDep,
-    collection: Id,
-    subject: Id,
+    collection: CollectionPath,
+    subject: SubjectPath,
     body: Annotated[ImagesBody, Depends(body_of(ImagesBody))],
     options: Annotated[EnrolOptions, Query()],
     response: Response,
@@ -70,7 +70,9 @@ async def enrol_faces(
 
 
 @router.get("/faces/{face}", responses=problem_responses(404, 422, 503))
-async def get_face(services: ServicesDep, collection: Id, face: Id, _options: NoQuery) -> EnrolledFaceAnswer:
+async def get_face(
+    services: ServicesDep, collection: CollectionPath, face: FacePath, _options: NoQuery
+) -> EnrolledFaceAnswer:
     """Show whose face it is, and when it was enrolled."""
     return EnrolledFaceAnswer.of(await services.gallery.get_face(collection, face))
 
@@ -82,8 +84,8 @@ async def get_face(services: ServicesDep, collection: Id, face: Id, _options: No
 )
 async def move_face(
     services: ServicesDep,
-    collection: Id,
-    face: Id,
+    collection: CollectionPath,
+    face: FacePath,
     body: Annotated[FaceFields, Depends(json_body_of(FaceFields))],
     _options: NoQuery,
 ) -> EnrolledFaceAnswer:
@@ -97,7 +99,7 @@ async def move_face(
 
 
 @router.delete("/faces/{face}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
-async def delete_face(services: ServicesDep, collection: Id, face: Id, _options: NoQuery) -> None:
+async def delete_face(services: ServicesDep, collection: CollectionPath, face: FacePath, _options: NoQuery) -> None:
     """Delete one face and its embedding."""
     await services.gallery.delete_face(collection, face)
 

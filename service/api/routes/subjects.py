@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.bodies import json_body_of
-from service.api.dependencies import NoQuery, ServicesDep
+from service.api.dependencies import CollectionPath, NoQuery, ServicesDep, SubjectPath
 from service.api.openapi import MERGE_EXAMPLE, NEW_SUBJECT_EXAMPLE, SUBJECT_EXAMPLE, json_request_body
 from service.api.problems import problem_responses
-from service.api.schemas.fields import Id, PageOptions
+from service.api.schemas.fields import PageOptions
 from service.api.schemas.subjects import (
     MergeAnswer,
     MergeBody,
@@ -25,7 +25,9 @@ FieldsBody = Annotated[SubjectFields, Depends(json_body_of(SubjectFields))]
 
 
 @router.get("", responses=problem_responses(404, 422, 503))
-async def list_subjects(services: ServicesDep, collection: Id, page: Annotated[PageOptions, Query()]) -> SubjectsAnswer:
+async def list_subjects(
+    services: ServicesDep, collection: CollectionPath, page: Annotated[PageOptions, Query()]
+) -> SubjectsAnswer:
     """List all subjects of a collection, by id."""
     found = await services.gallery.list_subjects(collection, page.limit, page.cursor)
     return SubjectsAnswer(items=[SubjectAnswer.of(subject) for subject in found.items], next_cursor=found.next_cursor)
@@ -39,7 +41,7 @@ async def list_subjects(services: ServicesDep, collection: Id, page: Annotated[P
 )
 async def create_subject(
     services: ServicesDep,
-    collection: Id,
+    collection: CollectionPath,
     body: Annotated[NewSubject, Depends(json_body_of(NewSubject))],
     _options: NoQuery,
 ) -> SubjectAnswer:
@@ -49,7 +51,9 @@ async def create_subject(
 
 
 @router.get("/{subject}", responses=problem_responses(404, 422, 503))
-async def get_subject(services: ServicesDep, collection: Id, subject: Id, _options: NoQuery) -> SubjectAnswer:
+async def get_subject(
+    services: ServicesDep, collection: CollectionPath, subject: SubjectPath, _options: NoQuery
+) -> SubjectAnswer:
     """Show the name, the metadata and the number of faces of a subject."""
     return SubjectAnswer.of(await services.gallery.get_subject(collection, subject))
 
@@ -63,7 +67,12 @@ async def get_subject(services: ServicesDep, collection: Id, subject: Id, _optio
     },
 )
 async def put_subject(
-    services: ServicesDep, collection: Id, subject: Id, body: FieldsBody, _options: NoQuery, response: Response
+    services: ServicesDep,
+    collection: CollectionPath,
+    subject: SubjectPath,
+    body: FieldsBody,
+    _options: NoQuery,
+    response: Response,
 ) -> SubjectAnswer:
     """Create a subject (201), or replace the fields of an existing one (200). The faces stay."""
     found, is_new = await services.gallery.put_subject(collection, subject, body.name, body.metadata)
@@ -77,7 +86,7 @@ async def put_subject(
     responses=problem_responses(400, 404, 413, 415, 422, 503),
 )
 async def change_subject(
-    services: ServicesDep, collection: Id, subject: Id, body: FieldsBody, _options: NoQuery
+    services: ServicesDep, collection: CollectionPath, subject: SubjectPath, body: FieldsBody, _options: NoQuery
 ) -> SubjectAnswer:
     """Change the fields that are sent. The others stay as they are."""
     changes: SubjectChanges = {}
@@ -95,8 +104,8 @@ async def change_subject(
 )
 async def merge_subjects(
     services: ServicesDep,
-    collection: Id,
-    subject: Id,
+    collection: CollectionPath,
+    subject: SubjectPath,
     body: Annotated[MergeBody, Depends(json_body_of(MergeBody))],
     _options: NoQuery,
 ) -> MergeAnswer:
@@ -110,6 +119,8 @@ async def merge_subjects(
 
 
 @router.delete("/{subject}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
-async def delete_subject(services: ServicesDep, collection: Id, subject: Id, _options: NoQuery) -> None:
+async def delete_subject(
+    services: ServicesDep, collection: CollectionPath, subject: SubjectPath, _options: NoQuery
+) -> None:
     """Delete a subject and all its faces."""
     await services.gallery.delete_subject(collection, subject)

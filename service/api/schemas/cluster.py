@@ -39,8 +39,16 @@ class ClusterBody(Body):
 class ClusterOptions(Options):
     """The query of /cluster."""
 
-    method: Literal["agglomerative", "kmeans", "dbscan", "hdbscan"] = "agglomerative"
-    threshold: Threshold | None = Field(None, description="default: the model's own threshold for this method")
+    method: Literal["agglomerative", "kmeans", "dbscan", "hdbscan"] = Field(
+        "agglomerative",
+        description="the clustering method. `agglomerative` takes a threshold or n_clusters, `kmeans` takes "
+        "n_clusters, `dbscan` takes a threshold, `hdbscan` takes neither",
+    )
+    threshold: Threshold | None = Field(
+        None,
+        description="a squared L2 distance. Faces with a smaller distance belong together. Default: the model's "
+        "threshold for this method",
+    )
     n_clusters: int | None = Field(None, ge=1, le=5000, description="the number of people, if it is known")
     together: Flag = Field(default=False, description="whether two faces of one photograph can be one person")
     collection: Id | None = Field(None, description="cluster the faces of this collection, and send no body")

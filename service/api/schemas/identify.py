@@ -18,9 +18,13 @@ class IdentifyBody(Body):
 class IdentifyOptions(Options):
     """The query of /identify."""
 
-    collection: Id = "default"
+    collection: Id = Field("default", description="the collection to search")
     k: int = Field(5, ge=1, le=100, description="the most candidates for one face")
-    threshold: Threshold | None = None
+    threshold: Threshold | None = Field(
+        None,
+        description="the squared L2 distance below which the nearest subject is a match. Default: the model's "
+        "threshold for /identify",
+    )
 
 
 class CandidateAnswer(Answer):

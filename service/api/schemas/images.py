@@ -63,8 +63,8 @@ class EmbeddingImage(_Kind):
 class FaceImage(_Kind):
     """An enrolled face."""
 
-    face: Id
-    collection: Id
+    face: Id = Field(description="the id of the enrolled face")
+    collection: Id = Field(description="the id of its collection")
 
     def to_input(self) -> Input:
         """Pass it on. The decision looks the face up."""
@@ -74,8 +74,8 @@ class FaceImage(_Kind):
 class SubjectImage(_Kind):
     """A subject: the nearest of the subject's faces counts."""
 
-    subject: Id
-    collection: Id
+    subject: Id = Field(description="the id of the subject")
+    collection: Id = Field(description="the id of its collection")
 
     def to_input(self) -> Input:
         """Pass it on. The decision looks the subject up."""

@@ -17,7 +17,10 @@ class VerifyBody(Body):
 class VerifyOptions(Options):
     """The query of /verify."""
 
-    threshold: Threshold | None = None
+    threshold: Threshold | None = Field(
+        None,
+        description="the squared L2 distance below which two faces match. Default: the model's threshold for /verify",
+    )
 
 
 class ImageAnswer(Answer):

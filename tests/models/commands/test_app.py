@@ -67,8 +67,8 @@ def _run_without(package: str, arguments: Sequence[str]) -> Done:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pull", "sfase"], "The catalogue has no model sfase; did you mean sface?"),
-        (["evaluate", "verification", ".", "--model", "sfase"], "There is no model sfase; did you mean sface?"),
+        (["pull", "sfase"], "The catalogue has no model sfase. Did you mean sface?"),
+        (["evaluate", "verification", ".", "--model", "sfase"], "There is no model sfase. Did you mean sface?"),
         (["check", "nowhere.onnx"], "nowhere.onnx is missing."),
         (["train", "smoked", "--data", ".", "--out", "var/runs/smoked"], "There is no recipe smoked."),
         (

@@ -18,12 +18,12 @@ def _embedder_cards() -> list[EmbedderCard]:
 
 
 def test_an_unknown_name_is_refused_with_the_most_similar_name() -> None:
-    with pytest.raises(UnknownModel, match=r"no model sfase; did you mean sface\? There are sface, yunet"):
+    with pytest.raises(UnknownModel, match=r"no model sfase\. Did you mean sface\? The known names are sface, yunet"):
         read_zoo().entry("sfase")
 
 
 def test_an_unknown_name_gets_no_hint_if_no_name_is_similar() -> None:
-    with pytest.raises(UnknownModel, match="The catalogue has no model quux; There are sface"):
+    with pytest.raises(UnknownModel, match=r"The catalogue has no model quux\. The known names are sface"):
         read_zoo().entry("quux")
 
 
