@@ -70,7 +70,7 @@ def settings() -> None:
     """Print every setting: its name, its current value, and what it means."""
     table = Table("setting", "value", "what it is")
     for variable in list_variables(load_settings()):
-        table.add_row(variable.name, str(variable.value), variable.sentence)
+        table.add_row(variable.name, variable.text, variable.sentence)
     Console().print(table)
 
 

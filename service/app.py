@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import metadata
+from typing import Any
 
 import anyio
 import cv2
@@ -10,13 +11,16 @@ import numpy as np
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
 
 from service.api import problems
 from service.api.admission import Admission
 from service.api.dependencies import Services, refuse_repeated_options
 from service.api.middleware.limits import RequestLimits
 from service.api.middleware.observation import RequestObservation
-from service.api.openapi import complete_description
+from service.api.middleware.root_path import RootPath
+from service.api.middleware.uploads import UploadRules
+from service.api.openapi import HEADERS, complete_description
 from service.api.routes import cluster, collections, embed, faces, health, identify, subjects, verify
 from service.api.server import ServerOptions
 from service.decisions.probes import ProbeReader
@@ -31,6 +35,12 @@ from service.pipeline.selection import all_faces
 from service.settings import Settings
 
 CLUSTERINGS_AT_ONCE = 1
+CORS: dict[str, Any] = {
+    "allow_methods": ("HEAD", *problems.METHODS),
+    "allow_headers": ("Authorization", "X-API-Key", "X-Request-ID"),
+    "expose_headers": tuple(HEADERS),
+}
+"""What web pages of the allowed origins can send and read. The service checks no keys; a proxy before it may."""
 
 
 @asynccontextmanager
@@ -76,26 +86,44 @@ def describe_app(settings: Settings) -> FastAPI:
         "unit vectors, in [0, 4]. Two faces match if their distance is below the threshold.",
         redoc_url=None,
         redirect_slashes=False,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         dependencies=[Depends(refuse_repeated_options)],
     )
     for route in (verify, identify, cluster, embed, collections, subjects, faces, health):
         app.include_router(route.router)
     problems.install(app)
     complete_description(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add what happens around every request. The last one is the outermost, so every answer has its headers."""
     limits = settings.limits
     app.add_middleware(
         RequestLimits,
         body_bytes=limits.body_bytes,
         body_bytes_in_flight=limits.body_bytes_in_flight,
+        upload=UploadRules(limits.upload_idle_s, limits.upload_bytes_per_s, limits.upload_span_s),
         timeout_s=limits.request_timeout_s,
     )
     app.add_middleware(RequestObservation)
-    return app
+    if settings.root_path:
+        app.add_middleware(RootPath, root_path=settings.root_path)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
 
 
 def server_options(settings: Settings) -> ServerOptions:
     """Return the options of the server."""
-    return ServerOptions(settings.host, settings.port, settings.drain_delay_s, settings.limits.request_timeout_s)
+    return ServerOptions(
+        host=settings.host,
+        port=settings.port,
+        drain_delay_s=settings.drain_delay_s,
+        request_timeout_s=settings.limits.request_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        trusted_proxies=settings.trusted_proxies,
+    )
 
 
 def pipeline_options(settings: Settings) -> PipelineOptions:

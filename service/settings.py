@@ -7,13 +7,16 @@ default would be used.
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.domain.errors import InvalidSettings
 from service.model_files.catalogue import CATALOGUE
@@ -33,6 +36,37 @@ RULES = {
     "literal_error": "{expected}",
 }
 """What a value must be, by pydantic's type of the error."""
+
+
+def _split(value: object) -> object:
+    """Split a value of the environment at its commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _check_root_path(path: str) -> str:
+    """Return the sub-path. Raises ValueError."""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
+        raise ValueError("a sub-path starts with / and does not end with it, as in /faces")
+    return path
+
+
+def _check_origin(origin: str) -> str:
+    """Return the origin. Raises ValueError. A browser sends the scheme, the host and the port, and nothing else."""
+    url = urlsplit(origin)
+    if origin != "*" and (url.scheme not in {"http", "https"} or origin != f"{url.scheme}://{url.netloc.lower()}"):
+        raise ValueError("an origin is written as https://example.com or http://localhost:3000, without a path")
+    return origin
+
+
+def _check_network(address: str) -> str:
+    """Return the address or the network. Raises ValueError."""
+    ip_network(address)
+    return address
+
+
+RootPath = Annotated[str, AfterValidator(_check_root_path)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], NoDecode, BeforeValidator(_split)]
+Addresses = Annotated[tuple[Annotated[str, AfterValidator(_check_network)], ...], NoDecode, BeforeValidator(_split)]
 
 
 class _Group(BaseModel):
@@ -113,8 +147,18 @@ class Limits(_Group):
     )
     embeddings_per_request: int = Field(5_000, ge=1, le=20_000, description="the most faces in one /cluster")
     request_timeout_s: float = Field(
-        30.0, gt=0, le=3600, description="the time from the end of the request's headers to the start of the response"
+        30.0, gt=0, le=3600, description="the time from the end of the request's body to the start of the response"
     )
+    upload_idle_s: float = Field(
+        30.0, gt=0, le=3600, description="an upload is ended if no byte of the body came for this long"
+    )
+    upload_bytes_per_s: float = Field(
+        1000,
+        ge=0,
+        le=2**30,
+        description="an upload is ended if fewer bytes a second came, on average over `upload_span_s`. 0: never",
+    )
+    upload_span_s: float = Field(60.0, gt=0, le=3600, description="the span of `upload_bytes_per_s`")
 
 
 class Log(_Group):
@@ -135,6 +179,23 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="the address that the service listens on")
     port: int = Field(8000, ge=0, le=65535, description="the port that the service listens on. 0 chooses a free port")
+    root_path: RootPath = Field(
+        "", description="the sub-path under which a proxy offers the service, such as /faces. Empty: no sub-path"
+    )
+    cors_origins: Origins = Field(
+        (), description="the origins whose web pages can call the service, separated by commas. `*`: all"
+    )
+    trusted_proxies: Addresses = Field(
+        (),
+        description="the addresses or networks of proxies, separated by commas. Only their X-Forwarded-For and "
+        "X-Forwarded-Proto are used",
+    )
+    keep_alive_s: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="how long an idle connection stays open, and the longest time for the headers of a request",
+    )
     drain_delay_s: float = Field(
         0.0,
         ge=0,
@@ -164,7 +225,7 @@ def load_settings() -> Settings:
 
 def _describe(error: Mapping[str, Any]) -> str:
     """Return the rule that a value breaks, and the default. The value itself is not repeated."""
-    name = variable_name(str(part) for part in error["loc"])
+    name = variable_name(part for part in error["loc"] if isinstance(part, str))  # an int is a place in a list
     rule = RULES.get(error["type"])
     text = f"{name} must be {rule.format(**error.get('ctx', {}))}." if rule else f"{name}: {error['msg']}."
     defaults = {variable.name: variable.value for variable in list_variables()}
@@ -184,6 +245,11 @@ class Variable:
     name: str
     sentence: str
     value: object
+
+    @property
+    def text(self) -> str:
+        """The value as it is written in the environment."""
+        return ",".join(self.value) if isinstance(self.value, tuple) else str(self.value)
 
 
 def list_variables(settings: Settings | None = None) -> list[Variable]:

@@ -6,23 +6,22 @@ both, so each rule is written once. A form is parsed in memory: no photograph is
 
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
-from service.api.problems import BodyTooLarge, InvalidForm, UnsupportedMediaType
+from service.api.forms import parse_form
+from service.api.problems import BodyTooLarge, CompressedBody, UnsupportedMediaType
 from service.api.schemas.images import MAX_IMAGES
 from service.decisions.inputs import PhotographInput
 
 B = TypeVar("B", bound=BaseModel)
 JSON = "application/json"
 FORM = "multipart/form-data"
-MAX_PARTS = MAX_IMAGES
 
 # A JSON value of two bytes takes forty bytes of memory when it is parsed, and a thousand in an error report. So values
 # are counted before they are parsed. The first limit allows the numbers of 20,000 embeddings of the usual dimension.
@@ -31,9 +30,8 @@ MAX_JSON_VALUES = 2**22
 MAX_JSON_MEMBERS = 4 * MAX_IMAGES
 MAX_RESOURCE_BYTES = 2**16
 
-
-class _InMemoryParser(MultiPartParser):
-    spool_max_size = 2**31  # never reached: the limit of the body is smaller
+GZIP_START = b"\x1f\x8b"
+"""The first bytes of every gzip file (RFC 1952, section 2.3.1). No JSON text and no form starts with them."""
 
 
 def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
@@ -80,12 +78,25 @@ async def _read_json(request: Request, model: type[B], max_bytes: float = math.i
     if _media_type(request) != JSON:
         raise UnsupportedMediaType
     data = bytearray()
-    async for part in request.stream():
+    async for part in _uncompressed_parts(request):
         data += part
         if len(data) > max_bytes:
             raise BodyTooLarge
     _check_value_count(data)
     return _validate(lambda: model.model_validate_json(data))
+
+
+async def _uncompressed_parts(request: Request) -> AsyncGenerator[bytes, None]:
+    """Yield the parts of the body. Raises CompressedBody, even if no header says that it is compressed."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise CompressedBody
+    start = b""
+    async for part in request.stream():
+        if len(start) < len(GZIP_START):
+            start += part[: len(GZIP_START)]
+            if start.startswith(GZIP_START):
+                raise CompressedBody
+        yield part
 
 
 def _check_value_count(data: bytearray) -> None:
@@ -110,11 +121,7 @@ async def _read_form(request: Request, lists: Collection[str]) -> dict[str, Any]
 
     lists: the fields that are always a list, even if the form has one part for them.
     """
-    parser = _InMemoryParser(request.headers, request.stream(), max_files=MAX_PARTS, max_fields=MAX_PARTS)
-    try:
-        form = await parser.parse()
-    except (MultiPartException, UnicodeError):  # UnicodeError: the form names a charset that cannot decode it
-        raise InvalidForm from None
+    form = await parse_form(request.headers, _uncompressed_parts(request))
     fields: defaultdict[str, list[PhotographInput | str]] = defaultdict(list)
     for name, part in form.multi_items():
         fields[name].append(PhotographInput(part.file.read()) if isinstance(part, UploadFile) else part)

@@ -10,7 +10,7 @@ from service.api.schemas.embed import EmbedOptions
 from service.api.schemas.faces import EnrolOptions
 from service.api.schemas.fields import PageOptions
 from service.api.schemas.identify import IdentifyBody, IdentifyOptions
-from service.api.schemas.images import IMAGE_KINDS, ImagesBody
+from service.api.schemas.images import IMAGE_KINDS, KIND_TAGS, ImagesBody
 from service.api.schemas.subjects import NewSubject, SubjectFields
 from service.api.schemas.verify import VerifyBody, VerifyOptions
 
@@ -46,8 +46,12 @@ def describe_errors(errors: Sequence[Mapping[str, Any]]) -> list[Fault]:
 
 
 def _place(location: Sequence[int | str]) -> str:
-    """Join the parts of a location. An unknown name is hidden, because a client can put anything there."""
-    return ".".join(str(part) if isinstance(part, int) or part in _KNOWN_NAMES else "(unknown)" for part in location)
+    """Join the parts of a location, as the client wrote them: it did not write the kind of an image.
+
+    An unknown name is hidden, because a client can put anything there.
+    """
+    written = [part for part in location if part not in KIND_TAGS]
+    return ".".join(str(part) if isinstance(part, int) or part in _KNOWN_NAMES else "(unknown)" for part in written)
 
 
 def _message(error: Mapping[str, Any]) -> str:

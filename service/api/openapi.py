@@ -18,7 +18,7 @@ from service.api.problems import Problem
 from service.api.schemas.cluster import ClusterBody
 from service.api.schemas.faces import FaceFields
 from service.api.schemas.identify import IdentifyBody
-from service.api.schemas.images import ImagesBody
+from service.api.schemas.images import ImagesBody, image_fields
 from service.api.schemas.subjects import MergeBody, NewSubject, SubjectFields
 from service.api.schemas.verify import VerifyBody
 
@@ -101,8 +101,7 @@ def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Describe the image fields of a body as files. The other fields cannot be sent in a form."""
     files = {
         name: field | {"items": _FILE} if "items" in field else {"title": field.get("title", name)} | _FILE
-        for name, field in model.model_json_schema()["properties"].items()
-        if "oneOf" in field or "oneOf" in field.get("items", {})
+        for name, field in image_fields(model).items()
     }
     return {"type": "object", "properties": files, "required": list(files), "additionalProperties": False}
 

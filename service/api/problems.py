@@ -48,7 +48,8 @@ class HttpError(Exception):
 
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
-    detail: ClassVar[str]
+    detail: str
+    headers: ClassVar[Mapping[str, str]] = {}
     results: Sequence[EnrolmentResult] = ()
 
 
@@ -58,6 +59,13 @@ class UnsupportedMediaType(HttpError):
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     code = "unsupported_media_type"
     detail = "Send the body as application/json, or images as files of a multipart/form-data form."
+
+
+class CompressedBody(UnsupportedMediaType):
+    """The body is compressed."""
+
+    detail = "The body is compressed. This service takes no compressed bodies: send it without Content-Encoding."
+    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "identity"}  # RFC 9110, section 12.5.3
 
 
 class InvalidJson(HttpError):
@@ -73,7 +81,22 @@ class InvalidForm(HttpError):
 
     status = HTTPStatus.BAD_REQUEST
     code = "invalid_form"
-    detail = "The body is not a valid multipart/form-data form (RFC 7578), or has too many parts."
+    detail = "The body is not a valid multipart/form-data form (RFC 7578)."
+
+    def __init__(self, reason: str = "") -> None:
+        self.detail = f"{self.detail} {reason}".rstrip()
+        super().__init__(self.detail)
+
+
+class UploadTooSlow(HttpError):
+    """The body came too slowly."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "upload_too_slow"
+    detail = (
+        "The body came too slowly: no byte for a while, or too few bytes a second. Send the request again, with "
+        "smaller images or on a faster connection."
+    )
 
 
 class BodyTooLarge(HttpError):
@@ -119,7 +142,8 @@ def response_to(error: errors.FacenetError) -> JSONResponse:
 
 def response_to_http_error(error: HttpError) -> JSONResponse:
     """Return the response to an error that exists only in HTTP."""
-    return _response(_problem(error.status, error.code, error.detail, results=list(error.results)))
+    problem = _problem(error.status, error.code, error.detail, results=list(error.results))
+    return _response(problem, error.headers)
 
 
 def internal_error() -> JSONResponse:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from math import ceil
@@ -13,6 +13,7 @@ from typing import cast
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.domain.errors import PortInUse
@@ -31,12 +32,16 @@ class ServerOptions:
 
     drain_delay_s: how long the service accepts requests after SIGTERM, while it is no longer ready.
     request_timeout_s: how long running requests may still take at the end.
+    keep_alive_s: how long an idle connection stays open, and how long the head of a request may take.
+    trusted_proxies: addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are used.
     """
 
     host: str
     port: int
     drain_delay_s: float
     request_timeout_s: float
+    keep_alive_s: int
+    trusted_proxies: Sequence[str]
 
 
 async def run_server(options: ServerOptions, open_app: OpenApp) -> None:
@@ -50,22 +55,30 @@ async def run_server(options: ServerOptions, open_app: OpenApp) -> None:
     # the start waits for its answer.
     with _listen(options.host, options.port) as listener, _cancelled_by_signal():
         async with open_app() as app:
-            config = uvicorn.Config(
-                app,
-                http=_Protocol,
-                log_config=None,
-                access_log=False,
-                backlog=BACKLOG,
-                lifespan="off",
-                server_header=False,
-                date_header=True,
-                timeout_graceful_shutdown=ceil(options.request_timeout_s),
-            )
+            config = uvicorn_config(app, options)
             url = _url(listener)
             _log.info("ready", url=url, docs=f"{url}/docs")
             server = _Server(config, app.state.services.shutting_down, options.drain_delay_s)
             await server.serve(sockets=[listener])
     _log.info("ended")
+
+
+def uvicorn_config(app: ASGIApp, options: ServerOptions) -> uvicorn.Config:
+    """Return the configuration of Uvicorn. Without trusted proxies, no forwarded header is used."""
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        lifespan="off",
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=options.keep_alive_s,
+        timeout_graceful_shutdown=ceil(options.request_timeout_s),
+        proxy_headers=bool(options.trusted_proxies),
+        forwarded_allow_ips=list(options.trusted_proxies),
+    )
 
 
 @contextmanager
@@ -120,13 +133,35 @@ def _advice(error: OSError, port: int) -> str:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Uvicorn's protocol with a limit for the head. Uvicorn itself accepts headers of any number and size."""
+    """Uvicorn's protocol with limits for the head. Uvicorn itself accepts headers of any number and size, at any time.
+
+    The head is the request line, the headers, and the text between the chunks of a body.
+    """
 
     _head_bytes = 0
+    _chunk_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in Uvicorn
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_head_timer()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
+        self._start_head_timer()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._start_head_timer()  # Uvicorn's own timer is stopped by any byte, such as an empty line
+
+    def on_headers_complete(self) -> None:
+        self._stop_head_timer()
+        super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -137,6 +172,27 @@ class _Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         self._head_bytes -= len(body)
+        self._chunk_bytes += len(body)
+
+    def on_chunk_header(self) -> None:
+        self._chunk_bytes = 0
+
+    def on_chunk_complete(self) -> None:
+        """Do not count the length of a chunk and its line ends. Otherwise a body in small chunks would be refused."""
+        self._head_bytes -= len(f"{self._chunk_bytes:x}\r\n\r\n")
+
+    def _start_head_timer(self) -> None:
+        self._stop_head_timer()
+        self._head_timer = self.loop.call_later(self.timeout_keep_alive, self._end_silent_connection)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+
+    def _end_silent_connection(self) -> None:
+        """Close the connection, because the head did not come. The answer to an earlier request is not cut off."""
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # Uvicorn says never None
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):

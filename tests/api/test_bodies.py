@@ -1,13 +1,23 @@
 """A body contains images, as files of a form or as JSON, and nothing else."""
 
 import base64
+import gzip
+import time
 
 import httpx
 import pytest
 
+from service.api.schemas.images import Base64Image
 from tests.support.sample_images import base64_image
 
 pytestmark = pytest.mark.anyio
+
+FORM_HEADERS = {"content-type": "multipart/form-data; boundary=x"}
+
+
+def form_part(disposition: bytes, content: bytes) -> bytes:
+    """Return a form with one part."""
+    return b"--x\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + content + b"\r\n--x--\r\n"
 
 
 async def test_the_error_of_an_option_in_the_body_names_the_query(client: httpx.AsyncClient, obama: bytes) -> None:
@@ -29,10 +39,77 @@ async def test_the_error_of_a_text_part_of_a_form_names_the_query(client: httpx.
     assert "query" in answer.json()["errors"][0]["message"]
 
 
-async def test_an_image_as_a_text_part_is_refused(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/identify", data={"image": "obama.jpg"}, files={"other": b""})
-    assert answer.status_code == 422
-    assert "An image is a file of a form" in answer.text
+async def test_the_name_of_a_file_instead_of_a_file_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/identify", data={"image": "obama.jpg"}, files=[])
+    assert answer.status_code == 415
+    part = form_part(b'form-data; name="image"', b"obama.jpg")
+    answer = await client.post("/identify", content=part, headers=FORM_HEADERS)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        b'form-data; name="image"',
+        b"form-data; name=image",
+        b"form-data; name=\"image\"; filename*=UTF-8''J%C3%BCrgen.jpg",
+        b'form-data; name="image"; filename=""',
+        b'form-data; name="image"; filename="a.jpg"; filename*=UTF-8\'\'a.jpg',
+        b'form-data; filename="a.jpg"; name="image"',
+    ],
+)
+@pytest.mark.parametrize("padding", [0, 2**21])
+async def test_a_part_of_an_image_field_is_a_file_with_or_without_a_file_name(
+    client: httpx.AsyncClient, obama: bytes, disposition: bytes, padding: int
+) -> None:
+    part = form_part(disposition, obama + bytes(padding))
+    answer = await client.post("/identify", content=part, headers=FORM_HEADERS)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["faces"]) == 1
+
+
+async def test_an_image_under_the_name_of_another_request_is_named(client: httpx.AsyncClient) -> None:
+    part = form_part(b'form-data; name="images"', bytes(2**21))
+    answer = await client.post("/identify", content=part, headers=FORM_HEADERS)
+    assert [error["where"] for error in answer.json()["errors"]] == ["body.image", "body.images"]
+
+
+async def test_a_form_without_a_boundary_is_400_and_the_answer_names_the_boundary(client: httpx.AsyncClient) -> None:
+    part = form_part(b'form-data; name="image"', b"x")
+    answer = await client.post("/identify", content=part, headers={"content-type": "multipart/form-data"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_form")
+    assert "no boundary" in answer.json()["detail"]
+
+
+async def test_a_form_that_is_cut_off_is_400_and_the_answer_says_so(client: httpx.AsyncClient) -> None:
+    part = form_part(b'form-data; name="image"; filename="a"', b"x" * 1000)[:500]
+    answer = await client.post("/identify", content=part, headers=FORM_HEADERS)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_form")
+    assert "cut off" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"content-type": "application/json", "content-encoding": "gzip"}, gzip.compress(b"{}")),
+        ({"content-type": "application/json", "content-encoding": "br"}, b"{}"),
+        ({"content-type": "application/json"}, gzip.compress(b"{}")),
+        ({"content-type": "multipart/form-data; boundary=x"}, gzip.compress(b"--x--\r\n")),
+        ({"content-type": "multipart/form-data; boundary=x", "content-encoding": "deflate"}, b"--x--\r\n"),
+    ],
+)
+async def test_a_compressed_body_is_415_and_the_answer_says_so(
+    client: httpx.AsyncClient, headers: dict[str, str], body: bytes
+) -> None:
+    answer = await client.post("/identify", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "compressed" in answer.json()["detail"]
+    assert answer.headers["accept-encoding"] == "identity"
+
+
+async def test_the_content_encoding_identity_is_accepted(client: httpx.AsyncClient, obama: bytes) -> None:
+    headers = {"content-encoding": "Identity"}
+    assert (await client.post("/identify", files={"image": obama}, headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""])
@@ -145,8 +222,79 @@ async def test_the_charset_of_a_form_does_not_matter(client: httpx.AsyncClient, 
     assert answer.status_code in {400, 422}
 
 
-async def test_base64_in_several_lines_is_refused(client: httpx.AsyncClient, obama: bytes) -> None:
-    image = {"base64": base64.encodebytes(obama).decode()}
-    answer = await client.post("/identify", json={"image": image})
+ALL_BYTES = bytes(range(256))
+BASE64 = base64.b64encode(ALL_BYTES).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BASE64,
+        f"data:image/jpeg;base64,{BASE64}",
+        BASE64.rstrip("="),
+        base64.urlsafe_b64encode(ALL_BYTES).decode(),
+        base64.urlsafe_b64encode(ALL_BYTES).decode().rstrip("="),
+        base64.encodebytes(ALL_BYTES).decode(),
+        base64.encodebytes(ALL_BYTES).decode().replace("\n", "\r\n"),
+        f"data:image/jpeg;base64,{base64.encodebytes(ALL_BYTES).decode()}",
+    ],
+)
+def test_base64_may_be_url_safe_in_lines_and_without_padding(text: str) -> None:
+    assert "+" in BASE64
+    assert "/" in BASE64
+    assert BASE64.endswith("=")
+    assert Base64Image.model_validate({"base64": text}).base64 == ALL_BYTES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "obama.jpg",
+        "AAAA AAAA",
+        "AAA\tA",
+        "A",
+        "AAAAA",
+        "=AAA",
+        "AA==AA==",
+        "A*AA",
+        "AAA\u00e9",
+        "data:,AA,AA",
+        "%2B%2F",
+    ],
+)
+async def test_text_that_is_not_base64_is_refused_and_the_answer_says_what_to_do(
+    client: httpx.AsyncClient, text: str
+) -> None:
+    answer = await client.post("/identify", json={"image": {"base64": text}})
     assert answer.status_code == 422
-    assert "in one line" in answer.json()["errors"][0]["message"]
+    (error,) = answer.json()["errors"]
+    assert error["where"] == "body.image.base64"
+    assert "Encode the bytes of the file" in error["message"]
+
+
+def test_30_mb_of_base64_are_decoded_in_less_than_three_seconds() -> None:
+    text = base64.encodebytes(bytes(30 * 2**20)).decode()
+    start_s = time.process_time()
+    assert len(Base64Image.model_validate({"base64": text}).base64) == 30 * 2**20
+    assert time.process_time() - start_s < 3
+
+
+@pytest.mark.parametrize(
+    ("image", "where"),
+    [
+        ({"base64": 1}, "body.images.0.base64"),
+        ({"base64": ""}, "body.images.0.base64"),
+        ({"base64": "*"}, "body.images.0.base64"),
+        ({"base64": "AAAA", "unknown": 1}, "body.images.0.(unknown)"),
+        ({"embedding": [1.0]}, "body.images.0.embedding"),
+        ({"embedding": [1.0, "x"]}, "body.images.0.embedding.1"),
+        ({"face": "-", "collection": "default"}, "body.images.0.face"),
+        ({"subject": "ada"}, "body.images.0.collection"),
+        ({}, "body.images.0"),
+    ],
+)
+async def test_the_place_of_an_error_is_the_path_of_the_field_in_the_body(
+    client: httpx.AsyncClient, image: dict[str, object], where: str
+) -> None:
+    answer = await client.post("/embed", json={"images": [image]})
+    assert answer.json()["errors"][0]["where"] == where

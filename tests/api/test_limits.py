@@ -14,11 +14,13 @@ from anyio import lowlevel, to_thread
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.api.admission import Admission
 from service.api.dependencies import Services
 from service.api.middleware.limits import RequestLimits
+from service.api.middleware.uploads import BytesInFlight, UploadRules, UploadWatch
+from service.api.problems import UploadTooSlow
 from service.app import build_app
 from service.domain.errors import InvalidOption, Overloaded
 from service.settings import Limits, Settings
@@ -71,8 +73,11 @@ async def test_a_request_that_takes_too_long_is_503(services: Services, tmp_path
     assert answer.headers["retry-after"] == "5"
 
 
+PATIENT = UploadRules(idle_s=60, bytes_per_s=0, span_s=60)
+
+
 class ThreadedApp:
-    """An application that waits in a thread until `may_answer` is set, and then answers."""
+    """An application that reads the body, waits in a thread until `may_answer` is set, and then answers."""
 
     def __init__(self) -> None:
         self.may_answer = threading.Event()
@@ -80,6 +85,7 @@ class ThreadedApp:
         self.ended = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
         await to_thread.run_sync(self.may_answer.wait, limiter=self.threads)
         await PlainTextResponse("done")(scope, receive, send)
         self.ended.set()
@@ -93,35 +99,77 @@ def threaded_app() -> Iterator[ThreadedApp]:
 
 
 async def test_the_bytes_of_a_timed_out_request_count_until_its_work_ends(threaded_app: ThreadedApp) -> None:
-    limited = RequestLimits(threaded_app, body_bytes=10, body_bytes_in_flight=15, timeout_s=0.01)
+    limited = RequestLimits(threaded_app, body_bytes=10, body_bytes_in_flight=15, upload=PATIENT, timeout_s=0.01)
     async with connect_to_app(limited) as client:
         assert (await client.post("/", content=b"0123456789")).json()["code"] == "timed_out"
         assert threaded_app.threads.borrowed_tokens == 1
-        assert (await client.post("/", content=b"0123456789")).json()["code"] == "overloaded"
+        with pytest.raises(Overloaded):
+            await client.post("/", content=b"0123456789")
         threaded_app.may_answer.set()
         await threaded_app.ended.wait()
         await lowlevel.checkpoint()  # so that its bytes no longer count
         assert (await client.post("/", content=b"0123456789")).text == "done"
 
 
-async def test_a_stalled_upload_times_out() -> None:
-    ended = asyncio.Event()
+async def parts_with_a_pause(pause_s: float) -> AsyncIterator[bytes]:
+    """Yield the parts of a body as a slow client sends them."""
+    yield b'{"image": {"base64": "'
+    for _ in range(20):
+        await anyio.sleep(pause_s)
+        yield b"AAAA"
+    yield b'"}}'
 
-    async def app(scope: Scope, receive: Receive, _send: Send) -> None:
-        try:
-            await Request(scope, receive).body()
-        finally:
-            ended.set()
 
-    async def upload() -> AsyncIterator[bytes]:
-        yield b"0123"
-        await ended.wait()
-        yield b"456789"
+async def identify_slowly(services: Services, limits: Limits, tmp_path: Path, pause_s: float) -> httpx.Response:
+    async with connect_to_app(build_app(make_settings(tmp_path, limits), services)) as client:
+        headers = {"content-type": "application/json"}
+        return await client.post("/identify", content=parts_with_a_pause(pause_s), headers=headers)
 
-    limited = RequestLimits(app, body_bytes=10, body_bytes_in_flight=10, timeout_s=0.01)
-    async with connect_to_app(limited) as client:
-        answer = await client.post("/", content=upload())
-    assert answer.json()["code"] == "timed_out"
+
+async def test_an_upload_without_a_byte_for_some_time_is_408(services: Services, tmp_path: Path) -> None:
+    answer = await identify_slowly(services, Limits(upload_idle_s=0.01), tmp_path, 60)
+    assert (answer.status_code, answer.json()["code"]) == (408, "upload_too_slow")
+    assert answer.headers["connection"] == "close"
+
+
+async def test_an_upload_with_too_few_bytes_a_second_is_408(services: Services, tmp_path: Path) -> None:
+    limits = Limits(upload_span_s=0.05, upload_bytes_per_s=10_000)
+    answer = await identify_slowly(services, limits, tmp_path, 0.01)
+    assert (answer.status_code, answer.json()["code"]) == (408, "upload_too_slow")
+
+
+async def test_the_time_of_the_upload_is_not_the_time_of_the_request(services: Services, tmp_path: Path) -> None:
+    limits = Limits(request_timeout_s=0.1, upload_bytes_per_s=0)
+    answer = await identify_slowly(services, limits, tmp_path, 0.01)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
+
+
+async def test_the_mean_rate_is_that_of_the_last_span_and_not_of_the_whole_upload() -> None:
+    """Otherwise a client could send 32 MB, and then a byte a second for nine hours."""
+    messages = [b"x" * 10_000, *(b"x" for _ in range(100))]
+
+    async def receive() -> Message:
+        await anyio.sleep(0.005)
+        return {"type": "http.request", "body": messages.pop(0), "more_body": True}
+
+    watch = UploadWatch(UploadRules(idle_s=60, bytes_per_s=1000, span_s=0.02))
+
+    async def receive_all() -> None:
+        while messages:
+            await watch.receive(receive)
+
+    with pytest.raises(UploadTooSlow):
+        await receive_all()
+
+
+def test_bytes_in_flight_are_counted_as_they_come() -> None:
+    in_flight = BytesInFlight(10)
+    in_flight.take(6)
+    with pytest.raises(Overloaded):
+        in_flight.take(5)
+    in_flight.take(4)
+    in_flight.give_back(10)
+    in_flight.take(10)
 
 
 async def test_a_body_of_many_numbers_is_413_before_it_is_parsed(services: Services, tmp_path: Path) -> None:

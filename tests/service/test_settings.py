@@ -61,6 +61,35 @@ def test_the_error_of_an_invalid_value_says_what_the_setting_must_be(
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FACE_ROOT_PATH", "faces"),
+        ("FACE_ROOT_PATH", "/faces/"),
+        ("FACE_CORS_ORIGINS", "app.example.com"),
+        ("FACE_CORS_ORIGINS", "https://app.example.com/"),
+        ("FACE_CORS_ORIGINS", "https://app.example.com, https://App.example.com"),
+        ("FACE_TRUSTED_PROXIES", "*"),
+        ("FACE_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("FACE_TRUSTED_PROXIES", "proxy.example.com"),
+    ],
+)
+def test_the_error_of_an_invalid_path_origin_or_address_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=f"{name}: "):
+        load_settings()
+
+
+def test_a_list_is_separated_by_commas_and_printed_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACE_CORS_ORIGINS", "https://app.example.com, http://localhost:3000,")
+    settings = load_settings()
+    assert settings.cors_origins == ("https://app.example.com", "http://localhost:3000")
+    text = next(variable.text for variable in list_variables(settings) if variable.name == "FACE_CORS_ORIGINS")
+    assert text == "https://app.example.com,http://localhost:3000"
+
+
 def test_every_setting_has_a_description() -> None:
     assert all(variable.sentence for variable in list_variables())
 

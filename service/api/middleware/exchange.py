@@ -1,15 +1,43 @@
 """The messages of one request, in both directions. Plain ASGI."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Send
 
-from service.api.problems import BodyTooLarge
+from service.api.middleware.uploads import BytesInFlight, UploadWatch
+from service.api.problems import BodyTooLarge, UploadTooSlow
 
 DRAIN_BYTES = 2**28
 DRAIN_S = 10.0
+
+
+class WorkTimer:
+    """Measures the time of the service's own work. It stands still while the service waits for the client.
+
+    expired: is done when the work has taken longer than `limit_s`.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._limit_s = limit_s
+        self._handle: asyncio.TimerHandle | None = None
+        self.expired: asyncio.Future[None] = self._loop.create_future()
+
+    def restart(self) -> None:
+        """Start at zero."""
+        self.stop()
+        self._handle = self._loop.call_later(self._limit_s, self._expire)
+
+    def stop(self) -> None:
+        """Stand still until the next start."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _expire(self) -> None:
+        if not self.expired.done():
+            self.expired.set_result(None)
 
 
 @dataclass(slots=True)
@@ -19,7 +47,8 @@ class Exchange:
     To drain is to receive and discard. Otherwise a client that is still sending would get a broken connection, and not
     the response.
 
-    receiving: whether the application waits for the client now.
+    held_bytes: the bytes of the body that count as in flight.
+    stalled: whether the upload was ended because the client sends too slowly.
     late: whether the time limit passed before the response started.
     """
 
@@ -27,31 +56,53 @@ class Exchange:
     receive_next: Receive
     send_next: Send
     limit_bytes: int
+    in_flight: BytesInFlight
+    upload: UploadWatch
+    timer: WorkTimer
     received_bytes: int = 0
+    held_bytes: int = 0
     reading: bool = False
-    receiving: bool = False
     answering: bool = False
-    complete: bool = False
+    complete: bool = field(init=False)
+    stalled: bool = False
     late: bool = False
+
+    def __post_init__(self) -> None:
+        self.complete = self.announced_bytes == 0 and "transfer-encoding" not in self.headers
 
     @property
     def announced_bytes(self) -> int:
-        """The announced length of the body: the limit if the client does not announce it, 0 if there is no body."""
+        """The announced length of the body: 0 if the client does not announce it."""
         length = self.headers.get("content-length", "")
-        if length.isdecimal():
-            return int(length)
-        return self.limit_bytes if "transfer-encoding" in self.headers else 0
+        return int(length) if length.isdecimal() else 0
 
     async def receive(self) -> Message:
-        """Return the next part of the body. Raises BodyTooLarge."""
-        self.reading = self.receiving = True
-        message = await self.receive_next()
-        self.receiving = False
-        self.received_bytes += len(message.get("body", b""))
-        self.complete = not message.get("more_body", False)
-        if self.received_bytes > self.limit_bytes and not self.answering:
-            raise BodyTooLarge
+        """Return the next part of the body. Raises BodyTooLarge, UploadTooSlow, Overloaded."""
+        self.reading = True
+        message = await (self.receive_next() if self.complete else self._receive_part())
+        self.complete = self.complete or not message.get("more_body", False)
         return message
+
+    async def _receive_part(self) -> Message:
+        if self.answering:
+            return await self.receive_next()
+        self.timer.stop()
+        try:
+            message = await self.upload.receive(self.receive_next)
+        except UploadTooSlow:
+            self.stalled = True
+            raise
+        finally:
+            self.timer.restart()
+        self._count(len(message.get("body", b"")))
+        return message
+
+    def _count(self, received_bytes: int) -> None:
+        self.received_bytes += received_bytes
+        if self.received_bytes > self.limit_bytes:
+            raise BodyTooLarge
+        self.in_flight.take(received_bytes)
+        self.held_bytes += received_bytes
 
     async def receive_in_time(self) -> Message:
         """Return the next part of the body. After the time limit, return a disconnect, so that the work ends."""
@@ -65,25 +116,26 @@ class Exchange:
     async def send(self, message: Message) -> None:
         """Send a part of the response. The rest of the body is drained when the client has the whole response."""
         self.answering = True
+        self.timer.stop()
         if message["type"] == "http.response.body" and not message.get("more_body", False) and self.body_is_coming:
             await self.send_next({**message, "more_body": True})
             await self._drain()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
-        elif message["type"] == "http.response.start" and self.body_is_coming:
+        elif message["type"] == "http.response.start" and not self.complete:
             message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         await self.send_next(message)
 
     @property
     def body_is_coming(self) -> bool:
-        """Whether the client is sending. A client that waits for `100 Continue` is not."""
+        """Whether the client is sending. A client that waits for `100 Continue`, or that stalled, is not."""
         waits_for_continue = not self.reading and self.headers.get("expect", "").lower() == "100-continue"
-        return not self.complete and self.announced_bytes > 0 and not waits_for_continue
+        return not (self.complete or self.stalled or waits_for_continue)
 
     async def _drain(self) -> None:
-        limit_bytes = self.received_bytes + DRAIN_BYTES
+        drained_bytes = 0
         try:
             async with asyncio.timeout(DRAIN_S):
-                while not self.complete and self.received_bytes < limit_bytes:
-                    await self.receive()
+                while not self.complete and drained_bytes < DRAIN_BYTES:
+                    drained_bytes += len((await self.receive()).get("body", b""))
         except TimeoutError:
             return

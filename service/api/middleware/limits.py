@@ -6,18 +6,25 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.middleware.exchange import Exchange
+from service.api.middleware.exchange import Exchange, WorkTimer
+from service.api.middleware.uploads import BytesInFlight, UploadRules, UploadWatch
 from service.api.problems import BodyTooLarge, response_to, response_to_http_error
-from service.domain.errors import Overloaded, TimedOut
+from service.domain.errors import ShuttingDown, TimedOut
 
 
 class RequestLimits:
-    """Refuses a body if it is too large, or if all bodies together are too large. Answers within the time limit."""
+    """Refuses a body that is too large or comes too slowly, or if all bodies together are too large.
 
-    def __init__(self, app: ASGIApp, *, body_bytes: int, body_bytes_in_flight: int, timeout_s: float) -> None:
+    The time limit starts when the whole body has come. It ends when the response starts.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, body_bytes: int, body_bytes_in_flight: int, upload: UploadRules, timeout_s: float
+    ) -> None:
         self._app = app
         self._body_bytes = body_bytes
-        self._free_bytes = max(body_bytes_in_flight, body_bytes)
+        self._in_flight = BytesInFlight(max(body_bytes_in_flight, body_bytes))
+        self._upload = upload
         self._timeout_s = timeout_s
         self._running: set[asyncio.Task[None]] = set()
 
@@ -26,32 +33,31 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(Headers(scope=scope), receive, send, self._body_bytes)
-        error = self._check_size(exchange.announced_bytes)
-        if error is None:
+        exchange = self._exchange(scope, receive, send)
+        if exchange.announced_bytes > self._body_bytes:
+            error: Response | None = response_to_http_error(BodyTooLarge())
+        else:
             error = await self._wait(self._start(scope, exchange), exchange)
         if error is not None:
             await error(scope, exchange.receive, exchange.send)
 
-    def _check_size(self, announced_bytes: int) -> Response | None:
-        if announced_bytes > self._body_bytes:
-            return response_to_http_error(BodyTooLarge())
-        if announced_bytes > self._free_bytes:
-            return response_to(Overloaded("Too many bytes are being uploaded. Try again in a moment.", retry_after_s=1))
-        return None
+    def _exchange(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
+        upload, timer = UploadWatch(self._upload), WorkTimer(self._timeout_s)
+        return Exchange(Headers(scope=scope), receive, send, self._body_bytes, self._in_flight, upload, timer)
 
     def _start(self, scope: Scope, exchange: Exchange) -> asyncio.Task[None]:
-        """Start the work on a request. It keeps its share of the bytes until it ends, even after a timeout."""
+        """Start the work on a request. Its bytes count as in flight until it ends, even after a timeout."""
 
         def end(ended: asyncio.Task[None]) -> None:
-            self._free_bytes += exchange.announced_bytes
+            exchange.timer.stop()
+            self._in_flight.give_back(exchange.held_bytes)
             self._running.discard(ended)
             if exchange.late and not ended.cancelled():
                 ended.exception()  # nothing awaits the task any more, and asyncio would log its error
 
+        exchange.timer.restart()
         work = asyncio.create_task(self._run(scope, exchange))
         self._running.add(work)
-        self._free_bytes -= exchange.announced_bytes
         work.add_done_callback(end)
         return work
 
@@ -61,18 +67,20 @@ class RequestLimits:
     async def _wait(self, work: asyncio.Task[None], exchange: Exchange) -> Response | None:
         """Wait for the response of the work, or return an error after the time limit.
 
-        After the time limit, the work is cancelled only if it waits for the client. Work in a thread cannot be
-        cancelled. If its task were cancelled, the work would no longer count as running, and the next request would
-        start another thread.
+        After the time limit, the work is not cancelled. Work in a thread cannot be cancelled. If its task were
+        cancelled, the work would no longer count as running, and the next request would start another thread.
         """
-        await asyncio.wait({work}, timeout=self._timeout_s)
+        try:
+            await asyncio.wait({work, exchange.timer.expired}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # the server stops, and this request takes longer than it waits
+            if exchange.answering:
+                raise
+            exchange.late = True
+            return response_to(ShuttingDown())
         if work.done() or exchange.answering:
             await work
             return None
         exchange.late = True
-        if exchange.receiving:
-            work.cancel()
-            await asyncio.wait({work})
         error = TimedOut(
             f"The request took longer than {self._timeout_s:g} s. Send less in one request.", retry_after_s=5
         )

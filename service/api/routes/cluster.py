@@ -31,7 +31,7 @@ router = APIRouter(tags=["decisions"])
 @router.post(
     "/cluster",
     openapi_extra=request_body(ClusterBody, IMAGES_EXAMPLE, required=False),
-    responses=problem_responses(400, 404, 409, 413, 415, 422, 503),
+    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
 )
 async def cluster_faces(
     services: ServicesDep,

@@ -20,7 +20,7 @@ router = APIRouter(tags=["decisions"])
 @router.post(
     "/embed",
     openapi_extra=request_body(ImagesBody, IMAGES_EXAMPLE),
-    responses=problem_responses(400, 404, 409, 413, 415, 422, 503),
+    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
 )
 async def embed_images(
     services: ServicesDep,

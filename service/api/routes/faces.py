@@ -42,7 +42,7 @@ async def list_faces(
     openapi_extra=request_body(ImagesBody, IMAGES_EXAMPLE),
     responses={
         200: {"model": EnrolmentAnswer, "description": "All images are enrolled already"},
-        **problem_responses(400, 404, 409, 413, 415, 422, 503),
+        **problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
     },
 )
 async def enrol_faces(

@@ -24,7 +24,7 @@ router = APIRouter(tags=["decisions"])
 @router.post(
     "/identify",
     openapi_extra=request_body(IdentifyBody, IDENTIFY_EXAMPLE),
-    responses=problem_responses(400, 404, 409, 413, 415, 422, 503),
+    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
 )
 async def identify_faces(
     services: ServicesDep,

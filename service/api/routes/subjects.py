@@ -37,7 +37,7 @@ async def list_subjects(
     "",
     status_code=HTTPStatus.CREATED,
     openapi_extra=json_request_body(NewSubject, NEW_SUBJECT_EXAMPLE),
-    responses=problem_responses(400, 404, 409, 413, 415, 422, 503),
+    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
 )
 async def create_subject(
     services: ServicesDep,
@@ -63,7 +63,7 @@ async def get_subject(
     openapi_extra=json_request_body(SubjectFields, SUBJECT_EXAMPLE),
     responses={
         201: {"model": SubjectAnswer, "description": "Created"},
-        **problem_responses(400, 404, 413, 415, 422, 503),
+        **problem_responses(400, 404, 408, 413, 415, 422, 503),
     },
 )
 async def put_subject(
@@ -83,7 +83,7 @@ async def put_subject(
 @router.patch(
     "/{subject}",
     openapi_extra=json_request_body(SubjectFields, SUBJECT_EXAMPLE),
-    responses=problem_responses(400, 404, 413, 415, 422, 503),
+    responses=problem_responses(400, 404, 408, 413, 415, 422, 503),
 )
 async def change_subject(
     services: ServicesDep, collection: CollectionPath, subject: SubjectPath, body: FieldsBody, _options: NoQuery

@@ -19,7 +19,7 @@ router = APIRouter(tags=["decisions"])
 @router.post(
     "/verify",
     openapi_extra=request_body(VerifyBody, VERIFY_EXAMPLE),
-    responses=problem_responses(400, 404, 409, 413, 415, 422, 503),
+    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
 )
 async def verify_images(
     services: ServicesDep,

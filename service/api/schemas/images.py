@@ -1,10 +1,11 @@
 """What a client can send where an image is expected: a file of a form, or a JSON object of exactly one kind."""
 
 import base64
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     FailFast,
@@ -25,26 +26,43 @@ MAX_EMBEDDINGS = 20_000
 """No setting allows more. The settings can allow less. `admission.py` and the decision check the settings."""
 
 
+def _decode_base64(value: object) -> bytes:
+    """Return the decoded bytes.
+
+    The text may have line breaks, as MIME writes them (RFC 2045). It may be in the URL-safe alphabet, and without
+    padding (RFC 4648, sections 3.2 and 5). Any other character is refused.
+    """
+    if not isinstance(value, str) or not value:
+        raise PydanticCustomError("base64_text", "Send the bytes of the file as base64 text.")
+    _, _, text = value.partition(",") if value.startswith("data:") else ("", "", value)
+    try:
+        data = text.encode("ascii").replace(b"\r", b"").replace(b"\n", b"").replace(b"-", b"+").replace(b"_", b"/")
+        return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+    except ValueError:
+        raise PydanticCustomError(
+            "base64",
+            "This is not base64 (RFC 4648). Encode the bytes of the file, not its name, and send only that text, or a "
+            "data URI.",
+        ) from None
+
+
 class _Kind(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_Base64Text = Annotated[str, Field(min_length=1, json_schema_extra={"format": "byte"})]
 
 
 class Base64Image(_Kind):
     """A photograph: JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF."""
 
-    base64: str = Field(
-        min_length=1,
-        description="the file in base64, or a data URI",
-        json_schema_extra={"format": "byte"},
+    base64: Annotated[bytes, BeforeValidator(_decode_base64, json_schema_input_type=_Base64Text)] = Field(
+        description="the file in base64, or a data URI"
     )
 
     def to_input(self) -> Input:
-        """Decode the base64 text."""
-        _, _, text = self.base64.rpartition(",") if self.base64.startswith("data:") else ("", "", self.base64)
-        try:
-            return PhotographInput(base64.b64decode(text, validate=True))
-        except ValueError:
-            raise PydanticCustomError("base64", "This is not base64 in one line (RFC 4648, section 4).") from None
+        """Pass the file on. The pipeline decodes the image."""
+        return PhotographInput(self.base64)
 
 
 class EmbeddingImage(_Kind):
@@ -89,9 +107,17 @@ class _HasInput(Protocol):
 _KINDS = ("base64", "embedding", "face", "subject")
 
 
+def _tag(kind: str) -> str:
+    """Return the name of a kind in the location of an error. No field has this name, so it can be left out."""
+    return f"({kind})"
+
+
+KIND_TAGS = frozenset(_tag(kind) for kind in _KINDS)
+
+
 def _kind(value: object) -> str | None:
-    """Return the first of the four names that the object has. The model of that kind then checks the other fields."""
-    return next((kind for kind in _KINDS if isinstance(value, dict) and kind in value), None)
+    """Return the tag of the first of the four names that the object has. The model of that kind checks the rest."""
+    return next((_tag(kind) for kind in _KINDS if isinstance(value, dict) and kind in value), None)
 
 
 def _to_input(value: object, validate: ValidatorFunctionWrapHandler) -> Input:
@@ -104,10 +130,10 @@ def _to_input(value: object, validate: ValidatorFunctionWrapHandler) -> Input:
 
 _JSON_IMAGE = Annotated[
     Annotated[
-        Annotated[Base64Image, Tag("base64")]
-        | Annotated[EmbeddingImage, Tag("embedding")]
-        | Annotated[FaceImage, Tag("face")]
-        | Annotated[SubjectImage, Tag("subject")],
+        Annotated[Base64Image, Tag(_tag("base64"))]
+        | Annotated[EmbeddingImage, Tag(_tag("embedding"))]
+        | Annotated[FaceImage, Tag(_tag("face"))]
+        | Annotated[SubjectImage, Tag(_tag("subject"))],
         Discriminator(
             _kind,
             custom_error_type="image_kind",
@@ -128,6 +154,12 @@ class ImagesBody(Body):
     """Images, in order."""
 
     images: Images
+
+
+def image_fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    """Return the fields of a body that are images, with their JSON schemas."""
+    properties = model.model_json_schema()["properties"]
+    return {name: field for name, field in properties.items() if "oneOf" in field or "oneOf" in field.get("items", {})}
 
 
 IMAGE_KINDS: tuple[type[BaseModel], ...] = (Base64Image, EmbeddingImage, FaceImage, SubjectImage)

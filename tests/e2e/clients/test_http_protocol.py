@@ -1,39 +1,15 @@
 """The HTTP protocol: heads that are too long, `Expect: 100-continue`, chunked bodies, answers without a body."""
 
-import http.client
-import json
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from tests.support.raw_requests import chunk, form_of, head_of, open_connection, read_answer, send_and_receive
 from tests.support.running_service import RunningService
+from tests.support.sample_images import png_without_face
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def open_connection(service: RunningService) -> Iterator[socket.socket]:
-    address = urlsplit(service.url)
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
-        yield connection
-
-
-def send_and_receive(service: RunningService, *parts: bytes) -> bytes:
-    """Send the parts, and return all that the service sends until it closes the connection.
-
-    If it closes the connection before all parts are sent, nothing is returned.
-    """
-    with open_connection(service) as connection:
-        try:
-            for part in parts:
-                connection.sendall(part)
-        except ConnectionError:
-            return b""
-        return b"".join(iter(lambda: connection.recv(2**16), b""))
 
 
 def test_head_has_headers_and_no_body(service: RunningService) -> None:
@@ -64,8 +40,7 @@ def test_expect_100_continue_is_answered_with_100(service: RunningService) -> No
         connection.sendall(head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
         assert connection.recv(2**16) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
-        answer = http.client.HTTPResponse(connection)
-        answer.begin()
+        answer = read_answer(connection)
         assert answer.status == 422
 
 
@@ -73,9 +48,8 @@ def test_expect_100_continue_for_a_body_that_is_too_large_is_answered_with_413(s
     head = b"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
     with open_connection(service) as connection:
         connection.sendall(head + b"Expect: 100-continue\r\nContent-Length: 100000000\r\n\r\n")
-        answer = http.client.HTTPResponse(connection)
-        answer.begin()
-        assert (answer.status, json.load(answer)["code"]) == (413, "body_too_large")
+        answer = read_answer(connection)
+        assert (answer.status, answer.code) == (413, "body_too_large")
 
 
 def test_an_upload_in_small_chunks_is_read(service: RunningService) -> None:
@@ -86,6 +60,22 @@ def test_an_upload_in_small_chunks_is_read(service: RunningService) -> None:
 
     answer = httpx.post(f"{service.url}/identify", content=chunks(), headers={"content-type": "application/json"})
     assert answer.json()["code"] == "unreadable_image"
+
+
+def test_a_large_upload_in_tiny_chunks_is_read(service: RunningService) -> None:
+    """The lengths of the chunks take more bytes than the headers may."""
+    form = form_of(png_without_face() + bytes(2**20))
+    chunks = b"".join(chunk(form[start : start + 8]) for start in range(0, len(form), 8))
+    answer = send_and_receive(service, head_of(None, Connection="close"), chunks, chunk(b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_of_http_1_0_gets_its_answer_and_the_connection_is_closed(service: RunningService) -> None:
+    form = form_of(png_without_face())
+    answer = send_and_receive(service, head_of(len(form), version="1.0"), form)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answer
+    assert b"chunked" not in answer
 
 
 def test_an_encoded_slash_does_not_lead_to_another_route(service: RunningService) -> None:
