@@ -17,7 +17,7 @@ from service.domain.face import Face
 from service.domain.image import Image
 from service.observability.stages import stage
 from service.pipeline.detection.landmarks import LandmarkNetwork
-from service.pipeline.detection.pyramid import PyramidDetector, best_of_overlapping
+from service.pipeline.detection.pyramid import PyramidDetector, without_overlaps
 
 FindFaces = Callable[[Image], Sequence[Face]]
 """Finds the faces of a photograph, highest score first."""
@@ -57,7 +57,7 @@ class FaceFinder:
             candidates += self._candidates(image, quarter_turns)
         # Of overlapping candidates the best is chosen first: a face that is not good enough in its best turn is left
         # out, and not taken in a worse one.
-        return [face for face in best_of_overlapping(candidates) if _is_face(face)]
+        return [face for face in _best_of_overlapping(candidates) if _is_face(face)]
 
     def _candidates(self, image: Image, quarter_turns: int) -> list[Face]:
         with stage("detect"):
@@ -79,7 +79,7 @@ class FaceFinder:
                 return set()
         region, moved = _region_around(image, face)
         turned = [found for turn in OTHER_TURNS for found in self._candidates(region, turn)]
-        kept = best_of_overlapping([moved, *turned])
+        kept = _best_of_overlapping([moved, *turned])
         return set() if moved in kept else {found.quarter_turns for found in kept}
 
 
@@ -91,6 +91,11 @@ def _region_around(image: Image, face: Face) -> tuple[Image, Face]:
     box = replace(face.box, x=face.box.x - left, y=face.box.y - top)
     moved = replace(face, box=box, landmarks=face.landmarks - np.array([left, top], np.float32))
     return Image(image.pixels[top:bottom, left:right]), moved
+
+
+def _best_of_overlapping(faces: Sequence[Face]) -> list[Face]:
+    """Return the faces, highest score first, without those that overlap a better one."""
+    return without_overlaps(faces, [face.score for face in faces])
 
 
 def _is_face(face: Face) -> bool:

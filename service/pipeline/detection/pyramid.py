@@ -30,6 +30,9 @@ OVERLAP_PX = 64
 MAX_CANDIDATES = 1000
 """At most this number of faces of a photograph is looked at further, those with the best scores."""
 
+MAX_LEVELS = 20
+"""More than a photograph has: each level is half as large, and no side is longer than 65,535 pixels."""
+
 NMS_IOU = 0.3
 """Two boxes that overlap more than this are one face."""
 
@@ -52,12 +55,15 @@ class PyramidDetector:
         quarter_turns: how often the photograph is turned by 90 degrees, counterclockwise, before it is searched.
         The faces are in pixels of the photograph that was given.
         """
-        found = [
-            face
-            for level in self._levels(image)
-            for face in self._search_level(image, turn(level, quarter_turns), quarter_turns)
-        ]
-        return best_of_overlapping(found)[:MAX_CANDIDATES]
+        found: list[Face] = []
+        ranks: list[float] = []
+        for number, level in enumerate(self._levels(image)):
+            faces = list(self._search_level(image, turn(level, quarter_turns), quarter_turns))
+            found += faces
+            # A box is more precise at a larger level. So all faces of a level rank before those of a smaller level.
+            ranks += [face.detection_score + MAX_LEVELS - number for face in faces]
+        kept = without_overlaps(found, ranks)
+        return sorted(kept, key=lambda face: face.detection_score, reverse=True)[:MAX_CANDIDATES]
 
     def _levels(self, image: Image) -> Iterator[Pixels]:
         """Yield the photograph at each scale, the largest first."""
@@ -80,12 +86,15 @@ class PyramidDetector:
                 yield _to_photograph(face, (left, top), level, image, quarter_turns)
 
 
-def best_of_overlapping(faces: Sequence[Face]) -> list[Face]:
-    """Return the faces, highest score first. A face that overlaps a better one is left out (NMS)."""
+def without_overlaps(faces: Sequence[Face], ranks: Sequence[float]) -> list[Face]:
+    """Return the faces, highest rank first. A face that overlaps one of a higher rank is left out (NMS).
+
+    ranks: one for each face, at least 0.
+    """
     if not faces:
         return []
     boxes = [[face.box.x, face.box.y, face.box.width, face.box.height] for face in faces]
-    kept = cv2.dnn.NMSBoxes(boxes, [face.score for face in faces], 0.0, NMS_IOU)
+    kept = cv2.dnn.NMSBoxes(boxes, ranks, 0.0, NMS_IOU)
     return [faces[index] for index in kept]
 
 
