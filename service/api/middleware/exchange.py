@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Send
 
 from service.api.middleware.uploads import BytesInFlight, UploadWatch
 from service.api.problems import BodyTooLarge, UploadTooSlow
+from service.domain.errors import Overloaded
 
 DRAIN_BYTES = 2**28
 DRAIN_S = 10.0
@@ -89,12 +90,13 @@ class Exchange:
         self.timer.stop()
         try:
             message = await self.upload.receive(self.receive_next)
-        except UploadTooSlow:
-            self.stalled = True
+            self._count(len(message.get("body", b"")))
+        except (BodyTooLarge, Overloaded, UploadTooSlow) as refusal:
+            self.stalled = isinstance(refusal, UploadTooSlow)
+            self.release()
             raise
         finally:
             self.timer.restart()
-        self._count(len(message.get("body", b"")))
         return message
 
     def _count(self, received_bytes: int) -> None:
@@ -103,6 +105,15 @@ class Exchange:
             raise BodyTooLarge
         self.in_flight.take(received_bytes)
         self.held_bytes += received_bytes
+
+    def release(self) -> None:
+        """No longer count the bytes of the body as in flight.
+
+        A refusal does this at once: the error ends the reader of the body before another request runs. If it was done
+        at the end of the work, the next bytes of all other uploads would be refused too, and nobody would be answered.
+        """
+        self.in_flight.give_back(self.held_bytes)
+        self.held_bytes = 0
 
     async def receive_in_time(self) -> Message:
         """Return the next part of the body. After the time limit, return a disconnect, so that the work ends."""

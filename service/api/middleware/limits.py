@@ -50,7 +50,7 @@ class RequestLimits:
 
         def end(ended: asyncio.Task[None]) -> None:
             exchange.timer.stop()
-            self._in_flight.give_back(exchange.held_bytes)
+            exchange.release()
             self._running.discard(ended)
             if exchange.late and not ended.cancelled():
                 ended.exception()  # nothing awaits the task any more, and asyncio would log its error

@@ -107,6 +107,21 @@ def test_an_upload_that_brings_too_many_bytes_is_503_and_the_others_are_finished
     assert identify_large(small_service, half) == 200
 
 
+def test_of_many_large_uploads_at_once_some_are_answered(small_service: RunningService) -> None:
+    """A refusal frees bytes for the others. All of them would be refused if it freed them too late."""
+    form = form_of(png_without_face() + bytes(900_000))
+    parts = [chunk(form[start : start + 2**14]) for start in range(0, len(form), 2**14)]
+    with ExitStack() as opened:
+        connections = [opened.enter_context(open_connection(small_service)) for _ in range(10)]
+        for connection in connections:
+            connection.sendall(head_of(None))
+        for part in [*parts, chunk(b"")]:
+            for connection in connections:
+                connection.sendall(part)
+        answers = [read_answer(connection) for connection in connections]
+    assert {answer.status for answer in answers} == {200, 503}
+
+
 def identify_large(service: RunningService, padding: int) -> int:
     image = png_without_face() + bytes(padding)
     return httpx.post(f"{service.url}/identify", files={"image": image}, timeout=30).status_code
