@@ -46,7 +46,7 @@ def test_a_turned_face_is_embedded_as_an_upright_one(
     for photograph in (obama, biden):
         upright, expected = _embed(extractor, embedder, _portrait(photograph))
         turned, embeddings = _embed(extractor, embedder, _rotate(_portrait(photograph), degrees))
-        assert squared_l2(embeddings, expected).item() < 0.3
+        assert squared_l2(embeddings, expected).item() < 0.4
         difference = (upright.roll_deg - turned.roll_deg - degrees + 180) % 360 - 180
         assert abs(difference) < 8
 
