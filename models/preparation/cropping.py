@@ -134,7 +134,7 @@ def _detect_main_face(extractor: FaceExtractor, data: bytes) -> tuple[Image, Fac
     """Return the image and its main face, with refined landmarks. Raises PhotographError."""
     detected = extractor.detect(data, main_face)
     if not detected.faces:
-        raise NoFace
+        raise NoFace(extractor.min_face_px)
     return detected.image, detected.faces[0]
 
 

@@ -79,7 +79,7 @@ async def _read_reference(probes: ProbeReader, item: Input, select: SelectFaces)
             probe = await probes.read_stored(item)
             probes.require_loaded_model(probe.model.id)
     if not len(probe.embeddings):
-        raise NoFace
+        raise NoFace(probes.pipeline.extractor.min_face_px)
     return probe
 
 

@@ -53,5 +53,5 @@ async def verify(probes: ProbeReader, image_a: Input, image_b: Input, threshold_
 async def _read_main_face(probes: ProbeReader, item: Input) -> Probe:
     probe = await probes.read(item, main_face)
     if not len(probe.embeddings):
-        raise NoFace
+        raise NoFace(probes.pipeline.extractor.min_face_px)
     return probe

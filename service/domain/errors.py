@@ -71,12 +71,14 @@ class ImageTooLarge(PhotographError):
 
 
 class NoFace(PhotographError):
-    """One face is needed and none was found."""
+    """One face is needed and none was found. min_face_px: the width of the smallest face that is looked for."""
 
     code = "no_face"
 
-    def __init__(self) -> None:
-        super().__init__("No face was found. Send a photograph in which a face is at least 20 pixels wide.")
+    def __init__(self, min_face_px: int) -> None:
+        super().__init__(
+            f"No face was found. Send a photograph of a face from the front that is at least {min_face_px} pixels wide."
+        )
 
 
 class SeveralFaces(PhotographError):

@@ -18,6 +18,7 @@ class Notice(StrEnum):
     SEVERAL_FACES = "several_faces"
     FACES_LEFT_OUT = "faces_left_out"
     END_MISSING = "end_missing"
+    TURNED = "turned"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

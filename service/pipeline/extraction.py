@@ -1,5 +1,6 @@
 """From the bytes of a photograph to the crops of its faces."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.domain.face import Crops, Face
@@ -42,12 +43,14 @@ class ExtractedFaces:
 class FaceExtractor:
     """Decodes, finds faces, selects and aligns. It works on one photograph at a time, in the calling thread.
 
+    min_face_px: the width of the smallest face that is looked for.
     max_faces: the most faces that are used. If there are more, those with the highest detection scores are used.
     """
 
     find_faces: FindFaces
     aligner: Aligner
     max_pixels: int
+    min_face_px: int
     max_faces: int
 
     def extract(self, data: bytes, select: SelectFaces) -> ExtractedFaces:
@@ -62,6 +65,11 @@ class FaceExtractor:
         with stage("decode"):
             image = decode(data, self.max_pixels)
         found = self.find_faces(image)
-        left_out = (Notice.FACES_LEFT_OUT,) if len(found) > self.max_faces else ()
         faces = tuple(select(found[: self.max_faces], image))
-        return DetectedFaces(image, faces, len(found), image.notices + left_out)
+        return DetectedFaces(image, faces, len(found), (*image.notices, *self._notices(found, faces)))
+
+    def _notices(self, found: Sequence[Face], selected: Sequence[Face]) -> Iterator[Notice]:
+        if len(found) > self.max_faces:
+            yield Notice.FACES_LEFT_OUT
+        if any(face.quarter_turns for face in selected):
+            yield Notice.TURNED

@@ -89,6 +89,7 @@ def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExt
         find_faces=_open_face_finder(options),
         aligner=Aligner(card.alignment),
         max_pixels=options.max_pixels,
+        min_face_px=options.min_face_px,
         max_faces=options.max_faces,
     )
 

@@ -9,12 +9,15 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
 from tests.support.sample_images import png_without_face
 
 pytestmark = pytest.mark.anyio
+
+pillow_heif.register_heif_opener()  # its encoder makes the HEIC files of these tests
 
 ORIENTATION = 0x0112
 ROTATED_LEFT = 6
@@ -99,6 +102,32 @@ async def test_a_photograph_with_an_exif_orientation_is_rotated_upright(
         for file in (save_image(small_photograph, "PNG"), save_image(rotated, "PNG", exif=tags.tobytes()))
     ]
     assert with_orientation["faces"][0]["box"] == upright["faces"][0]["box"]
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+async def test_the_formats_of_phones_are_accepted(
+    client: httpx.AsyncClient, small_photograph: Image.Image, kind: str
+) -> None:
+    expected = embedding(await embed(client, save_image(small_photograph, "PNG")))
+    image = await embed(client, save_image(small_photograph, kind, quality=90))
+    assert np.sum((embedding(image) - expected) ** 2) < 0.1
+    assert warning_codes(image) == []
+
+
+async def test_a_jpeg_without_its_end_is_accepted_with_a_warning(client: httpx.AsyncClient, obama: bytes) -> None:
+    whole, without_end = await embed(client, obama), await embed(client, obama[:-2])
+    assert embedding(without_end) == pytest.approx(embedding(whole), abs=1e-5)
+    assert warning_codes(without_end) == ["end_missing"]
+
+
+async def test_a_photograph_that_is_upside_down_is_turned_with_a_warning(
+    client: httpx.AsyncClient, small_photograph: Image.Image
+) -> None:
+    upright = await embed(client, save_image(small_photograph, "PNG"))
+    turned = await embed(client, save_image(small_photograph.rotate(180), "PNG"))
+    assert np.sum((embedding(turned) - embedding(upright)) ** 2) < 0.1
+    assert abs(turned["faces"][0]["roll"]) > 170
+    assert warning_codes(turned) == ["turned"]
 
 
 async def test_an_image_of_two_pixels_has_no_face(client: httpx.AsyncClient) -> None:

@@ -52,6 +52,7 @@ WARNINGS = {
     Notice.CONVERTED_COLOURS: "The colours were converted to 8-bit RGB. Transparent pixels became white.",
     Notice.SEVERAL_FACES: "The photograph shows several faces. The main face was used.",
     Notice.FACES_LEFT_OUT: "The photograph shows more faces than the limit. Those with the highest scores were used.",
+    Notice.TURNED: "A face is not upright in the photograph. It was turned first. `roll` has the angle.",
     Notice.END_MISSING: "The end of the JPEG is missing. All of its pixels are there, so it was used.",
 }
 
@@ -93,6 +94,9 @@ class FaceAnswer(Answer):
         description="the person's right eye, left eye, nose tip, right and left corner of the mouth"
     )
     detection_score: float | None
+    roll: float | None = Field(
+        description="the rotation of the head in the image in degrees, clockwise, in (-180, 180]. 0 is upright"
+    )
 
     @classmethod
     def of(cls, face: Face | None) -> Self:
@@ -103,6 +107,10 @@ class FaceAnswer(Answer):
 def face_fields(face: Face | None) -> dict[str, object]:
     """Return the fields of a FaceAnswer, for responses that add fields to it."""
     if face is None:
-        return {"box": None, "landmarks": None, "detection_score": None}
-    points = np.round(face.landmarks.astype(np.float64), 2).tolist()
-    return {"box": BoxAnswer.of(face.box), "landmarks": points, "detection_score": round(face.detection_score, 4)}
+        return dict.fromkeys(FaceAnswer.model_fields)
+    return {
+        "box": BoxAnswer.of(face.box),
+        "landmarks": np.round(face.landmarks.astype(np.float64), 2).tolist(),
+        "detection_score": round(face.detection_score, 4),
+        "roll": round(face.roll_deg, 1),
+    }

@@ -145,6 +145,13 @@ def test_above_max_faces_the_faces_with_the_highest_scores_are_kept_with_a_notic
     assert extracted.notices == (Notice.FACES_LEFT_OUT,)
 
 
+def test_a_turned_face_gives_a_notice(extractor: FaceExtractor) -> None:
+    upright, turned = frontal_face(10, 10, 30, 30), replace(frontal_face(60, 10, 30, 30), quarter_turns=2)
+    both = with_fixed_faces(extractor, upright, turned)
+    assert both.extract(png_without_face(), all_faces).notices == (Notice.TURNED,)
+    assert both.extract(png_without_face(), lambda faces, _image: faces[:1]).notices == ()
+
+
 def test_exactly_max_faces_give_no_notice(extractor: FaceExtractor) -> None:
     extracted = with_fixed_faces(extractor, frontal_face(10, 10, 30, 30), max_faces=1).extract(
         png_without_face(), all_faces
