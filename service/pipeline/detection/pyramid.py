@@ -22,7 +22,7 @@ SMALLEST_LEVEL_PX = 160
 """The longer side of the smallest level is at least this. A face that fills it is found: YuNet finds 300 px."""
 
 TILE_PX = 960
-"""A larger level is searched in tiles. So the memory of the detector does not depend on the photograph."""
+"""A larger level is searched in tiles of at most this side. So the memory of the detector has a limit."""
 
 OVERLAP_PX = 64
 """How far neighbouring tiles overlap. A face of twice the detector's least width is found in the next level too."""
@@ -80,10 +80,10 @@ class PyramidDetector:
 
     def _search_level(self, image: Image, level: Pixels, quarter_turns: int) -> Iterator[Face]:
         """Yield the faces of a turned level, in pixels of the photograph."""
-        for top, left in _tile_corners(level):
-            tile = level[top : top + TILE_PX, left : left + TILE_PX]
-            for face in self.detector.detect(tile):
-                yield _to_photograph(face, (left, top), level, image, quarter_turns)
+        for top, bottom in _spans(level.shape[0]):
+            for left, right in _spans(level.shape[1]):
+                for face in self.detector.detect(level[top:bottom, left:right]):
+                    yield _to_photograph(face, (left, top), level, image, quarter_turns)
 
 
 def without_overlaps(faces: Sequence[Face], ranks: Sequence[float]) -> list[Face]:
@@ -106,19 +106,12 @@ def _shrink(pixels: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _tile_corners(level: Pixels) -> Iterator[tuple[int, int]]:
-    """Yield the top and left of each tile. All tiles of a level have the same size."""
-    for top in _starts(level.shape[0]):
-        for left in _starts(level.shape[1]):
-            yield top, left
-
-
-def _starts(side_px: int) -> list[int]:
-    """Return where tiles start along a side, evenly spread."""
-    if side_px <= TILE_PX:
-        return [0]
-    count = -(-(side_px - OVERLAP_PX) // (TILE_PX - OVERLAP_PX))
-    return [round(i * (side_px - TILE_PX) / (count - 1)) for i in range(count)]
+def _spans(side_px: int) -> list[tuple[int, int]]:
+    """Return the start and the end of each tile along a side. Tiles overlap by OVERLAP_PX and have nearly one size."""
+    count = max(1, -(-(side_px - OVERLAP_PX) // (TILE_PX - OVERLAP_PX)))
+    step_px = -(-(side_px - OVERLAP_PX) // count)
+    starts = [number * step_px for number in range(count)]
+    return [(start, min(side_px, start + step_px + OVERLAP_PX)) for start in starts]
 
 
 def _to_photograph(face: Face, corner: tuple[int, int], level: Pixels, image: Image, quarter_turns: int) -> Face:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.domain.image import Image, Pixels
 from service.pipeline.decoding.decode import decode
-from service.pipeline.detection.pyramid import OVERLAP_PX, TILE_PX, PyramidDetector, _starts, without_overlaps
+from service.pipeline.detection.pyramid import OVERLAP_PX, TILE_PX, PyramidDetector, _spans, without_overlaps
 from service.pipeline.extraction import FaceExtractor
 from tests.support.fakes import RecordingDetector, frontal_face
 
@@ -44,16 +44,17 @@ def test_the_longest_side_is_limited() -> None:
 
 
 def test_a_large_level_is_searched_in_tiles() -> None:
-    sizes = searched_sizes(4_000, 3_000)
-    assert sizes[: sizes.index((1_000, 750)) if (1_000, 750) in sizes else 6] == [(TILE_PX, TILE_PX)] * 6
+    """The first level has 2,000 x 1,500 pixels: three tiles across, two down."""
+    across, down = [710, 710, 708], [782, 782]
+    assert searched_sizes(4_000, 3_000)[:6] == [(width, height) for height in down for width in across]
 
 
 @given(side_px=st.integers(1, 40_000))
 def test_tiles_cover_a_side_and_overlap(side_px: int) -> None:
-    starts = _starts(side_px)
-    assert starts[0] == 0
-    assert starts[-1] + min(side_px, TILE_PX) == side_px
-    assert all(0 < later - earlier <= TILE_PX - OVERLAP_PX for earlier, later in pairwise(starts))
+    spans = _spans(side_px)
+    assert (spans[0][0], spans[-1][1]) == (0, side_px)
+    assert all(0 < end - start <= TILE_PX for start, end in spans)
+    assert all(end - start >= OVERLAP_PX for (_, end), (start, _) in pairwise(spans))
 
 
 def test_of_overlapping_faces_the_one_with_the_highest_rank_is_kept() -> None:
