@@ -17,7 +17,7 @@ from tests.support.sample_images import png_without_face
 
 pytestmark = pytest.mark.anyio
 
-pillow_heif.register_heif_opener()  # its encoder makes the HEIC files of these tests
+pillow_heif.register_heif_opener()  # to write the HEIC files of these tests
 
 ORIENTATION = 0x0112
 ROTATED_LEFT = 6

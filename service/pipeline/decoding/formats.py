@@ -4,7 +4,7 @@
 installed. JPEG 2000 is left out: no phone and no browser writes it, and its decoder has a long list of faults.
 """
 
-import pi_heif
+import pillow_heif
 from PIL import AvifImagePlugin
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -18,9 +18,13 @@ from service.pipeline.decoding.jpeg import JPEG_START, FirstJpeg
 
 # Photographs are decoded in parallel already.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-pi_heif.options.DECODE_THREADS = 1
+pillow_heif.options.DECODE_THREADS = 1
+# Only the picture is needed. What is not read cannot do harm.
+pillow_heif.options.THUMBNAILS = False
+pillow_heif.options.DEPTH_IMAGES = False
+pillow_heif.options.AUX_IMAGES = False
 
-HeifImageFile: type[ImageFile] = pi_heif.HeifImageFile
+HeifImageFile: type[ImageFile] = pillow_heif.HeifImageFile
 
 _READERS: dict[bytes, type[ImageFile]] = {
     JPEG_START: FirstJpeg,

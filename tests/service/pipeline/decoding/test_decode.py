@@ -24,7 +24,7 @@ from service.pipeline.decoding.jpeg import MAX_JPEG_SCANS
 MAX_PIXELS = 1_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "AVIF", "HEIF")
 
-pillow_heif.register_heif_opener()  # its encoder makes the HEIC files of these tests; the service has a decoder only
+pillow_heif.register_heif_opener()  # to write the HEIC files of these tests
 
 TO_STORED_PIXELS: dict[int, Callable[[Pixels], Pixels]] = {
     1: lambda upright: upright,
