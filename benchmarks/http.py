@@ -100,31 +100,25 @@ def _cpu_s(served: RunningService) -> float:
 
 
 def _latency_table(rounds: Sequence[Round]) -> Table:
-    table = Table("round", "service ms", "models alone ms", "ratio", title="POST /verify, one client, median latency")
-    ratios = []
-    for number, measured in enumerate(rounds, 1):
-        service_s, models_alone_s = median(measured.service.latencies_s), median(measured.models_alone.latencies_s)
-        ratios.append(service_s / models_alone_s)
-        table.add_row(str(number), f"{1e3 * service_s:.1f}", f"{1e3 * models_alone_s:.1f}", f"{ratios[-1]:.3f}")
-    table.add_row("median", "", "", f"{median(ratios):.3f}")
-    return table
+    measured = [(median(one.service.latencies_s), median(one.models_alone.latencies_s)) for one in rounds]
+    return _time_table("POST /verify, one client, median latency", measured)
 
 
 def _cpu_table(rounds: Sequence[Round]) -> Table:
-    table = Table(
-        "round",
-        "service ms",
-        "models alone ms",
-        "ratio",
-        title=f"POST /verify, {CLIENTS} clients, CPU time of a request",
-    )
-    ratios = []
-    for number, measured in enumerate(rounds, 1):
-        count = len(measured.service.latencies_s)
-        service_s, models_alone_s = measured.service_cpu_s / count, measured.models_alone.cpu_s / count
-        ratios.append(service_s / models_alone_s)
-        table.add_row(str(number), f"{1e3 * service_s:.1f}", f"{1e3 * models_alone_s:.1f}", f"{ratios[-1]:.3f}")
-    table.add_row("median", "", "", f"{median(ratios):.3f}")
+    counts = [len(one.service.latencies_s) for one in rounds]
+    measured = [
+        (one.service_cpu_s / count, one.models_alone.cpu_s / count) for one, count in zip(rounds, counts, strict=True)
+    ]
+    return _time_table(f"POST /verify, {CLIENTS} clients, CPU time of a request", measured)
+
+
+def _time_table(title: str, measured: Sequence[tuple[float, float]]) -> Table:
+    """Return a row for each round. measured: seconds of the service and of the models alone, in each round."""
+    table = Table("round", "service ms", "models alone ms", "ratio", title=title)
+    for number, (service_s, models_alone_s) in enumerate(measured, 1):
+        ratio = service_s / models_alone_s
+        table.add_row(str(number), f"{1e3 * service_s:.1f}", f"{1e3 * models_alone_s:.1f}", f"{ratio:.3f}")
+    table.add_row("median", "", "", f"{median(service_s / alone_s for service_s, alone_s in measured):.3f}")
     return table
 
 

@@ -119,7 +119,13 @@ class Detection(_Group):
         le=65_535,
         description="for detection, the longer side of a larger photograph is shrunk to this. 640 saves time",
     )
-    min_score: float = Field(0.8, gt=0, lt=1, description="the lowest detection score of a face")
+    min_score: float = Field(
+        0.8,
+        gt=0,
+        lt=1,
+        description="the lowest detection score of a face. For a face that is narrower than 40 pixels where it is "
+        "searched, 0.55 is enough, because the landmark network also judges it",
+    )
     max_faces: int = Field(
         100, ge=1, le=1000, description="the most faces of one photograph. Those with the highest scores are used"
     )

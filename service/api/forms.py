@@ -7,10 +7,15 @@ from starlette.datastructures import FormData, Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.api.problems import InvalidForm
-from service.api.schemas.images import MAX_IMAGES
+from service.api.schemas.cluster import ClusterBody
+from service.api.schemas.identify import IdentifyBody
+from service.api.schemas.images import MAX_IMAGES, ImagesBody, image_fields
+from service.api.schemas.verify import VerifyBody
 
 MAX_PARTS = MAX_IMAGES
-IMAGE_FIELDS = frozenset({b"image", b"image_a", b"image_b", b"images"})
+IMAGE_FIELDS = frozenset(
+    name.encode() for body in (VerifyBody, IdentifyBody, ImagesBody, ClusterBody) for name in image_fields(body)
+)
 """The fields of all requests whose parts are files. Some clients send no `filename` with the bytes of a file."""
 
 NO_BOUNDARY = (

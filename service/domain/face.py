@@ -37,7 +37,7 @@ class Face:
 
     landmarks: (5, 2) float32, see `Points`.
     detection_score: the confidence of the detector, in [0, 1].
-    landmark_score: the confidence of the landmark network that this is a face, in [0, 1]. None if it did not run.
+    landmark_score: the confidence of the landmark network that this is a face, in [0, 1]. 1 if it did not run.
     quarter_turns: after this number of turns of the image by 90 degrees, counterclockwise, the head is nearly upright.
     Raises ValueError if the landmarks have another shape.
     """
@@ -45,7 +45,7 @@ class Face:
     box: Box
     landmarks: Points
     detection_score: float
-    landmark_score: float | None = None
+    landmark_score: float = 1.0
     quarter_turns: int = 0
 
     def __post_init__(self) -> None:
@@ -54,8 +54,8 @@ class Face:
 
     @property
     def score(self) -> float:
-        """The product of the two scores, or the detection score alone."""
-        return self.detection_score * (1.0 if self.landmark_score is None else self.landmark_score)
+        """The product of the two scores."""
+        return self.detection_score * self.landmark_score
 
     @property
     def roll_deg(self) -> float:

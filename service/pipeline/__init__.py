@@ -1,6 +1,6 @@
 """From the bytes of a photograph to embeddings. Serving, evaluation and training use this same code.
 
-    bytes -> decoding -> Image -> detectors -> [Face] -> selection -> landmarks -> alignment -> Crops
+    bytes -> decoding -> Image -> detection -> [Face] -> selection -> alignment -> Crops
           -> batching -> embedders -> (n, d) embeddings
 
 `extraction.py` does the first line, `pipeline.py` does both, `opening.py` opens the models.

@@ -44,7 +44,7 @@ class FaceExtractor:
     """Decodes, finds faces, selects and aligns. It works on one photograph at a time, in the calling thread.
 
     min_face_px: the width of the smallest face that is looked for.
-    max_faces: the most faces that are used. If there are more, those with the highest detection scores are used.
+    max_faces: the most faces that are used. If there are more, those with the highest scores are used.
     """
 
     find_faces: FindFaces

@@ -20,7 +20,7 @@ from service.pipeline.extraction import FaceExtractor
 from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mirror
 
 MAX_SIDE_PX = 65_535
-"""No admitted photograph is larger, so this is no limit."""
+"""So large that only the longest panoramas are shrunk to it."""
 
 SMALL_FACE_MIN_SCORE = 0.55
 """The least detection score of a small face, if the landmark network also decides whether it is a face."""

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.zoo.catalogue import read_zoo
-from service.domain.face import Face
 from service.domain.image import Image
 from service.model_files.card import DetectorCard
 from service.model_files.model_file import open_model
 from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.base import Detector
 from service.pipeline.detection.yunet import YuNet
+from tests.support.face_rows import to_rows
 from tests.support.sample_images import place_side_by_side, png_without_face
 
 MAX_PIXELS = 50_000_000
@@ -31,21 +30,6 @@ def detector(request: pytest.FixtureRequest, models_dir: Path) -> Detector:
 def portraits(photographs: Path) -> list[Image]:
     """Return photographs that show one person, each 400 x 500 pixels."""
     return [decode(place_side_by_side(path.read_bytes()), MAX_PIXELS) for path in sorted(photographs.rglob("*.*"))]
-
-
-def to_rows(faces: list[Face]) -> NDArray[np.float64]:
-    rows = [
-        [
-            face.box.x,
-            face.box.y,
-            face.box.width,
-            face.box.height,
-            face.detection_score,
-            *face.landmarks.ravel().tolist(),
-        ]
-        for face in faces
-    ]
-    return np.array(rows, np.float64).reshape(-1, 15)
 
 
 def test_the_only_face_of_a_portrait_is_found(detector: Detector, portraits: list[Image]) -> None:

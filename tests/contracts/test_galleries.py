@@ -1,7 +1,7 @@
 """What a gallery must do with every index."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,24 +25,10 @@ from service.gallery.base import (
     FaceToEnrol,
     SubjectToCreate,
 )
-from service.gallery.indexes import INDEXES
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
 NAN, INF = float("nan"), float("inf")
-
-
-@pytest.fixture(params=INDEXES)
-def index(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def gallery(tmp_path: Path, index: str) -> Iterator[BlockingGallery]:
-    gallery = BlockingGallery.open(tmp_path / "data", index)
-    yield gallery
-    gallery.check()
-    gallery.close()
 
 
 def enrol(gallery: BlockingGallery, subject: str, *new: FaceToEnrol, collection: str = "default") -> list[str]:
@@ -300,15 +286,15 @@ def test_a_collection_without_faces_has_no_references(gallery: BlockingGallery) 
     assert references.shape == (0, 16)
 
 
-def test_all_data_is_found_after_the_gallery_is_opened_again(tmp_path: Path, index: str) -> None:
-    gallery = BlockingGallery.open(tmp_path, index)
+def test_all_data_is_found_after_the_gallery_is_opened_again(tmp_path: Path, index_name: str) -> None:
+    gallery = BlockingGallery.open(tmp_path, index_name)
     for seed in range(5):
         enrol(gallery, f"s{seed}", *make_faces(3, seed))
     gallery.delete_subject("default", "s3")
     query = "default", make_embeddings(10, seed=99), 5, MODEL
     before, subjects = gallery.search(*query), gallery.list_subjects("default", 100, None)
     gallery.close()
-    gallery = BlockingGallery.open(tmp_path, index)
+    gallery = BlockingGallery.open(tmp_path, index_name)
     gallery.check()
     assert gallery.search(*query) == before
     assert gallery.list_subjects("default", 100, None) == subjects

@@ -1,7 +1,6 @@
 """What a gallery must do with every index when a face moves to another subject, and when two subjects are merged."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,24 +9,10 @@ import pytest
 from service.domain.distances import squared_l2
 from service.domain.errors import CollectionNotFound, FaceNotFound, InvalidOption, SubjectNotFound
 from service.gallery.base import Candidate, EnrolledBefore, EnrolledForAnother, SubjectToCreate
-from service.gallery.indexes import INDEXES
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
 PROBES = make_embeddings(3, seed=99)
-
-
-@pytest.fixture(params=INDEXES)
-def index(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def gallery(tmp_path: Path, index: str) -> Iterator[BlockingGallery]:
-    gallery = BlockingGallery.open(tmp_path / "data", index)
-    yield gallery
-    gallery.check()
-    gallery.close()
 
 
 def enrol(gallery: BlockingGallery, subject: str, count: int, seed: int = 0, collection: str = "default") -> list[str]:
@@ -158,15 +143,15 @@ def test_a_merge_with_itself_or_with_an_unknown_subject_changes_nothing(gallery:
     assert gallery.get_subject("default", "anna").faces == 2
 
 
-def test_moves_and_merges_survive_a_new_start(tmp_path: Path, index: str) -> None:
-    gallery = BlockingGallery.open(tmp_path, index)
+def test_moves_and_merges_survive_a_new_start(tmp_path: Path, index_name: str) -> None:
+    gallery = BlockingGallery.open(tmp_path, index_name)
     (face, *_), _ = enrol(gallery, "anna", 3), enrol(gallery, "berta", 2, seed=1)
     enrol(gallery, "carla", 2, seed=2)
     gallery.move_face("default", face, "berta")
     gallery.merge_subjects("default", "carla", "anna")
     before = gallery.search("default", PROBES, 5, MODEL), gallery.list_subjects("default", 9, None)
     gallery.close()
-    gallery = BlockingGallery.open(tmp_path, index)
+    gallery = BlockingGallery.open(tmp_path, index_name)
     gallery.check()
     assert (gallery.search("default", PROBES, 5, MODEL), gallery.list_subjects("default", 9, None)) == before
     gallery.close()

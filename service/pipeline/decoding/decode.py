@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile
 from service.domain.errors import ImageTooLarge, PhotographError, UnreadableImage
 from service.domain.image import Image, Notice, Pixels
 from service.pipeline.decoding.formats import find_reader
-from service.pipeline.decoding.jpeg import JPEG_START, check_scans, with_ends
+from service.pipeline.decoding.jpeg import JPEG_START, check_scans, lacks_end, with_ends
 from service.pipeline.decoding.orientation import make_upright
 
 
@@ -32,10 +32,9 @@ def decode(data: bytes, max_pixels: int) -> Image:
     try:
         return _decode(data, max_pixels)
     except UnreadableImage:
-        image = _decode_without_end(data, max_pixels) if data.startswith(JPEG_START) else None
-        if image is None:
-            raise
-        return image
+        if lacks_end(data) and (image := _decode_without_end(data, max_pixels)):
+            return image
+        raise
 
 
 def _decode(data: bytes, max_pixels: int) -> Image:

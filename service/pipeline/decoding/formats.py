@@ -1,7 +1,7 @@
 """The accepted formats, by the first bytes of a file.
 
 `PIL.Image.open` is not used. It would warn about large pictures, read MPO files itself, and accept every format that is
-installed. JPEG 2000 is left out: no phone and no browser writes it, and its decoder has a long list of faults.
+installed. JPEG 2000 is left out: no phone and no browser writes it, and each decoder is a risk.
 """
 
 import pillow_heif
@@ -23,8 +23,6 @@ pillow_heif.options.DECODE_THREADS = 1
 pillow_heif.options.THUMBNAILS = False
 pillow_heif.options.DEPTH_IMAGES = False
 pillow_heif.options.AUX_IMAGES = False
-
-HeifImageFile: type[ImageFile] = pillow_heif.HeifImageFile
 
 _READERS: dict[bytes, type[ImageFile]] = {
     JPEG_START: FirstJpeg,
@@ -51,7 +49,7 @@ def find_reader(data: bytes) -> type[ImageFile]:
     if brands & _AVIF_BRANDS:
         return AvifImageFile
     if brands & _HEIF_BRANDS:
-        return HeifImageFile
+        return pillow_heif.HeifImageFile
     raise UnreadableImage("This is not an image of a known format. Send a JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF.")
 
 

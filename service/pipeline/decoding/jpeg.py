@@ -39,6 +39,11 @@ def check_scans(data: bytes) -> None:
         raise UnreadableImage(f"The JPEG has more than {MAX_JPEG_SCANS} scans. Save it as a baseline JPEG.")
 
 
+def lacks_end(data: bytes) -> bool:
+    """Return whether the file is a JPEG that does not end with its end marker."""
+    return data.startswith(JPEG_START) and not data.endswith(JPEG_END)
+
+
 def with_ends(data: bytes) -> tuple[bytes, bytes]:
     """Return a cut off JPEG twice: with its end, and with other pixels and its end.
 

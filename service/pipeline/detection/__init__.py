@@ -5,4 +5,5 @@ pyramid.py        detect faces of every size, at several scales and in tiles
 yunet.py          the detector
 landmarks.py      the landmark network
 quarter_turns.py  turn pictures, and turn points back
+overlaps.py       of overlapping boxes, keep the best one
 """

@@ -17,7 +17,7 @@ from service.domain.face import Face
 from service.domain.image import Image
 from service.observability.stages import stage
 from service.pipeline.detection.landmarks import LandmarkNetwork
-from service.pipeline.detection.pyramid import PyramidDetector, without_overlaps
+from service.pipeline.detection.pyramid import PyramidDetector, best_faces
 
 FindFaces = Callable[[Image], Sequence[Face]]
 """Finds the faces of a photograph, highest score first."""
@@ -28,17 +28,17 @@ MIN_LANDMARK_SCORE = 0.5
 MIN_SCORE = 0.5
 """The least product of detection score and landmark score."""
 
-SURE_LANDMARK_SCORE = 0.99
-"""A face with this score is upright. A lower one is turned, to see.
+MIN_TURNED_SCORE = 0.8
+"""The least product for a face that is not upright. It is higher, because few photographs are turned."""
 
-On LFW 10 % of upright faces have less, and 98 % of those that are upside down.
+SURE_LANDMARK_SCORE = 0.99
+"""A candidate with this score counts as upright. A candidate with a lower score is unsure.
+
+On LFW, 10 % of upright faces have a lower score, and 98 % of those that are upside down.
 """
 
-MIN_TURNED_SCORE = 0.8
-"""The same for a face that is not upright. It is higher, because few photographs are turned."""
-
 MAX_UNSURE = 20
-"""At most this number of unsure candidates of a photograph is turned: those with the best scores."""
+"""The most unsure candidates of one photograph that are turned: those with the highest scores. It limits the time."""
 
 OTHER_TURNS = (1, 2, 3)
 
@@ -69,7 +69,7 @@ class FaceFinder:
         """Return the turns in which a face was found around an unsure candidate. Without any face, return all turns."""
         if not any(_is_face(face) for face in upright):
             return OTHER_TURNS
-        unsure = [face for face in upright if _landmark_score(face) < SURE_LANDMARK_SCORE][:MAX_UNSURE]
+        unsure = [face for face in upright if face.landmark_score < SURE_LANDMARK_SCORE][:MAX_UNSURE]
         return sorted({turn for face in unsure for turn in self._better_turns(image, face)})
 
     def _better_turns(self, image: Image, face: Face) -> set[int]:
@@ -84,24 +84,29 @@ class FaceFinder:
 
 
 def _region_around(image: Image, face: Face) -> tuple[Image, Face]:
-    """Return the part of the image around a face, three times as large as its box, and the face in pixels of it."""
+    """Return the part of the image around a face, and the face in pixels of this part.
+
+    Its sides are three times as long as those of the box.
+    """
     margin = max(face.box.width, face.box.height)
-    left, top = max(0, int(face.box.x - margin)), max(0, int(face.box.y - margin))
-    right, bottom = int(face.box.x + face.box.width + margin), int(face.box.y + face.box.height + margin)
+    left, right = _span(face.box.x - margin, face.box.width + 2 * margin, image.width)
+    top, bottom = _span(face.box.y - margin, face.box.height + 2 * margin, image.height)
     box = replace(face.box, x=face.box.x - left, y=face.box.y - top)
     moved = replace(face, box=box, landmarks=face.landmarks - np.array([left, top], np.float32))
     return Image(image.pixels[top:bottom, left:right]), moved
 
 
+def _span(start: float, length: float, side_px: int) -> tuple[int, int]:
+    """Return the part of a span that is inside the image, at least one pixel. A box can be beyond the edge."""
+    first = min(max(0, int(start)), side_px - 1)
+    return first, max(first + 1, min(side_px, int(start + length)))
+
+
 def _best_of_overlapping(faces: Sequence[Face]) -> list[Face]:
     """Return the faces, highest score first, without those that overlap a better one."""
-    return without_overlaps(faces, [face.score for face in faces])
+    return best_faces(faces, [face.score for face in faces])
 
 
 def _is_face(face: Face) -> bool:
     least = MIN_TURNED_SCORE if face.quarter_turns else MIN_SCORE
-    return _landmark_score(face) >= MIN_LANDMARK_SCORE and face.score >= least
-
-
-def _landmark_score(face: Face) -> float:
-    return 1.0 if face.landmark_score is None else face.landmark_score
+    return face.landmark_score >= MIN_LANDMARK_SCORE and face.score >= least

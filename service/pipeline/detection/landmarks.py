@@ -26,7 +26,6 @@ MAX_BATCH = 64
 TILTED_DEG = 15.0
 """A face with more roll than this, after its quarter turns, is refined again in a crop without roll."""
 
-
 WIDENED = 1.5
 """How much larger a square must be to contain itself at any rotation: more than the square root of 2."""
 
@@ -73,7 +72,7 @@ class LandmarkNetwork:
         tilted = [row for row, face in enumerate(refined) if _tilt_deg(face) > TILTED_DEG]
         again = self._refine(image, [(refined[row], refined[row].roll_deg) for row in tilted])
         for row, face in zip(tilted, again, strict=True):
-            refined[row] = max(refined[row], face, key=lambda face: face.landmark_score or 0.0)
+            refined[row] = max(refined[row], face, key=lambda face: face.landmark_score)
         return refined
 
     def _refine(self, image: Image, faces: Sequence[tuple[Face, float]]) -> list[Face]:

@@ -1,7 +1,7 @@
 """Detect faces of every size: the photograph is searched at several scales (an image pyramid), large scales in tiles.
 
-A detector finds faces of 20 to about 300 pixels. So each level of the pyramid is half as large as the one before. The
-first level decides which small faces are found, and what a photograph costs.
+A detector finds faces from its least width up to about 300 pixels. So each level of the pyramid is half as large as the
+one before. The first level decides which small faces are found, and how long the search takes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,11 @@ import numpy as np
 from service.domain.face import Box, Face
 from service.domain.image import Image, Pixels
 from service.pipeline.detection.base import Detector
+from service.pipeline.detection.overlaps import without_overlaps
 from service.pipeline.detection.quarter_turns import turn, turn_back
 
-ALWAYS_SEARCHED_PX = 640
-"""A photograph whose longer side is not longer than this is searched at full size."""
+FULL_SIZE_PX = 640
+"""A photograph whose longer side is at most this is searched at its full size."""
 
 SMALLEST_LEVEL_PX = 160
 """The longer side of the smallest level is at least this. A face that fills it is found: YuNet finds 300 px."""
@@ -25,16 +26,16 @@ TILE_PX = 960
 """A larger level is searched in tiles of at most this side. So the memory of the detector has a limit."""
 
 OVERLAP_PX = 64
-"""How far neighbouring tiles overlap. A face of twice the detector's least width is found in the next level too."""
+"""How far neighbouring tiles overlap. A face of at most this width is whole in one of them.
+
+A wider face is also found at the next level, where it is half as wide.
+"""
 
 MAX_CANDIDATES = 1000
-"""At most this number of faces of a photograph is looked at further, those with the best scores."""
+"""The most faces of one photograph that are returned: those with the highest scores."""
 
 MAX_LEVELS = 20
-"""More than a photograph has: each level is half as large, and no side is longer than 65,535 pixels."""
-
-NMS_IOU = 0.3
-"""Two boxes that overlap more than this are one face."""
+"""More than there can be: the first level has sides of at most 65,535 pixels, and each level halves them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,13 @@ class PyramidDetector:
             found += faces
             # A box is more precise at a larger level. So all faces of a level rank before those of a smaller level.
             ranks += [face.detection_score + MAX_LEVELS - number for face in faces]
-        kept = without_overlaps(found, ranks)
+        kept = best_faces(found, ranks)
         return sorted(kept, key=lambda face: face.detection_score, reverse=True)[:MAX_CANDIDATES]
 
     def _levels(self, image: Image) -> Iterator[Pixels]:
         """Yield the photograph at each scale, the largest first."""
         longer = max(image.width, image.height)
-        least_scale = max(ALWAYS_SEARCHED_PX / longer, self.detector.min_face_px / self.min_face_px)
+        least_scale = max(FULL_SIZE_PX / longer, self.detector.min_face_px / self.min_face_px)
         scale = min(1.0, self.max_side_px / longer, least_scale)
         pixels = image.pixels
         while True:
@@ -86,16 +87,13 @@ class PyramidDetector:
                     yield _to_photograph(face, (left, top), level, image, quarter_turns)
 
 
-def without_overlaps(faces: Sequence[Face], ranks: Sequence[float]) -> list[Face]:
-    """Return the faces, highest rank first. A face that overlaps one of a higher rank is left out (NMS).
+def best_faces(faces: Sequence[Face], ranks: Sequence[float]) -> list[Face]:
+    """Return the faces, highest rank first. A face that overlaps one of a higher rank is left out.
 
     ranks: one for each face, at least 0.
     """
-    if not faces:
-        return []
-    boxes = [[face.box.x, face.box.y, face.box.width, face.box.height] for face in faces]
-    kept = cv2.dnn.NMSBoxes(boxes, ranks, 0.0, NMS_IOU)
-    return [faces[index] for index in kept]
+    boxes = [(face.box.x, face.box.y, face.box.width, face.box.height) for face in faces]
+    return [faces[position] for position in without_overlaps(boxes, ranks)]
 
 
 def _shrink(pixels: Pixels, width: int, height: int) -> Pixels:

@@ -1,9 +1,7 @@
 """YuNet (Wu, Peng, Yu, 2023): detects faces in one pass over the picture."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +9,7 @@ from service.domain.face import Box, Face
 from service.domain.image import Pixels
 from service.model_files.card import DetectorCard
 from service.model_files.model_file import ModelFile
+from service.pipeline.detection.overlaps import without_overlaps
 
 STRIDE_PX = 32
 """Both sides of the network's input are multiples of this."""
@@ -18,9 +17,8 @@ STRIDE_PX = 32
 SMALL_FACE_PX = 40
 """Faces that are narrower get lower scores from the network."""
 
-NMS_IOU = 0.3
 NMS_TOP_K = 5000
-"""The defaults of OpenCV's FaceDetectorYN."""
+"""The most boxes that are compared with each other. It is the default of OpenCV's FaceDetectorYN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +59,12 @@ class YuNet:
         )
         return _NetworkOutput(boxes=boxes, scores=scores, landmarks=landmarks)
 
-    def _best_rows(self, output: _NetworkOutput) -> Iterable[int]:
-        """Return the rows of the faces, highest score first. A face that overlaps a better one is left out (NMS)."""
+    def _best_rows(self, output: _NetworkOutput) -> list[int]:
+        """Return the rows of the faces, highest score first. A face that overlaps a better one is left out."""
         is_small = output.boxes[:, 2] < SMALL_FACE_PX
         rows = np.flatnonzero(output.scores >= np.where(is_small, self._small_min_score, self._min_score))
-        if not rows.size:
-            return []
-        boxes, scores = output.boxes[rows].tolist(), output.scores[rows].tolist()
-        kept = cv2.dnn.NMSBoxes(boxes, scores, 0.0, NMS_IOU, top_k=NMS_TOP_K)
-        return [int(rows[index]) for index in kept]
+        kept = without_overlaps(output.boxes[rows].tolist(), output.scores[rows].tolist(), NMS_TOP_K)
+        return [int(row) for row in rows[kept]]
 
 
 def _face(box: NDArray[np.float32], landmarks: NDArray[np.float32], score: np.float32) -> Face:

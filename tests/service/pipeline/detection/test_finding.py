@@ -9,14 +9,14 @@ from service.domain.image import Image, Pixels
 from service.model_files.card import DetectorCard, LandmarksCard
 from service.model_files.model_file import open_model
 from service.pipeline.decoding.decode import decode
-from service.pipeline.detection.finding import FaceFinder
+from service.pipeline.detection.finding import FaceFinder, _region_around
 from service.pipeline.detection.landmarks import LandmarkNetwork
 from service.pipeline.detection.pyramid import PyramidDetector
 from service.pipeline.detection.yunet import YuNet
 from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions
-from tests.support.fakes import RecordingDetector
+from tests.support.fakes import RecordingDetector, frontal_face
 from tests.support.sample_images import place_side_by_side, png_without_face
 
 MAX_PIXELS = 50_000_000
@@ -82,6 +82,15 @@ def test_a_candidate_that_the_landmark_network_does_not_take_for_a_face_is_left_
 
     assert len(finder.find(portrait)) == 1
     assert finder.find(landscape) == []
+
+
+@pytest.mark.parametrize(("x", "y"), [(20, 30), (-900, -900), (900, 30), (20, 900), (900, 900)])
+def test_the_region_around_a_face_has_pixels_even_if_its_box_is_beyond_the_edge(x: float, y: float) -> None:
+    image = Image(np.zeros((60, 80, 3), np.uint8))
+    region, moved = _region_around(image, frontal_face(x, y, 10, 12))
+    assert 1 <= region.width <= 80
+    assert 1 <= region.height <= 60
+    assert moved.box.width == 10
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((300, 300, 3), np.uint8), np.full((40, 900, 3), 255, np.uint8)])

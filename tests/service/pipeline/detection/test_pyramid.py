@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.domain.image import Image, Pixels
 from service.pipeline.decoding.decode import decode
-from service.pipeline.detection.pyramid import OVERLAP_PX, TILE_PX, PyramidDetector, _spans, without_overlaps
+from service.pipeline.detection.pyramid import OVERLAP_PX, TILE_PX, PyramidDetector, _spans, best_faces
 from service.pipeline.extraction import FaceExtractor
 from tests.support.fakes import RecordingDetector, frontal_face
 
@@ -59,7 +59,7 @@ def test_tiles_cover_a_side_and_overlap(side_px: int) -> None:
 
 def test_of_overlapping_faces_the_one_with_the_highest_rank_is_kept() -> None:
     faces = [frontal_face(10, 10, 50, 60), frontal_face(12, 11, 50, 60), frontal_face(100, 10, 50, 60)]
-    assert without_overlaps(faces, [2.9, 3.8, 1.0]) == [faces[1], faces[2]]
+    assert best_faces(faces, [2.9, 3.8, 1.0]) == [faces[1], faces[2]]
 
 
 def test_the_box_of_the_largest_level_is_kept(extractor: FaceExtractor, obama: bytes) -> None:

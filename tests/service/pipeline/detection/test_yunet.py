@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.domain.face import Face
 from service.domain.image import Pixels
 from service.model_files.card import DetectorCard
 from service.model_files.model_file import ModelFile, open_model
 from service.pipeline.decoding.decode import decode
-from service.pipeline.detection.yunet import NMS_IOU, NMS_TOP_K, YuNet
+from service.pipeline.detection.overlaps import NMS_IOU
+from service.pipeline.detection.yunet import NMS_TOP_K, YuNet
+from tests.support.face_rows import to_rows
 
 MAX_PIXELS = 50_000_000
 MAX_SIDE_PX = 640
@@ -57,24 +58,8 @@ def detect_by_opencv(original_file: Path, pixels: Pixels) -> NDArray[np.float64]
     return np.asarray(faces, np.float64)
 
 
-def as_rows(faces: list[Face]) -> NDArray[np.float64]:
-    """Return the faces as (n, 15), in the form of OpenCV."""
-    rows = [
-        [
-            face.box.x,
-            face.box.y,
-            face.box.width,
-            face.box.height,
-            *face.landmarks.ravel().tolist(),
-            face.detection_score,
-        ]
-        for face in faces
-    ]
-    return np.array(rows, np.float64).reshape(-1, 15)
-
-
 def assert_agrees_with_opencv(yunet: YuNet, original_file: Path, pixels: Pixels) -> None:
-    rows, expected_rows = as_rows(yunet.detect(pixels)), detect_by_opencv(original_file, pixels)
+    rows, expected_rows = to_rows(yunet.detect(pixels)), detect_by_opencv(original_file, pixels)
     assert rows.shape == expected_rows.shape
     np.testing.assert_allclose(rows[:, :14], expected_rows[:, :14], atol=TOLERANCE_PX)
     np.testing.assert_allclose(rows[:, 14], expected_rows[:, 14], atol=1e-3)
