@@ -127,7 +127,9 @@ def enrol(client: httpx.Client, name: str, file: Path) -> None:
     """Enrol the main face of an image."""
     path = f"/collections/default/subjects/{name}"
     client.put(path, json={"name": name}).raise_for_status()
-    client.post(f"{path}/faces", params={"on_several": "main"}, files={"images": file.read_bytes()}).raise_for_status()
+    client.post(
+        f"{path}/faces", params={"on_several": "main", "min_quality": 0}, files={"images": file.read_bytes()}
+    ).raise_for_status()
 
 
 def identify_main_face(client: httpx.Client, file: Path) -> tuple[str, str | None]:

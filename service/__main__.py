@@ -20,7 +20,7 @@ from rich.table import Table
 
 from service.client.connection import Connection
 from service.client.demo import run_demo
-from service.client.enrolment import FolderEnrolment, OnSeveral
+from service.client.enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.client.enrolment_report import EnrolmentReport
 from service.client.people_folder import PeopleFolder, read_people
 from service.domain.errors import ClientError, EmptyFolder, StartupError
@@ -75,11 +75,15 @@ def settings() -> None:
 
 
 @app.command()
-def enrol(
+def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     folder: Folder,
     collection: Annotated[str, typer.Option(help="the collection; it is created if it does not exist")] = "default",
     url: Url = LOCAL,
     on_several: Annotated[OnSeveral, typer.Option(help="what to do with a photograph of several people")] = "refuse",
+    min_quality: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="a face of lower quality is refused; default: the minimum of the model"),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="a file to write: one JSON line for each file or person that is not enrolled")
     ] = None,
@@ -98,7 +102,7 @@ def enrol(
     done.add(*found.left_out)
     _write_report(done, report)  # if the file cannot be written, the error must come before the photographs are sent
     if found.people:
-        done.merge(_enrol_with_progress(found, url, collection, on_several))
+        done.merge(_enrol_with_progress(found, url, collection, EnrolmentOptions(on_several, min_quality)))
         _write_report(done, report)
     for line in done.lines():
         print(line)  # noqa: T201  # its output
@@ -114,10 +118,10 @@ def demo(folder: Folder, url: Url = LOCAL) -> None:
         run_demo(service, folder, Console())
 
 
-def _enrol_with_progress(found: PeopleFolder, url: str, collection: str, on_several: OnSeveral) -> EnrolmentReport:
+def _enrol_with_progress(found: PeopleFolder, url: str, collection: str, options: EnrolmentOptions) -> EnrolmentReport:
     with Connection(url) as service, Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
         task = progress.add_task(f"Enrolling {len(found.people)} people", total=found.photographs)
-        return FolderEnrolment(service, collection, on_several, lambda: progress.advance(task)).run(found.people)
+        return FolderEnrolment(service, collection, options, lambda: progress.advance(task)).run(found.people)
 
 
 def _write_report(report: EnrolmentReport, file: Path | None) -> None:

@@ -1,13 +1,13 @@
 # ruff: noqa: PLC0415  # scikit-learn and SciPy need seconds to import, and pulling models needs neither
 # ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
-"""The commands that measure the thresholds of a card: calibrate, calibrate-between."""
+"""The commands that measure what is in a card: calibrate, calibrate-between, calibrate-quality."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from models.commands.options import Fpir, NewModel, OldModel, Only, PipelineChoice, References, UnseenPeople
+from models.commands.options import Fpir, Model, NewModel, OldModel, Only, PipelineChoice, References, UnseenPeople
 from models.progress import progress_bar
 
 app = typer.Typer()
@@ -63,3 +63,20 @@ def calibrate_between(
         both = embed_both(old_options, new_options, identities, folder.name, done)
     entry = measure(open_embedder(old_options).card, both, both, references, fpir)
     print(toml_entry(Path(new).stem, "compatible_with", entry))  # noqa: T201  # its output
+
+
+@app.command("calibrate-quality")
+def calibrate_quality(folder: UnseenPeople, model: Model = "sface", only: Only = None) -> None:
+    """Fit the weights of the quality score on a folder of people, and print them in the form of the catalogue.
+
+    At most five photographs of each person are used.
+    """
+    from models.calibration.quality import PAIRS_PER_PERSON, fit_quality
+    from models.evaluation.data.identities import read_identities
+    from models.evaluation.quality.probes import count_pairs, embed_pairs
+    from models.evaluation.reports.card_entries import toml_table
+
+    identities = read_identities(folder, PAIRS_PER_PERSON + 1, only)
+    with progress_bar(count_pairs(identities), "Embedding pairs of photographs") as done:
+        pairs = embed_pairs(PipelineChoice(model).pipeline_options(), identities, done)
+    print(toml_table(Path(model).stem, "quality", fit_quality(pairs, folder.name)))  # noqa: T201  # its output

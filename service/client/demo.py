@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.client.connection import Connection, JsonObject
-from service.client.enrolment import FolderEnrolment
+from service.client.enrolment import EnrolmentOptions, FolderEnrolment
 from service.client.people_folder import Person, read_people
 from service.domain.errors import EmptyFolder
 
@@ -20,7 +20,7 @@ def run_demo(service: Connection, folder: Path, console: Console) -> None:
     if not people:
         raise EmptyFolder(folder)
     references = [Person(person.folder, person.photographs[:1]) for person in people]
-    report = FolderEnrolment(service, COLLECTION, "main", lambda: None).run(references)
+    report = FolderEnrolment(service, COLLECTION, EnrolmentOptions("main"), lambda: None).run(references)
     enrolled = report.counts["enrolled"] + report.counts["known"]
     console.print(f"[bold]{enrolled} people[/] are enrolled in the collection {COLLECTION}", highlight=False)
     console.print(_verify(service, people))

@@ -7,7 +7,7 @@ enrolled. These are not sent again, so a run that was interrupted continues wher
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,22 @@ OnSeveral = Literal["refuse", "main"]
 
 
 @dataclass(frozen=True, slots=True)
+class EnrolmentOptions:
+    """Which photographs the service shall enrol.
+
+    min_quality: the least quality score of a face. None means the minimum of the model.
+    """
+
+    on_several: OnSeveral = "refuse"
+    min_quality: float | None = None
+
+    @property
+    def query(self) -> dict[str, str | float]:
+        """The options of the request."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class FolderEnrolment:
     """Enrols people in one collection.
 
@@ -39,7 +55,7 @@ class FolderEnrolment:
 
     service: Connection
     collection: str
-    on_several: OnSeveral
+    options: EnrolmentOptions
     done: Callable[[], object]
 
     def run(self, people: Sequence[Person]) -> EnrolmentReport:
@@ -127,7 +143,7 @@ class FolderEnrolment:
         return self.service.call(
             "POST",
             f"/collections/{self.collection}/subjects/{person.id}/faces",
-            params={"on_several": self.on_several},
+            params=self.options.query,
             files=[("images", (FILE_NAME, data)) for data in part.values()],
         )
 

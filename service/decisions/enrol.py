@@ -8,7 +8,7 @@ import numpy as np
 
 from service.decisions.inputs import Input, PhotographInput, SubjectInput
 from service.decisions.probes import Probe, ProbeReader, gather_in_order
-from service.domain.errors import FacenetError, InvalidOption, NoFace, StorageUnavailable, Unavailable
+from service.domain.errors import FacenetError, InvalidOption, LowQuality, NoFace, StorageUnavailable, Unavailable
 from service.gallery.base import EnrolmentOutcome, FaceToEnrol
 from service.observability.metrics import DECISIONS
 from service.observability.stages import stage
@@ -18,11 +18,23 @@ ON_SEVERAL: dict[str, SelectFaces] = {"refuse": only_face, "main": main_face}
 """What to do with a photograph of several people, by the name of the API's option."""
 
 
+@dataclass(frozen=True, slots=True)
+class EnrolmentRules:
+    """Which photographs are enrolled.
+
+    select: selects the face of a photograph.
+    min_quality: the least quality score of a face. None means the minimum of the card.
+    """
+
+    select: SelectFaces
+    min_quality: float | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageEnrolment:
     """The outcome for one image.
 
-    probe: None if the image was refused before it reached the gallery.
+    probe: None if no face could be used.
     outcome: what the gallery did, or the error for which the image was refused.
     """
 
@@ -31,15 +43,16 @@ class ImageEnrolment:
 
 
 async def enrol(
-    probes: ProbeReader, collection: str, subject: str, images: Sequence[Input], select: SelectFaces
+    probes: ProbeReader, collection: str, subject: str, images: Sequence[Input], rules: EnrolmentRules
 ) -> list[ImageEnrolment]:
     """Enrol one face of each image, and return after the commit.
 
     If an image is refused, the others are still enrolled.
-    Raises GalleryError or Unavailable, and then nothing was stored.
+    Raises GalleryError, InvalidOption or Unavailable, and then nothing was stored.
     """
+    _require_quality_weights(probes, rules)
     await probes.gallery.check_enrolment(collection, subject, probes.loaded_model)
-    read = await gather_in_order(_read_or_refuse(probes, image, select) for image in images)
+    read = await gather_in_order(_read_or_refuse(probes, image, rules) for image in images)
     new = [face for _, face in read if isinstance(face, FaceToEnrol)]
     with stage("store"):
         stored = await probes.gallery.enrol(collection, subject, new, probes.loaded_model) if new else []
@@ -54,16 +67,31 @@ async def enrol(
 
 
 async def _read_or_refuse(
-    probes: ProbeReader, item: Input, select: SelectFaces
+    probes: ProbeReader, item: Input, rules: EnrolmentRules
 ) -> tuple[Probe | None, FaceToEnrol | FacenetError]:
     """Return the face to enrol, or the error of a refused image. An error that is not about the image is raised."""
     try:
-        probe = await _read_reference(probes, item, select)
+        probe = await _read_reference(probes, item, rules.select)
     except (StorageUnavailable, Unavailable):
         raise
     except FacenetError as error:
         return None, error
-    return probe, FaceToEnrol(_sha256(item, probe), probe.embeddings[0])
+    return probe, _refusal(probes, probe, rules) or FaceToEnrol(_sha256(item, probe), probe.embeddings[0])
+
+
+def _refusal(probes: ProbeReader, probe: Probe, rules: EnrolmentRules) -> LowQuality | None:
+    """Return the error for a face of low quality, if it is one. An input without a photograph has no quality."""
+    minimum = probes.card.minimum_quality if rules.min_quality is None else rules.min_quality
+    quality = probe.faces[0].quality if probe.faces[0] else None
+    return LowQuality(quality, minimum) if quality and quality.is_below(minimum) else None
+
+
+def _require_quality_weights(probes: ProbeReader, rules: EnrolmentRules) -> None:
+    if rules.min_quality and probes.card.quality is None:
+        raise InvalidOption(
+            "The card of the model has no weights for the quality score, so min_quality cannot be checked. Leave it "
+            "out, or add the weights: facenet-models calibrate-quality."
+        )
 
 
 async def _read_reference(probes: ProbeReader, item: Input, select: SelectFaces) -> Probe:

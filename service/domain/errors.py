@@ -5,7 +5,8 @@
     │   ├── UnreadableImage           not an image, cut off, or in an unknown format
     │   ├── ImageTooLarge             more pixels than the limit
     │   ├── NoFace                    one face is needed and none was found
-    │   └── SeveralFaces              one face is needed and several were found
+    │   ├── SeveralFaces              one face is needed and several were found
+    │   └── LowQuality                the face is too bad to be enrolled
     ├── EmbeddingError                an embedding cannot be compared
     │   ├── InvalidEmbedding          wrong dimension, not finite, or not of unit length
     │   └── ModelMismatch             made by another model that is not compatible
@@ -40,6 +41,8 @@ or a name that a client gave. Messages of `StartupError` are for the operator on
 
 from pathlib import Path
 from typing import Any, ClassVar
+
+from service.domain.quality import FaceQuality
 
 
 class FacenetError(Exception):
@@ -90,6 +93,19 @@ class SeveralFaces(PhotographError):
         super().__init__(
             f"{found} faces were found where one was expected. Crop the photograph, or pass on_several=main "
             "to take the main face."
+        )
+
+
+class LowQuality(PhotographError):
+    """The quality of a face is below the minimum for an enrolment."""
+
+    code = "low_quality"
+
+    def __init__(self, quality: FaceQuality, minimum: float) -> None:
+        wrong = ", ".join(quality.explanations())
+        super().__init__(
+            f"The quality of the face is {quality.score or 0.0:.3f}, and at least {minimum:g} is needed. "
+            f"{f'What is wrong: {wrong}. ' if wrong else ''}Send a better photograph, or pass a lower min_quality."
         )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.domain.quality import FaceQuality
+
 Points = NDArray[np.float32]
 """(5, 2) float32, (x, y) in pixels: the person's right eye, left eye, nose tip, right and left corner of the mouth."""
 
@@ -39,6 +41,7 @@ class Face:
     detection_score: the confidence of the detector, in [0, 1].
     landmark_score: the confidence of the landmark network that this is a face, in [0, 1]. 1 if it did not run.
     quarter_turns: after this number of turns of the image by 90 degrees, counterclockwise, the head is nearly upright.
+    quality: None until the face is embedded.
     Raises ValueError if the landmarks have another shape.
     """
 
@@ -47,6 +50,7 @@ class Face:
     detection_score: float
     landmark_score: float = 1.0
     quarter_turns: int = 0
+    quality: FaceQuality | None = None
 
     def __post_init__(self) -> None:
         if self.landmarks.shape != (5, 2):

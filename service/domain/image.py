@@ -19,6 +19,7 @@ class Notice(StrEnum):
     FACES_LEFT_OUT = "faces_left_out"
     END_MISSING = "end_missing"
     TURNED = "turned"
+    LOW_QUALITY = "low_quality"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

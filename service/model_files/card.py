@@ -105,6 +105,23 @@ class ErrorRate(_Frozen):
     measured_on: str
 
 
+class QualityWeights(_Frozen):
+    """How the quality score of a face is computed, see `pipeline/quality.py`. It is a logistic regression.
+
+    detection_score, sharpness, intercept: its factors and its constant.
+    embedding: (d,) the factors of the embedding.
+    minimum: a face with a lower score has low quality.
+    fitted_on: the data of the fit, in words.
+    """
+
+    detection_score: float
+    sharpness: float
+    embedding: tuple[float, ...]
+    intercept: float
+    minimum: float = Field(ge=0, le=1)
+    fitted_on: str
+
+
 class BenchmarkResult(_Frozen):
     """One measured number, and the command that measures it."""
 
@@ -165,7 +182,7 @@ class _Card(_Frozen):
 class EmbedderCard(_Card):
     """The card of an embedder.
 
-    The last two fields are not written when they are empty. So a file that is older than these fields keeps
+    The last three fields are not written when they are empty. So a file that is older than these fields keeps
     its bytes and its sha256.
     """
 
@@ -176,6 +193,13 @@ class EmbedderCard(_Card):
     results: tuple[BenchmarkResult, ...] = ()
     error_rates: tuple[ErrorRate, ...] = Field((), exclude_if=not_)
     compatible_with: tuple[CompatibleModel, ...] = Field((), exclude_if=not_)
+    quality: QualityWeights | None = Field(None, exclude_if=not_)
+
+    @model_validator(mode="after")
+    def _quality_has_a_factor_for_each_dimension(self) -> Self:
+        if self.quality is not None and len(self.quality.embedding) != self.dimension:
+            raise ValueError("quality.embedding must have one number for each dimension")
+        return self
 
     @model_validator(mode="after")
     def _compatible_models_are_others_and_unique(self) -> Self:
@@ -187,6 +211,11 @@ class EmbedderCard(_Card):
     def compatible_model(self, model_id: str) -> CompatibleModel | None:
         """Return the entry of the model with this id. None if the two models cannot be compared."""
         return next((model for model in self.compatible_with if model.id == model_id), None)
+
+    @property
+    def minimum_quality(self) -> float:
+        """The quality score below which a face has low quality. 0 if the card has no weights for the score."""
+        return self.quality.minimum if self.quality else 0.0
 
     @property
     def inputs(self) -> TensorShapes:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from service.domain.face import Crops, Face
 from service.domain.image import Image, Notice
+from service.domain.quality import FaceMeasures
 from service.observability.stages import stage
 from service.pipeline.alignment import Aligner
 from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.finding import FindFaces
+from service.pipeline.quality import TEMPLATE, measure_faces
 from service.pipeline.selection import SelectFaces
 
 
@@ -27,7 +29,7 @@ class DetectedFaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExtractedFaces:
-    """The selected faces of a photograph and their crops, row by row.
+    """The selected faces of a photograph, their crops and what was measured of them, row by row.
 
     crops: (n, h, w, 3) uint8.
     faces_found: how many faces the photograph shows, selected or not.
@@ -35,6 +37,7 @@ class ExtractedFaces:
 
     faces: tuple[Face, ...]
     crops: Crops
+    measures: tuple[FaceMeasures, ...]
     faces_found: int
     notices: tuple[Notice, ...]
 
@@ -58,7 +61,10 @@ class FaceExtractor:
         detected = self.detect(data, select)
         with stage("align"):
             crops = self.aligner.align(detected.image, detected.faces)
-        return ExtractedFaces(detected.faces, crops, detected.faces_found, detected.notices)
+        with stage("quality"):
+            template_crops = crops if self.aligner == TEMPLATE else TEMPLATE.align(detected.image, detected.faces)
+            measures = tuple(measure_faces(detected.image, detected.faces, template_crops))
+        return ExtractedFaces(detected.faces, crops, measures, detected.faces_found, detected.notices)
 
     def detect(self, data: bytes, select: SelectFaces) -> DetectedFaces:
         """Return the selected faces. There may be none. Raises PhotographError."""

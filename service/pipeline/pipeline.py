@@ -1,6 +1,6 @@
 """From the bytes of photographs to embeddings."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from service.domain.face import Crops, Face
 from service.domain.image import Notice
 from service.model_files.card import EmbedderCard
 from service.pipeline.extraction import FaceExtractor
+from service.pipeline.quality import judge_faces
 from service.pipeline.selection import SelectFaces
 
 EmbedCrops = Callable[[Crops], Awaitable[Embeddings]]
@@ -63,7 +64,13 @@ class Pipeline:
         if not found.faces:
             no_embeddings = np.empty((0, self.card.dimension), np.float32)
             return EmbeddedFaces((), no_embeddings, found.faces_found, found.notices)
-        return EmbeddedFaces(found.faces, await embed_crops(found.crops), found.faces_found, found.notices)
+        embeddings = await embed_crops(found.crops)
+        faces = judge_faces(self.card.quality, found.faces, found.measures, embeddings)
+        return EmbeddedFaces(tuple(faces), embeddings, found.faces_found, (*found.notices, *self._notices(faces)))
+
+    def _notices(self, faces: Sequence[Face]) -> Iterator[Notice]:
+        if any(face.quality and face.quality.is_below(self.card.minimum_quality) for face in faces):
+            yield Notice.LOW_QUALITY
 
 
 def average_with_mirror(embed_crops: EmbedCrops) -> EmbedCrops:

@@ -1,6 +1,7 @@
 """Measured results as entries of a model's card, in the TOML of `service/model_files/catalogue.toml`."""
 
 import json
+from collections.abc import Iterator
 
 from pydantic import BaseModel
 
@@ -50,9 +51,17 @@ def toml_entry(model: str, field: str, row: BaseModel) -> str:
     field: the name of the list.
     row: the values. Empty lists are left out: if TOML has `name = []`, no later table can add a row to that list.
     """
+    return "\n".join([f"[[models.{model}.{field}]]", *_toml_lines(row)])
+
+
+def toml_table(model: str, field: str, values: BaseModel) -> str:
+    """Return a table in the card of a model, as TOML. field: its name."""
+    return "\n".join([f"[models.{model}.{field}]", *_toml_lines(values)])
+
+
+def _toml_lines(row: BaseModel) -> Iterator[str]:
     values = row.model_dump(exclude_none=True).items()
-    lines = (f"{name} = {_toml_value(value)}" for name, value in values if value != ())
-    return "\n".join([f"[[models.{model}.{field}]]", *lines])
+    return (f"{name} = {_toml_value(value)}" for name, value in values if value != ())
 
 
 def _toml_value(value: object) -> str:

@@ -19,8 +19,8 @@ from service.api.schemas.faces import (
 )
 from service.api.schemas.fields import PageOptions
 from service.api.schemas.images import ImagesBody
-from service.api.schemas.responses import BoxAnswer, ModelAnswer, warnings_of
-from service.decisions.enrol import ON_SEVERAL, ImageEnrolment, enrol
+from service.api.schemas.responses import BoxAnswer, ModelAnswer, QualityAnswer, warnings_of
+from service.decisions.enrol import ON_SEVERAL, EnrolmentRules, ImageEnrolment, enrol
 from service.domain.errors import EnrolledElsewhere, FacenetError
 from service.gallery.base import EnrolledBefore, EnrolledForAnother, EnrolledNow
 
@@ -59,8 +59,8 @@ async def enrol_faces(
     image was refused. A 422 has the same `results`.
     """
     with services.admission.admit(len(body.images)):
-        select = ON_SEVERAL[options.on_several]
-        enrolments = await enrol(services.probes, collection, subject, body.images, select)
+        rules = EnrolmentRules(ON_SEVERAL[options.on_several], options.min_quality)
+        enrolments = await enrol(services.probes, collection, subject, body.images, rules)
     results = [_result(enrolment) for enrolment in enrolments]
     statuses = {result.status for result in results}
     if "enrolled" not in statuses and "refused" in statuses:
@@ -109,6 +109,7 @@ def _result(enrolment: ImageEnrolment) -> EnrolmentResult:
     face = probe.faces[0] if probe else None
     image_fields = {
         "box": BoxAnswer.of(face.box) if face else None,
+        "quality": QualityAnswer.of(face.quality) if face and face.quality else None,
         "warnings": warnings_of(probe.notices) if probe else [],
     }
     match outcome:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from service.api.schemas.fields import Body, Id, Options
-from service.api.schemas.responses import Answer, BoxAnswer, ModelAnswer, WarningAnswer
+from service.api.schemas.responses import Answer, BoxAnswer, ModelAnswer, QualityAnswer, WarningAnswer
 from service.gallery.base import EnrolledFace
 
 
@@ -14,6 +14,13 @@ class EnrolOptions(Options):
     """The query of an enrolment."""
 
     on_several: Literal["refuse", "main"] = Field("refuse", description="what to do if an image shows several people")
+    min_quality: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="a face with a lower quality score is refused. Default: the minimum of the model. 0: never",
+    )
 
 
 class FaceFields(Body):
@@ -51,6 +58,7 @@ class EnrolmentResult(Answer):
     code: str | None
     detail: str | None
     box: BoxAnswer | None
+    quality: QualityAnswer | None
     warnings: list[WarningAnswer]
 
 

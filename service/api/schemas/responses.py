@@ -1,6 +1,7 @@
 """Parts that several responses share. Distances are squared L2, in [0, 4]. A missing value is null."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Self
 
 import numpy as np
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.domain.face import Box, Face
 from service.domain.image import Notice
+from service.domain.quality import FaceQuality, QualityReason
 from service.model_files.card import CompatibleModel, EmbedderCard, ModelId
 
 
@@ -53,6 +55,7 @@ WARNINGS = {
     Notice.SEVERAL_FACES: "The photograph shows several faces. The main face was used.",
     Notice.FACES_LEFT_OUT: "The photograph shows more faces than the limit. Those with the highest scores were used.",
     Notice.TURNED: "A face is not upright in the photograph. It was turned first. `roll` has the angle.",
+    Notice.LOW_QUALITY: "The quality of a face is low, so the result is not reliable. `quality.reasons` says why.",
     Notice.END_MISSING: "The end of the JPEG is missing. All of its pixels are there, so it was used.",
 }
 
@@ -86,6 +89,38 @@ class BoxAnswer(Answer):
 Point = tuple[float, float]
 
 
+class MeasuresAnswer(Answer):
+    """What was measured of a face. `detection_score` and `roll_deg` are those of the face."""
+
+    face_width_px: float = Field(description="the width of the face, in pixels of the photograph")
+    sharpness: float = Field(description="the share of fine detail in the contrast. A sharp face has 0.1 to 0.3")
+    brightness: float = Field(description="the mean luminance, in [0, 1]")
+    contrast: float = Field(description="the standard deviation of the luminance, in [0, 0.5]")
+    yaw_deg: float = Field(description="about how far the head is turned away. Positive: to the right of the image")
+    roll_deg: float
+    share_inside: float = Field(description="the part of the box that is inside the photograph, in [0, 1]")
+    detection_score: float
+    landmark_score: float = Field(description="how sure the landmark network is that this is a face, in [0, 1]")
+
+
+class QualityAnswer(Answer):
+    """How well a face can be compared."""
+
+    score: float | None = Field(
+        description="in [0, 1]: how likely the face is to match a good photograph of the same person. Null if the card "
+        "of the model does not say how to compute it"
+    )
+    reasons: list[QualityReason] = Field(description="what is wrong with the face. It can be empty")
+    measures: MeasuresAnswer
+
+    @classmethod
+    def of(cls, quality: FaceQuality) -> Self:
+        """Round to four digits after the point."""
+        measures = {name: round(value, 4) for name, value in asdict(quality.measures).items()}
+        score = None if quality.score is None else round(quality.score, 4)
+        return cls(score=score, reasons=list(quality.reasons), measures=MeasuresAnswer(**measures))
+
+
 class FaceAnswer(Answer):
     """Where a face is. All fields are null if an embedding was given instead of a photograph."""
 
@@ -97,6 +132,7 @@ class FaceAnswer(Answer):
     roll: float | None = Field(
         description="the rotation of the head in the image in degrees, clockwise, in (-180, 180]. 0 is upright"
     )
+    quality: QualityAnswer | None
 
     @classmethod
     def of(cls, face: Face | None) -> Self:
@@ -113,4 +149,5 @@ def face_fields(face: Face | None) -> dict[str, object]:
         "landmarks": np.round(face.landmarks.astype(np.float64), 2).tolist(),
         "detection_score": round(face.detection_score, 4),
         "roll": round(face.roll_deg, 1),
+        "quality": QualityAnswer.of(face.quality) if face.quality else None,
     }

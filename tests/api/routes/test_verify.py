@@ -50,7 +50,7 @@ async def test_an_embedding_can_replace_a_photograph(
     answer = (await verify(client, embedding_image, base64_image(obama))).json()
     assert answer["distance"] == pytest.approx(0, abs=1e-5)
     assert answer["image_a"] == {
-        "face": {"box": None, "landmarks": None, "detection_score": None, "roll": None},
+        "face": {"box": None, "landmarks": None, "detection_score": None, "roll": None, "quality": None},
         "faces_found": None,
         "warnings": [],
     }

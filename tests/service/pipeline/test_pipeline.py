@@ -189,7 +189,7 @@ async def test_the_pipeline_limits_the_number_of_pixels(options: PipelineOptions
 async def test_each_stage_is_timed(pipeline: Pipeline, obama: bytes) -> None:
     with request_stages() as seconds:
         await pipeline.embed_probe(obama, main_face)
-    assert list(seconds) == ["decode", "detect", "landmarks", "align", "queue", "embed"]
+    assert list(seconds) == ["decode", "detect", "landmarks", "align", "quality", "queue", "embed"]
 
 
 async def test_a_missing_model_file_is_an_error(options: PipelineOptions, tmp_path: Path) -> None:

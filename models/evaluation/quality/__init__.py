@@ -1,0 +1,1 @@
+"""Does the quality score predict which photographs cannot be compared?"""
