@@ -9,6 +9,7 @@
     calibration.py      calibrate, calibrate-between
     evaluation.py       evaluate ...: every table and figure of the paper
     compatibility.py    evaluate compatibility
+    photographs.py      evaluate turned, recall, close-ups, no-face
     options.py          options that several commands share
     output.py           tables that are printed, and reports that are written
 

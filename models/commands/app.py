@@ -10,6 +10,7 @@ from models.commands import (
     calibration,
     compatibility,
     evaluation,
+    photographs,
     preparation,
     release,
     training,
@@ -28,7 +29,8 @@ app = typer.Typer(
 )
 for stage in (zoo, preparation, architectures, training, release, calibration):
     app.add_typer(stage.app)
-evaluation.app.add_typer(compatibility.app)
+for measurement in (compatibility, photographs):
+    evaluation.app.add_typer(measurement.app)
 app.add_typer(evaluation.app, name="evaluate")
 
 

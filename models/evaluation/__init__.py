@@ -1,9 +1,10 @@
-"""Measure models: every table and figure of FaceNet that can be measured on public data.
+"""Measure models: every table and figure of FaceNet that can be measured on public data, and photographs as sent.
 
 metrics/       computes rates, thresholds, curves and costs from distances, labels and graphs
 data/          which photographs are compared: lists of pairs, folders of people
 embedding/     embeds files, with the pipeline of the service
 experiments/   one file for each table or figure: what is measured, and its report
+photographs/   photographs as people send them: turned, with small faces, from close by, without a face. Also reports
 reports/       writes a report as a JSON file, a picture, a table, or rows of a model's card
 
 To add an evaluation:

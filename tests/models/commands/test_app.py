@@ -124,6 +124,10 @@ NEED_NO_PYTORCH = {
     "evaluate roc": ["evaluate", "roc", *ON_PEOPLE],
     "evaluate cluster": ["evaluate", "cluster", "nowhere"],
     "evaluate compatibility": ["evaluate", "compatibility", "sface", "compact", *ON_PAIRS],
+    "evaluate turned": ["evaluate", "turned", *ON_PAIRS],
+    "evaluate recall": ["evaluate", "recall", "--images", "nowhere"],
+    "evaluate close-ups": ["evaluate", "close-ups", "--images", "nowhere"],
+    "evaluate no-face": ["evaluate", "no-face", "nowhere"],
 }
 """Arguments with which each command imports all that it needs. Most commands then fail: a folder does not exist."""
 
