@@ -88,27 +88,6 @@ def quality(images: Images, pairs: PairsFile, model: Model = "sface", out: Out =
     _evaluate_pairs(evaluate_image_quality, images, pairs, model, out, "quality")
 
 
-@app.command("reject")
-def reject(
-    folder: Annotated[Path, typer.Argument(help="FOLDER/PERSON/PHOTOGRAPH.jpg, of people who were not in the fit")],
-    model: Model = "sface",
-    only: Only = None,
-    out: Out = OUT,
-) -> None:
-    """FNMR when the photographs of the lowest quality are rejected, as they are and degraded at random.
-
-    Two photographs of each person are used: a reference and a probe.
-    """
-    from models.evaluation.data.identities import read_identities
-    from models.evaluation.quality.probes import count_pairs, embed_pairs
-    from models.evaluation.quality.reject import evaluate_reject
-
-    identities = read_identities(folder, 2, only)
-    with progress_bar(count_pairs(identities), "Embedding pairs of photographs") as done:
-        pairs = embed_pairs(PipelineChoice(model).pipeline_options(), identities, done)
-    finish_report(evaluate_reject(pairs), out, "reject", model)
-
-
 @app.command("bytes")
 def byte_embeddings(images: Images, pairs: PairsFile, model: Model = "sface", out: Out = OUT) -> None:
     """Section 5.4: one byte for each coordinate of an embedding, compared with float32, on LFW's pairs."""

@@ -1,6 +1,6 @@
 # ruff: noqa: PLC0415  # evaluations need seconds to import (Matplotlib, SciPy), and pulling models needs none of them
 # ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
-"""The commands that measure photographs as people send them: evaluate turned, recall, close-ups, no-face."""
+"""The commands that measure photographs as people send them: evaluate turned, recall, close-ups, no-face, reject."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from models.commands.evaluation import OUT, Images, Out, PairsFile
-from models.commands.options import Model, PipelineChoice
+from models.commands.options import Model, Only, PipelineChoice
 from models.commands.output import finish_report
 from models.progress import progress_bar
 
@@ -22,7 +22,7 @@ app = typer.Typer()
 SIZES_MP = [1, 2, 12, 50]
 
 FACE_FINDERS = ("yunet", "onet")
-"""The models that find faces. Only these are measured, except in `evaluate turned`."""
+"""The models that find faces. Only these are measured, except in `evaluate turned` and `evaluate reject`."""
 
 
 @app.command("turned")
@@ -108,6 +108,27 @@ def no_face(
     with progress_bar(len(pictures), "Searching pictures") as done:
         report = evaluate_no_face(options, pictures, done)
     finish_report(report, out, "no-face", *FACE_FINDERS)
+
+
+@app.command("reject")
+def reject(
+    folder: Annotated[Path, typer.Argument(help="FOLDER/PERSON/PHOTOGRAPH.jpg, of people who were not in the fit")],
+    model: Model = "sface",
+    only: Only = None,
+    out: Out = OUT,
+) -> None:
+    """FNMR when the photographs of the lowest quality are rejected, as they are and degraded at random.
+
+    Two photographs of each person are used: a reference and a probe.
+    """
+    from models.evaluation.data.identities import read_identities
+    from models.evaluation.quality.probes import count_pairs, embed_pairs
+    from models.evaluation.quality.reject import evaluate_reject
+
+    identities = read_identities(folder, 2, only)
+    with progress_bar(count_pairs(identities), "Embedding pairs of photographs") as done:
+        pairs = embed_pairs(PipelineChoice(model).pipeline_options(), identities, done)
+    finish_report(evaluate_reject(pairs), out, "reject", model)
 
 
 def _find_known_faces(options: "PipelineOptions", images: Path, count: int) -> "list[KnownFace]":
