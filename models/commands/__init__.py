@@ -6,10 +6,10 @@
     architectures.py    profile
     training.py         train
     release.py          export, quantise
-    calibration.py      calibrate, calibrate-between
+    calibration.py      calibrate, calibrate-between, calibrate-quality
     evaluation.py       evaluate ...: every table and figure of the paper
     compatibility.py    evaluate compatibility
-    photographs.py      evaluate turned, recall, close-ups, no-face
+    photographs.py      evaluate turned, recall, close-ups, no-face, reject
     options.py          options that several commands share
     output.py           tables that are printed, and reports that are written
 

@@ -128,7 +128,7 @@ def reject(
     identities = read_identities(folder, 2, only)
     with progress_bar(count_pairs(identities), "Embedding pairs of photographs") as done:
         pairs = embed_pairs(PipelineChoice(model).pipeline_options(), identities, done)
-    finish_report(evaluate_reject(pairs), out, "reject", model)
+    finish_report(evaluate_reject(pairs), out, "reject", model, *FACE_FINDERS)
 
 
 def _find_known_faces(options: "PipelineOptions", images: Path, count: int) -> "list[KnownFace]":

@@ -44,6 +44,12 @@ def test_close_ups_and_no_face_write_their_reports(images: Path, tmp_path: Path)
     assert _run("no-face", images, out=tmp_path)["pictures"] == 3
 
 
+def test_reject_compares_two_photographs_of_each_person(people: Path, tmp_path: Path) -> None:
+    figures = _run("reject", people, out=tmp_path)
+
+    assert figures["probes"]["as they are"] == 20  # type: ignore[index]  # an object of JSON
+
+
 def test_too_few_people_are_refused(images: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="of 2 people that show one face, and 4 are needed"):
         _run("close-ups", "--images", images, "--count", "2", out=tmp_path / "out")
