@@ -16,12 +16,15 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import problems
 from service.api.admission import Admission
 from service.api.dependencies import Services, refuse_repeated_options
+from service.api.middleware.hosts import AllowedHosts
 from service.api.middleware.limits import RequestLimits
 from service.api.middleware.observation import RequestObservation
+from service.api.middleware.origins import AllowedOrigins
+from service.api.middleware.response_headers import ResponseHeaders
 from service.api.middleware.root_path import RootPath
 from service.api.middleware.uploads import UploadRules
 from service.api.openapi import HEADERS, complete_description
-from service.api.routes import cluster, collections, embed, faces, health, identify, subjects, verify
+from service.api.routes import cluster, collections, docs, embed, faces, health, identify, subjects, verify
 from service.api.server import ServerOptions
 from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
@@ -84,12 +87,14 @@ def describe_app(settings: Settings) -> FastAPI:
         version=metadata.version("facenet-service"),
         description="Face verification, identification and clustering. Every distance is the squared L2 distance of "
         "unit vectors, in [0, 4]. Two faces match if their distance is below the threshold.",
+        docs_url=None,
         redoc_url=None,
+        static_url=docs.STATIC_PATH,
         redirect_slashes=False,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         dependencies=[Depends(refuse_repeated_options)],
     )
-    for route in (verify, identify, cluster, embed, collections, subjects, faces, health):
+    for route in (verify, identify, cluster, embed, collections, subjects, faces, health, docs):
         app.include_router(route.router)
     problems.install(app)
     complete_description(app)
@@ -100,6 +105,8 @@ def describe_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request. The last one is the outermost, so every answer has its headers."""
     limits = settings.limits
+    app.add_middleware(AllowedOrigins, origins=settings.cors_origins)
+    app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
     app.add_middleware(
         RequestLimits,
         body_bytes=limits.body_bytes,
@@ -112,6 +119,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(RootPath, root_path=settings.root_path)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
+    app.add_middleware(ResponseHeaders)
 
 
 def server_options(settings: Settings) -> ServerOptions:

@@ -58,6 +58,13 @@ def _check_origin(origin: str) -> str:
     return origin
 
 
+def _check_host(host: str) -> str:
+    """Return the name of a host. Raises ValueError."""
+    if host != "*" and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", host):
+        raise ValueError("a host is written as faces.example.com or *.example.com, without a scheme and a port")
+    return host.lower()
+
+
 def _check_network(address: str) -> str:
     """Return the address or the network. Raises ValueError."""
     ip_network(address)
@@ -65,6 +72,7 @@ def _check_network(address: str) -> str:
 
 
 RootPath = Annotated[str, AfterValidator(_check_root_path)]
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], NoDecode, BeforeValidator(_split)]
 Addresses = Annotated[tuple[Annotated[str, AfterValidator(_check_network)], ...], NoDecode, BeforeValidator(_split)]
 
@@ -187,6 +195,11 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="the port that the service listens on. 0 chooses a free port")
     root_path: RootPath = Field(
         "", description="the sub-path under which a proxy offers the service, such as /faces. Empty: no sub-path"
+    )
+    allowed_hosts: Hosts = Field(
+        (),
+        description="the names under which clients call the service, separated by commas. localhost and IP addresses "
+        "are always accepted. `*`: every name",
     )
     cors_origins: Origins = Field(
         (), description="the origins whose web pages can call the service, separated by commas. `*`: all"

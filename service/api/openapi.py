@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.api.bodies import FORM, JSON
-from service.api.problems import Problem
+from service.api.middleware.origins import SAFE_METHODS
+from service.api.problems import Problem, problem_responses
 from service.api.schemas.cluster import ClusterBody
 from service.api.schemas.faces import FaceFields
 from service.api.schemas.identify import IdentifyBody
@@ -110,7 +111,8 @@ def _complete(description: dict[str, Any]) -> None:
     components = description["components"]
     components["schemas"] = _schemas([*BODIES, Problem]) | components["schemas"]
     components["headers"] = {name: {**header, "required": True} for name, header in HEADERS.items()}
-    for operation in _operations(description):
+    for method, operation in _operations(description):
+        operation["responses"] |= _refusals_of_browsers(method)
         for status, response in operation["responses"].items():
             names = (*HEADERS_OF_ALL_RESPONSES, "Retry-After") if status == "503" else HEADERS_OF_ALL_RESPONSES
             response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
@@ -124,9 +126,15 @@ def _schemas(models: list[type[BaseModel]]) -> dict[str, Any]:
     return by_name
 
 
-def _operations(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _operations(description: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path in description["paths"].values():
-        yield from path.values()
+        yield from path.items()
+
+
+def _refusals_of_browsers(method: str) -> dict[str, Any]:
+    """Describe the answers of AllowedHosts, and of AllowedOrigins if the method is not safe."""
+    statuses = (421,) if method.upper() in SAFE_METHODS else (403, 421)
+    return {str(status): response for status, response in problem_responses(*statuses).items()}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

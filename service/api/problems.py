@@ -54,6 +54,52 @@ class HttpError(Exception):
     results: Sequence[EnrolmentResult] = ()
 
 
+class InvalidHttp(HttpError):
+    """The bytes of the client are not a request."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid_http"
+    detail = "This is not a valid request of HTTP/1.1 (RFC 9112). The port speaks neither HTTP/2 nor TLS."
+
+
+class HeadTooLarge(HttpError):
+    """The request line and the headers together are too long."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    code = "head_too_large"
+    detail = "The request has too many headers, or too long ones. Send fewer headers and a shorter path."
+
+
+class InvalidHost(HttpError):
+    """The request has no Host header, several, or one that is not a host."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid_host"
+    detail = "A request needs exactly one Host header, with a host and perhaps a port (RFC 9112, section 3.2)."
+
+
+class HostNotAllowed(HttpError):
+    """The Host header names a host that is not the service's own."""
+
+    status = HTTPStatus.MISDIRECTED_REQUEST
+    code = "host_not_allowed"
+    detail = (
+        "The service does not answer under the name in the Host header. Call it by its IP address or as localhost, or "
+        "add the name to FACE_ALLOWED_HOSTS."
+    )
+
+
+class OriginNotAllowed(HttpError):
+    """A web page of another origin sent a request that may change something."""
+
+    status = HTTPStatus.FORBIDDEN
+    code = "origin_not_allowed"
+    detail = (
+        "A web page of another origin sent this request. To allow the page, add its origin to FACE_CORS_ORIGINS. If it "
+        "is a page of this service, the proxy before it must pass on the Host header with its port."
+    )
+
+
 class UnsupportedMediaType(HttpError):
     """The body is neither JSON nor a form."""
 

@@ -78,7 +78,7 @@ def start_request(service: RunningService, path: str, form: bytes) -> socket.soc
     """Send the head of a request. Return the connection once the service has answered 100 and waits for the body."""
     address = httpx.URL(service.url)
     connection = socket.create_connection((address.host, address.port), STOP_TIMEOUT_S)
-    head = f"POST {path} HTTP/1.1\r\nHost: service\r\nExpect: 100-continue\r\nContent-Length: {len(form)}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {len(form)}\r\n"
     connection.sendall(f"{head}Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n".encode())
     assert connection.recv(2**10).startswith(b"HTTP/1.1 100 ")
     return connection

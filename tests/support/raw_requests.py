@@ -69,7 +69,7 @@ def head_of(length: int | None, path: str = "/identify", version: str = "1.1", *
     body = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     lines = [
         f"POST {path} HTTP/{version}",
-        "Host: service",
+        "Host: localhost",
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}",
         body,
         *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),

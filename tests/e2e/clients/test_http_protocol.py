@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_head_has_headers_and_no_body(service: RunningService) -> None:
-    answer = send_and_receive(service, b"HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = send_and_receive(service, b"HEAD /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert b"content-length: 18" in head
@@ -35,7 +35,7 @@ def test_a_request_that_is_not_http_is_400(service: RunningService) -> None:
 
 def test_expect_100_continue_is_answered_with_100(service: RunningService) -> None:
     body = b'{"image": {}}'
-    head = b"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    head = b"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
     with open_connection(service) as connection:
         connection.sendall(head + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
         assert connection.recv(2**16) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -45,7 +45,7 @@ def test_expect_100_continue_is_answered_with_100(service: RunningService) -> No
 
 
 def test_expect_100_continue_for_a_body_that_is_too_large_is_answered_with_413(service: RunningService) -> None:
-    head = b"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    head = b"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
     with open_connection(service) as connection:
         connection.sendall(head + b"Expect: 100-continue\r\nContent-Length: 100000000\r\n\r\n")
         answer = read_answer(connection)
@@ -79,5 +79,7 @@ def test_a_client_of_http_1_0_gets_its_answer_and_the_connection_is_closed(servi
 
 
 def test_an_encoded_slash_does_not_lead_to_another_route(service: RunningService) -> None:
-    answer = send_and_receive(service, b"GET /collections/..%2flivez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = send_and_receive(
+        service, b"GET /collections/..%2flivez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     assert answer.startswith(b"HTTP/1.1 404")

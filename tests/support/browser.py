@@ -1,0 +1,109 @@
+"""Chromium without a window, controlled by the Chrome DevTools Protocol over two pipes. It needs no driver."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+TIMEOUT_S = 60
+
+
+@dataclass
+class Browser:
+    """A browser with one page. console: what the page has written to its console, such as refused scripts."""
+
+    commands: IO[bytes]
+    messages: IO[bytes]
+    session: str = ""
+    console: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def open_page(self) -> None:
+        """Open an empty page."""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.call("Log.enable")
+        self.call("Runtime.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol, and return its result."""
+        number = next(self.numbers)
+        session = {"sessionId": self.session} if self.session else {}
+        self.commands.write(json.dumps({"id": number, "method": method, "params": parameters, **session}).encode())
+        self.commands.write(b"\0")
+        self.commands.flush()
+        while True:
+            message = self._read()
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return dict(message["result"])
+            if message.get("method") == "Log.entryAdded":
+                self.console.append(message["params"]["entry"]["text"])
+
+    def _read(self) -> dict[str, Any]:
+        received = bytearray()
+        while not received.endswith(b"\0"):
+            byte = self.messages.read(1)
+            assert byte, "the browser has ended"
+            received += byte
+        return dict(json.loads(received[:-1]))
+
+    def run(self, script: str) -> Any:
+        """Run JavaScript in the page, and return its value."""
+        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def wait_until(self, script: str) -> None:
+        """Wait until the value of the JavaScript is true."""
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not self.run(script):
+            assert time.monotonic() < deadline_s, (script, self.console)
+
+    def visit(self, url: str) -> None:
+        """Show the page at this address, and wait until it is loaded."""
+        self.call("Page.navigate", url=url)
+        self.wait_until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
+
+
+@contextmanager
+def run_browser(profile: Path) -> Iterator[Browser]:
+    """Start Chromium with an empty profile. Skip the test if it is not installed."""
+    command = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if command is None:
+        pytest.skip("Chromium is not installed")
+    (read_commands, write_commands), (read_messages, write_messages) = os.pipe(), os.pipe()
+
+    def place_pipes() -> None:
+        """Put the pipes where the browser expects them: 3 for commands, 4 for messages."""
+        ends = os.dup(read_commands), os.dup(write_messages)
+        os.dup2(ends[0], 3)
+        os.dup2(ends[1], 4)
+
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+    with (
+        subprocess.Popen(
+            [command, *options],
+            preexec_fn=place_pipes,  # noqa: PLW1509  # no other thread runs while the test starts the browser
+            close_fds=False,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+        os.fdopen(write_commands, "wb") as commands,
+        os.fdopen(read_messages, "rb") as messages,
+    ):
+        os.close(read_commands)
+        os.close(write_messages)
+        browser = Browser(commands, messages)
+        browser.open_page()
+        yield browser
+        process.terminate()
