@@ -25,6 +25,7 @@ from service.client.enrolment_report import EnrolmentReport
 from service.client.people_folder import PeopleFolder, read_people
 from service.domain.errors import ClientError, EmptyFolder, StartupError
 from service.observability.logs import configure_logs
+from service.observability.process_limits import raise_descriptor_limit
 from service.settings import list_variables, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -49,11 +50,12 @@ def serve() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     import uvloop  # noqa: PLC0415  # the other commands need neither the event loop nor the models
 
-    from service.api.server import run_server  # noqa: PLC0415
+    from service.api.server.server import run_server  # noqa: PLC0415
     from service.app import open_app, server_options  # noqa: PLC0415
 
     settings = load_settings()
     configure_logs(settings.log.level, settings.log.format)
+    raise_descriptor_limit()
     uvloop.run(run_server(server_options(settings), partial(open_app, settings)))
 
 

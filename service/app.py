@@ -22,22 +22,26 @@ from service.api.middleware.observation import RequestObservation
 from service.api.middleware.origins import AllowedOrigins
 from service.api.middleware.response_headers import ResponseHeaders
 from service.api.middleware.root_path import RootPath
+from service.api.middleware.running_requests import RunningRequests
 from service.api.middleware.uploads import UploadRules
 from service.api.openapi import HEADERS, complete_description
 from service.api.routes import cluster, collections, docs, embed, faces, health, identify, subjects, verify
-from service.api.server import ServerOptions
+from service.api.server.connections import within_descriptors
+from service.api.server.server import ServerOptions
 from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.gallery.opening import open_gallery
 from service.model_files.catalogue import ModelSource, find_model
 from service.observability.metrics import GALLERY_FACES, MEMORY_LIMIT
-from service.observability.process_limits import cpu_count, memory_limit_bytes
+from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
 from service.pipeline.opening import PipelineOptions, open_pipeline
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.selection import all_faces
 from service.settings import Settings
 
 CLUSTERINGS_AT_ONCE = 1
+SPARE_CONNECTIONS = 64
+"""Connections that are kept for probes when all others have a request; a quarter of the connections at most."""
 CORS: dict[str, Any] = {
     "allow_methods": ("HEAD", *problems.METHODS),
     "allow_headers": ("Authorization", "X-API-Key", "X-Request-ID"),
@@ -114,6 +118,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         upload=UploadRules(limits.upload_idle_s, limits.upload_bytes_per_s, limits.upload_span_s),
         timeout_s=limits.request_timeout_s,
     )
+    connections = _connections(settings)
+    app.add_middleware(RunningRequests, limit=connections - min(SPARE_CONNECTIONS, connections // 4))
     app.add_middleware(RequestObservation)
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)
@@ -130,8 +136,14 @@ def server_options(settings: Settings) -> ServerOptions:
         drain_delay_s=settings.drain_delay_s,
         request_timeout_s=settings.limits.request_timeout_s,
         keep_alive_s=settings.keep_alive_s,
+        connections=_connections(settings),
+        connections_per_address=settings.limits.connections_per_address,
         trusted_proxies=settings.trusted_proxies,
     )
+
+
+def _connections(settings: Settings) -> int:
+    return within_descriptors(settings.limits.connections, descriptor_limit())
 
 
 def pipeline_options(settings: Settings) -> PipelineOptions:

@@ -159,6 +159,18 @@ class Limits(_Group):
     images_in_flight: int = Field(
         128, ge=1, le=65536, description="the most photographs in all running requests together"
     )
+    connections: int = Field(
+        2048,
+        ge=16,
+        le=2**20,
+        description="the most open connections. It is less if the process may have too few descriptors (ulimit -n)",
+    )
+    connections_per_address: int = Field(
+        512,
+        ge=1,
+        le=2**20,
+        description="the most open connections of one client address. The proxies of `trusted_proxies` can have more",
+    )
     embeddings_per_request: int = Field(5_000, ge=1, le=20_000, description="the most faces in one /cluster")
     request_timeout_s: float = Field(
         30.0, gt=0, le=3600, description="the time from the end of the request's body to the start of the response"

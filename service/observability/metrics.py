@@ -23,3 +23,7 @@ MEMORY_LIMIT = Gauge(
 )
 DECISIONS = Counter("face_decisions", "Decisions by kind and outcome.", ["decision", "outcome"])
 REFUSALS = Counter("face_refusals", "Requests that were refused, by the code of the answer.", ["code"])
+CONNECTIONS = Gauge("face_connections", "Open connections.")
+CONNECTIONS_DISPLACED = Counter(
+    "face_connections_displaced", "Connections without a request that were closed because there were too many."
+)

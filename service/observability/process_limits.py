@@ -1,4 +1,4 @@
-"""How much CPU and memory this process may use.
+"""How much CPU and memory this process may use, and how many files and connections it may open.
 
 In a container this can be less than the machine has, but Python reports the machine. The limits are in the files of the
 control group (cgroup). Linux has two versions of these files. Version 2 has one folder. Version 1 has a folder for each
@@ -6,6 +6,9 @@ kind of limit.
 """
 
 import os
+import resource
+import sys
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 
@@ -28,6 +31,19 @@ def cpu_count(cgroup: Path = CGROUP) -> int:
         case [quota, period] if quota.isdecimal():
             return min(allowed, ceil(int(quota) / int(period)))
     return allowed
+
+
+def descriptor_limit() -> int:
+    """Return how many descriptors (files and connections) the process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
+def raise_descriptor_limit() -> None:
+    """Allow this process as many descriptors as its parent lets it have. The default is often 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS reports a larger limit than it grants
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _words(file: Path) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from service.api.server import uvicorn_config
+from service.api.server.server import uvicorn_config
 from service.app import describe_app, server_options
 from service.settings import Settings
 

@@ -9,8 +9,8 @@ FOR_BROWSERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""A browser guesses no media type, shows no answer in a frame, and tells no other site the address of the service. A page
-of another origin can use an answer only by CORS."""
+"""A browser guesses no media type, shows no answer in a frame, and tells no other site the address of the service.
+A page of another origin can use an answer only by CORS."""
 NO_CONTENT = (CONTENT_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 """If an answer is shown as a page, this page can load and run nothing."""
 
