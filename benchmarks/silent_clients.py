@@ -4,8 +4,7 @@
 
 The lone client opens a connection for each POST /verify. The others connect again, after five seconds, when the service
 closes their connection. Idle ones send nothing, slow heads a header a second, slow bodies just enough bytes a second.
-They run in a process of their own. A row is printed for the quiet service before, the service with the others, and the
-quiet service after.
+They run in a process of their own. In each round, the quiet service is measured, then the service with the others.
 """
 
 import argparse
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import load
+from benchmarks import load, models_alone
 from tests.support.running_service import RunningService, run_service
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +36,7 @@ BODY_HEAD = (
     b'--x\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
 )
 Parts = Callable[[], AsyncIterator[bytes]]
+Latencies = list[float | None]
 
 
 def main() -> None:
@@ -45,19 +45,44 @@ def main() -> None:
     photographs = sorted((ROOT / "var" / "photographs").glob("*/*.*"))
     pairs = [(a.read_bytes(), b.read_bytes()) for a, b in itertools.pairwise(photographs)]
     shell = ("sh", "-c", f'ulimit -n {arguments.descriptors}; exec "$@"', "sh")
-    table = Table("", "median ms", "longest ms", "refused", title=f"POST /verify, {arguments.descriptors} descriptors")
     with TemporaryDirectory() as folder, run_service(Path(folder) / "data", ROOT / "var" / "models", *shell) as served:
         requests = list(itertools.islice(itertools.cycle(pairs), arguments.requests))
         _measure(served, requests)  # warms the service, and is not counted
-        table.add_row("quiet, before", *_measure(served, requests))
-        others = multiprocessing.Process(target=_run_others, args=(served.url, arguments), daemon=True)
-        others.start()
-        sleep(SETTLE_S)
-        table.add_row("with the others", *_measure(served, requests))
-        others.terminate()
-        others.join()
-        table.add_row("quiet, after", *_measure(served, requests))
-    Console().print(table)
+        rounds = [_measure_round(served, requests, arguments) for _ in range(arguments.rounds)]
+    Console().print(_table(rounds, arguments.descriptors))
+
+
+def _measure_round(
+    served: RunningService, pairs: list[models_alone.PhotographPair], arguments: argparse.Namespace
+) -> tuple[Latencies, Latencies]:
+    """Measure the quiet service, then the service with the others."""
+    quiet = _measure(served, pairs)
+    others = multiprocessing.Process(target=_run_others, args=(served.url, arguments), daemon=True)
+    others.start()
+    sleep(SETTLE_S)
+    attacked = _measure(served, pairs)
+    others.terminate()
+    others.join()
+    return quiet, attacked
+
+
+def _table(rounds: list[tuple[Latencies, Latencies]], descriptors: int) -> Table:
+    table = Table(
+        "round",
+        "quiet ms",
+        "with the others ms",
+        "ratio",
+        "refused",
+        title=f"POST /verify, one client, median latency, {descriptors} descriptors",
+    )
+    ratios = []
+    for number, (quiet, attacked) in enumerate(rounds, 1):
+        refused = sum(latency is None for latency in attacked)
+        quiet_ms, attacked_ms = (1e3 * median(one for one in part if one is not None) for part in (quiet, attacked))
+        ratios.append(attacked_ms / quiet_ms)
+        table.add_row(str(number), f"{quiet_ms:.1f}", f"{attacked_ms:.1f}", f"{ratios[-1]:.2f}", str(refused))
+    table.add_row("median", "", "", f"{median(ratios):.2f}", "")
+    return table
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -66,24 +91,21 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--idle", type=int, default=2000)
     parser.add_argument("--heads", type=int, default=200)
     parser.add_argument("--bodies", type=int, default=200)
-    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=20, help="requests of the lone client in half a round")
     return parser.parse_args()
 
 
-def _measure(served: RunningService, pairs: list[tuple[bytes, bytes]]) -> tuple[str, str, str]:
-    """Return the median latency, the longest latency and the number of refusals. Each request has its connection."""
-    latencies_ms: list[float] = []
-    refused = 0
-    for pair in pairs:
-        try:
-            measured = load.send_all(served.url, [load.encode_verify_request(served.url, pair)], 1)
-        except (OSError, ValueError, asyncio.IncompleteReadError):
-            refused += 1
-        else:
-            latencies_ms.append(1e3 * measured.wall_s)
-    if not latencies_ms:
-        return "-", "-", str(refused)
-    return f"{median(latencies_ms):.1f}", f"{max(latencies_ms):.1f}", str(refused)
+def _measure(served: RunningService, pairs: list[models_alone.PhotographPair]) -> Latencies:
+    """Return the latency of each request in seconds, or None if it was refused. Each has a connection of its own."""
+    return [_latency_s(served, pair) for pair in pairs]
+
+
+def _latency_s(served: RunningService, pair: models_alone.PhotographPair) -> float | None:
+    try:
+        return load.send_all(served.url, [load.encode_verify_request(served.url, pair)], 1).wall_s
+    except (OSError, ValueError, asyncio.IncompleteReadError):
+        return None
 
 
 def _run_others(url: str, arguments: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT_S = 60
+PLACE_PIPES = (
+    "import os, sys; commands, messages = os.dup(int(sys.argv[1])), os.dup(int(sys.argv[2])); "
+    "os.dup2(commands, 3); os.dup2(messages, 4); [os.set_inheritable(pipe, True) for pipe in (3, 4)]; "
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
+"""Puts the pipes where the browser expects them: 3 for commands, 4 for messages."""
 
 
 @dataclass
@@ -77,25 +84,18 @@ class Browser:
 
 
 @contextmanager
-def run_browser(profile: Path) -> Iterator[Browser]:
+def run_browser(profile: Path, *more_options: str) -> Iterator[Browser]:
     """Start Chromium with an empty profile. Skip the test if it is not installed."""
     command = next((found for name in NAMES if (found := shutil.which(name))), None)
     if command is None:
         pytest.skip("Chromium is not installed")
     (read_commands, write_commands), (read_messages, write_messages) = os.pipe(), os.pipe()
-
-    def place_pipes() -> None:
-        """Put the pipes where the browser expects them: 3 for commands, 4 for messages."""
-        ends = os.dup(read_commands), os.dup(write_messages)
-        os.dup2(ends[0], 3)
-        os.dup2(ends[1], 4)
-
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+    wrapper = [sys.executable, "-c", PLACE_PIPES, str(read_commands), str(write_messages)]
     with (
         subprocess.Popen(
-            [command, *options],
-            preexec_fn=place_pipes,  # noqa: PLW1509  # no other thread runs while the test starts the browser
-            close_fds=False,
+            [*wrapper, command, *options, *more_options],
+            pass_fds=(read_commands, write_messages),
             stderr=subprocess.DEVNULL,
         ) as process,
         os.fdopen(write_commands, "wb") as commands,
