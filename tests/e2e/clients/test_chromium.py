@@ -67,7 +67,7 @@ def test_a_page_of_another_origin_cannot_enrol_a_face(
         "const form = new FormData(); form.append('images', photograph, 'a');"
         f"fetch({json.dumps(service.url + FACES)}, {{method: 'POST', mode: 'no-cors', body: form}}).catch(() => 1)"
     )
-    assert httpx.get(f"{service.url}{FACES}").json()["faces"] == []
+    assert httpx.get(f"{service.url}{FACES}").json()["items"] == []
 
 
 def test_a_page_whose_name_leads_to_the_service_cannot_read_it(service: RunningService, browser: Browser) -> None:
