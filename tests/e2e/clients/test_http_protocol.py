@@ -1,5 +1,7 @@
-"""The HTTP protocol: heads that are too long, `Expect: 100-continue`, chunked bodies, answers without a body."""
+"""The HTTP protocol: bytes that are no request, heads that are too long, `Expect: 100-continue`, chunked bodies."""
 
+import json
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -29,8 +31,78 @@ def test_the_connection_of_an_endless_head_is_closed(service: RunningService, st
     assert httpx.get(f"{service.url}/livez").status_code == 200
 
 
-def test_a_request_that_is_not_http_is_400(service: RunningService) -> None:
-    assert send_and_receive(service, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400")
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x16\x03\x01 hello\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+        b"POST /verify HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /verify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /verify HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+    ids=["TLS", "HTTP/2", "a bad header", "a negative length", "two lengths", "a bad chunk"],
+)
+def test_bytes_that_are_not_a_request_are_a_problem(service: RunningService, request_bytes: bytes) -> None:
+    with open_connection(service) as connection:
+        connection.sendall(request_bytes)
+        answer = read_answer(connection)
+        assert (answer.status, answer.code) == (400, "invalid_http")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert connection.recv(1) == b"", "the service closes the connection"
+
+
+def test_a_bad_request_does_not_take_the_answer_of_the_request_before_it(service: RunningService) -> None:
+    form = form_of(png_without_face())
+    answer = send_and_receive(service, head_of(len(form)) + form + b"\x00\x01\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["faces"] == []
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    ["", "Host: localhost\r\nHost: localhost\r\n", "Host:\r\n", "Host: a b\r\n", "Host: u@localhost\r\n"],
+    ids=["none", "two", "empty", "with a space", "with a user"],
+)
+def test_a_request_without_exactly_one_valid_host_is_400(service: RunningService, hosts: str) -> None:
+    with open_connection(service) as connection:
+        connection.sendall(f"GET /livez HTTP/1.1\r\n{hosts}\r\n".encode())
+        answer = read_answer(connection)
+    assert (answer.status, answer.code) == (400, "invalid_host")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_probe_of_http_1_0_needs_no_host(service: RunningService) -> None:
+    assert send_and_receive(service, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_has_closed_its_side_gets_its_answer(service: RunningService, version: str) -> None:
+    form = form_of(png_without_face())
+    with open_connection(service) as connection:
+        connection.sendall(head_of(len(form), version=version) + form)
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_answer(connection)
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert connection.recv(1) == b"", "the service closes the connection"
+
+
+def test_a_client_that_has_closed_its_side_gets_the_answers_of_all_its_requests(service: RunningService) -> None:
+    form = form_of(png_without_face())
+    request = head_of(len(form)) + form
+    with open_connection(service) as connection:
+        connection.sendall(request * 3)
+        connection.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: connection.recv(2**16), b""))
+    assert received.count(b"HTTP/1.1 200 ") == 3
+
+
+def test_a_body_that_is_cut_off_has_no_answer(service: RunningService) -> None:
+    with open_connection(service) as connection:
+        connection.sendall(head_of(1000) + b"--x\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
 
 
 def test_expect_100_continue_is_answered_with_100(service: RunningService) -> None:
