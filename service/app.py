@@ -98,8 +98,9 @@ def describe_app(settings: Settings) -> FastAPI:
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         dependencies=[Depends(refuse_repeated_options)],
     )
-    for route in (verify, identify, cluster, embed, collections, subjects, faces, health, docs):
+    for route in (verify, identify, cluster, embed, collections, subjects, faces, health):
         app.include_router(route.router)
+    app.add_api_route(docs.PATH, docs.show_docs, include_in_schema=False)
     problems.install(app)
     complete_description(app)
     _add_middleware(app, settings)

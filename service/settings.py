@@ -7,19 +7,17 @@ default would be used.
 
 import difflib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.errors import InvalidSettings
 from service.model_files.catalogue import CATALOGUE
+from service.setting_types import Addresses, Hosts, Origins, RootPath
 
 PREFIX = "FACE_"
 Count = Annotated[int, Field(ge=1, le=1024)]
@@ -36,45 +34,6 @@ RULES = {
     "literal_error": "{expected}",
 }
 """What a value must be, by pydantic's type of the error."""
-
-
-def _split(value: object) -> object:
-    """Split a value of the environment at its commas."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _check_root_path(path: str) -> str:
-    """Return the sub-path. Raises ValueError."""
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path):
-        raise ValueError("a sub-path starts with / and does not end with it, as in /faces")
-    return path
-
-
-def _check_origin(origin: str) -> str:
-    """Return the origin. Raises ValueError. A browser sends the scheme, the host and the port, and nothing else."""
-    url = urlsplit(origin)
-    if origin != "*" and (url.scheme not in {"http", "https"} or origin != f"{url.scheme}://{url.netloc.lower()}"):
-        raise ValueError("an origin is written as https://example.com or http://localhost:3000, without a path")
-    return origin
-
-
-def _check_host(host: str) -> str:
-    """Return the name of a host. Raises ValueError."""
-    if host != "*" and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", host):
-        raise ValueError("a host is written as faces.example.com or *.example.com, without a scheme and a port")
-    return host.lower()
-
-
-def _check_network(address: str) -> str:
-    """Return the address or the network. Raises ValueError."""
-    ip_network(address)
-    return address
-
-
-RootPath = Annotated[str, AfterValidator(_check_root_path)]
-Hosts = Annotated[tuple[Annotated[str, AfterValidator(_check_host)], ...], NoDecode, BeforeValidator(_split)]
-Origins = Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], NoDecode, BeforeValidator(_split)]
-Addresses = Annotated[tuple[Annotated[str, AfterValidator(_check_network)], ...], NoDecode, BeforeValidator(_split)]
 
 
 class _Group(BaseModel):

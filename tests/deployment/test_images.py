@@ -147,6 +147,7 @@ def test_prometheus_scrapes_the_service_by_its_name_and_port() -> None:
     ((target,),) = [static_config["targets"] for static_config in job["static_configs"]]
     assert target == f"face:{instruction_value('service', 'cpu', 'EXPOSE')}"
     assert "face" in compose_services("monitoring")
+    assert "face" in compose_services()["face"]["environment"]["FACE_ALLOWED_HOSTS"].split(",")
 
 
 def test_the_containers_of_the_tests_are_hardened_as_in_compose() -> None:

@@ -254,6 +254,20 @@ def test_the_probes_call_paths_of_the_service(name: str) -> None:
 
 
 @every_service_rendering
+def test_the_service_answers_under_the_names_of_its_services(name: str) -> None:
+    hosts = load_deployed_settings(name).allowed_hosts
+    services = {service["metadata"]["name"] for service in manifests_of_kind(name, "Service")}
+    pods = f"facenet-0.{only_manifest(name, 'StatefulSet')['spec']['serviceName']}"
+    assert {*services, pods, "*.svc", "*.svc.cluster.local"} <= set(hosts)
+
+
+@with_ingress
+def test_the_service_answers_under_the_host_of_the_ingress(name: str) -> None:
+    rules = only_manifest(name, "Ingress")["spec"]["rules"]
+    assert {rule["host"] for rule in rules} <= set(load_deployed_settings(name).allowed_hosts)
+
+
+@every_service_rendering
 def test_the_grace_period_is_longer_than_the_drain_delay_and_the_request_timeout(name: str) -> None:
     settings = load_deployed_settings(name)
     grace_period_s = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]

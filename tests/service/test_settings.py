@@ -66,6 +66,10 @@ def test_the_error_of_an_invalid_value_says_what_the_setting_must_be(
     [
         ("FACE_ROOT_PATH", "faces"),
         ("FACE_ROOT_PATH", "/faces/"),
+        ("FACE_ALLOWED_HOSTS", "https://faces.example.com"),
+        ("FACE_ALLOWED_HOSTS", "faces.example.com:8000"),
+        ("FACE_ALLOWED_HOSTS", "faces.*.com"),
+        ("FACE_ALLOWED_HOSTS", "faces.example.com/"),
         ("FACE_CORS_ORIGINS", "app.example.com"),
         ("FACE_CORS_ORIGINS", "https://app.example.com/"),
         ("FACE_CORS_ORIGINS", "https://app.example.com, https://App.example.com"),

@@ -4,19 +4,16 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 
-from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+PATH = "/docs"
 STATIC_PATH = "/static-offline-docs"
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
-router = APIRouter(include_in_schema=False)
 
-
-@router.get("/docs")
-async def docs(request: Request) -> HTMLResponse:
+async def show_docs(request: Request) -> HTMLResponse:
     """Return the page. Its scripts and its style come from this service, and it calls this service only."""
     root_path = request.scope.get("root_path", "")
     page = get_swagger_ui_html(

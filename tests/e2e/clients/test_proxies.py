@@ -20,12 +20,13 @@ from tests.support.sample_images import png_without_face
 pytestmark = pytest.mark.slow
 
 SUB_PATH = "/tools/faces"
+HOST = "faces.example.com"
 README = (Path(__file__).parents[3] / "service" / "README.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
 def service_under_sub_path(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    settings = {"FACE_ROOT_PATH": SUB_PATH, "FACE_TRUSTED_PROXIES": "127.0.0.1"}
+    settings = {"FACE_ROOT_PATH": SUB_PATH, "FACE_TRUSTED_PROXIES": "127.0.0.1", "FACE_ALLOWED_HOSTS": HOST}
     with run_service(tmp_path_factory.mktemp("home") / "data", models_dir, **settings) as service:
         yield service
 
