@@ -6,6 +6,9 @@ A worker takes what is in the queue as soon as it is free. So a single crop neve
 calls become large. A CPU needs as many workers as it has cores, with small calls. A GPU needs one worker with large
 calls.
 
+Crops of several requests are taken in turn, one of each. So a request with few faces does not wait for all faces of
+another (`turns.py`).
+
 The queue never refuses a crop, because the number of faces in a photograph is known only after detection.
 `api/admission.py` limits the number of photographs before any work is done.
 """
@@ -27,6 +30,7 @@ from service.domain.face import Crops
 from service.domain.image import Pixels
 from service.observability.metrics import BATCH_CROPS, QUEUED_CROPS
 from service.observability.stages import record_stage
+from service.pipeline.turns import FairQueue
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +54,7 @@ class Batcher:
         self._workers = workers
         self._max_batch = max_batch
         self._idle_workers = 0
-        self._queue: asyncio.Queue[_QueuedCrop] = asyncio.Queue()
+        self._queue: FairQueue[_QueuedCrop] = FairQueue()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:

@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import anyio
-
 from service.model_files.card import DetectorCard, EmbedderCard, LandmarksCard
 from service.model_files.catalogue import ModelSource
 from service.model_files.model_file import ProviderName, open_model
@@ -18,6 +16,7 @@ from service.pipeline.detection.yunet import YuNet
 from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mirror
+from service.pipeline.turns import FairThreads
 
 MAX_SIDE_PX = 65_535
 """So large that only the longest panoramas are shrunk to it."""
@@ -68,7 +67,7 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
             extractor=extractor,
             embed_probe_crops=averaged if options.mirror == "always" else batcher.embed,
             embed_reference_crops=batcher.embed if options.mirror == "off" else averaged,
-            extraction_threads=anyio.CapacityLimiter(options.threads),
+            extraction_threads=FairThreads(options.threads),
         )
 
 

@@ -4,9 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio
 import numpy as np
-from anyio import to_thread
 
 from service.domain.distances import unit
 from service.domain.embedding import Embeddings
@@ -16,6 +14,7 @@ from service.model_files.card import EmbedderCard
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.quality import judge_faces
 from service.pipeline.selection import SelectFaces
+from service.pipeline.turns import FairThreads
 
 EmbedCrops = Callable[[Crops], Awaitable[Embeddings]]
 """Embeds crops: (n, h, w, 3) uint8, n at least 1, to (n, d) float32."""
@@ -42,14 +41,14 @@ class EmbeddedFaces:
 class Pipeline:
     """Turns photographs into embeddings.
 
-    extraction_threads: how many photographs the extractor works on in parallel.
+    extraction_threads: those in which the extractor works, each on one photograph.
     """
 
     card: EmbedderCard
     extractor: FaceExtractor
     embed_probe_crops: EmbedCrops
     embed_reference_crops: EmbedCrops
-    extraction_threads: anyio.CapacityLimiter
+    extraction_threads: FairThreads
 
     async def embed_probe(self, data: bytes, select: SelectFaces) -> EmbeddedFaces:
         """Embed a photograph that will be compared. Raises PhotographError."""
@@ -60,7 +59,7 @@ class Pipeline:
         return await self._embed(data, select, self.embed_reference_crops)
 
     async def _embed(self, data: bytes, select: SelectFaces, embed_crops: EmbedCrops) -> EmbeddedFaces:
-        found = await to_thread.run_sync(self.extractor.extract, data, select, limiter=self.extraction_threads)
+        found = await self.extraction_threads.run(self.extractor.extract, data, select)
         if not found.faces:
             no_embeddings = np.empty((0, self.card.dimension), np.float32)
             return EmbeddedFaces((), no_embeddings, found.faces_found, found.notices)

@@ -1,0 +1,102 @@
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+from anyio import to_thread
+
+from service.observability.stages import request_stages
+from service.pipeline.batching import Batcher
+from service.pipeline.turns import FairQueue, FairThreads
+from tests.support.fakes import BlockingEmbedder, numbered_crops
+
+pytestmark = pytest.mark.anyio
+
+
+async def start_request(work: Callable[[], Awaitable[object]]) -> asyncio.Task[object]:
+    """Start the work as one request, and let it run until it waits for the first time."""
+
+    async def run() -> object:
+        with request_stages():
+            return await work()
+
+    task = asyncio.ensure_future(run())
+    await asyncio.sleep(0)
+    return task
+
+
+class RecordedCalls:
+    """Functions that run one after the other. The first waits until `may_return` is set."""
+
+    def __init__(self) -> None:
+        self.threads = FairThreads(1)
+        self.order: list[str] = []
+        self.may_return = threading.Event()
+
+    def call(self, name: str) -> None:
+        self.may_return.wait()
+        self.order.append(name)
+
+    async def request(self, *names: str) -> asyncio.Task[object]:
+        """Start a request that makes these calls at the same time."""
+        task = await start_request(lambda: asyncio.gather(*(self.threads.run(self.call, name) for name in names)))
+        await asyncio.sleep(0)
+        return task
+
+
+async def test_a_small_request_does_not_wait_for_all_photographs_of_a_large_one() -> None:
+    calls = RecordedCalls()
+    large = await calls.request("a1", "a2", "a3", "a4")
+    small = await calls.request("b1")
+    calls.may_return.set()
+    await asyncio.gather(large, small)
+    assert calls.order == ["a1", "a2", "b1", "a3", "a4"]
+
+
+async def test_requests_get_threads_in_turn() -> None:
+    calls = RecordedCalls()
+    requests = [await calls.request("a1"), await calls.request("b1", "b2", "b3"), await calls.request("c1", "c2")]
+    calls.may_return.set()
+    await asyncio.gather(*requests)
+    assert calls.order == ["a1", "b1", "c1", "b2", "c2", "b3"]
+
+
+async def test_a_request_that_has_ended_gets_no_turn_and_keeps_no_thread() -> None:
+    calls = RecordedCalls()
+    first, left = await calls.request("a1"), await calls.request("b1")
+    last = await calls.request("c1")
+    left.cancel()
+    calls.may_return.set()
+    await asyncio.gather(first, last)
+    await calls.threads.run(calls.call, "d1")
+    assert calls.order == ["a1", "c1", "d1"]
+
+
+async def test_an_error_in_a_thread_is_raised_and_frees_the_thread() -> None:
+    threads = FairThreads(1)
+    with pytest.raises(ZeroDivisionError):
+        await threads.run(divmod, 1, 0)
+    assert await threads.run(divmod, 7, 2) == (3, 1)
+
+
+async def test_of_several_requests_one_crop_each_is_embedded_in_turn() -> None:
+    embedder = BlockingEmbedder()
+    async with Batcher(embedder.embed, workers=1, max_batch=2) as batcher:
+        requests = [
+            await start_request(partial(batcher.embed, numbered_crops(*numbers)))
+            for numbers in ([0], [1, 2, 3, 4], [5])
+        ]
+        await to_thread.run_sync(embedder.calls_started.acquire)
+        embedder.may_return.set()
+        await asyncio.gather(*requests)
+    assert [number for call in embedder.calls for number in call] == [0, 1, 5, 2, 3, 4]
+
+
+async def test_a_queue_gives_the_items_of_one_request_in_their_order() -> None:
+    queue: FairQueue[int] = FairQueue()
+    for number in range(5):
+        queue.put_nowait(number)
+    assert queue.qsize() == 5
+    assert [queue.get_nowait() for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert queue.empty()
