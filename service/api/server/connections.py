@@ -49,7 +49,8 @@ class _Group:
 class Connections:
     """Counts connections. One that has waited longest for a request is closed if there are too many.
 
-    A client that opens connections and is silent loses them. A client that sends its request at once is served.
+    A client that opens connections and is silent loses them. A client that sends its request at once is served. The
+    limit of one client is checked first, so a client with too many connections closes its own, not those of others.
     """
 
     def __init__(self, limits: ConnectionLimits) -> None:
@@ -69,8 +70,8 @@ class Connections:
             group.count += 1
         self._groups[connection] = groups
         self._addresses[connection] = client
-        if groups[1:]:
-            self._of_address[client] = groups[1]
+        if groups[0] is not self._all:
+            self._of_address[client] = groups[0]
         self.set_waiting(connection)
         CONNECTIONS.set(self._all.count)
         return True
@@ -107,11 +108,11 @@ class Connections:
         return True
 
     def _client(self, address: str) -> tuple[str, list[_Group]]:
-        """Return the name of the client, and the groups of its connections."""
+        """Return the name of the client, and the groups of its connections, the smallest first."""
         ip = ip_address(address)
         if isinstance(ip, IPv6Address):
             ip = ip.ipv4_mapped or ip
         client = str(ip_network((int(ip), 64), strict=False)) if isinstance(ip, IPv6Address) else str(ip)
         if any(ip in network for network in self._trusted):
             return client, [self._all]
-        return client, [self._all, self._of_address.get(client) or _Group(self._limits.per_address)]
+        return client, [self._of_address.get(client) or _Group(self._limits.per_address), self._all]
