@@ -33,7 +33,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in Uvicorn
         super().connection_made(transport)
         self._start_head_timer()
-        if self.client is None or not self._all_connections.add(self, self.client[0]):
+        if self.client is None:  # it has left already
+            self.abort()
+        elif not self._all_connections.add(self, self.client[0]):
             self._refuse(response_to(Overloaded("Too many connections are open. Close some of them.", retry_after_s=1)))
 
     def connection_lost(self, exc: Exception | None) -> None:
