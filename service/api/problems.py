@@ -38,6 +38,7 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.SubjectWithoutFaces: HTTPStatus.CONFLICT,
     errors.SubjectExists: HTTPStatus.CONFLICT,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageLost: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TimedOut: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -19,6 +19,7 @@
     │   ├── SubjectExists             the requested id is taken
     │   ├── EnrolledElsewhere         the photograph is enrolled for another subject
     │   └── StorageUnavailable        the gallery cannot be read or written
+    │       └── StorageLost           its files were taken away, replaced or damaged
     ├── Unavailable                   the client should try again later
     │   ├── Overloaded                more images in flight than the limit
     │   ├── TimedOut                  the request took longer than the limit
@@ -30,9 +31,10 @@
     │   ├── DataDirectoryInUse
     │   ├── DataDirectoryUnusable
     │   └── PortInUse
-    └── ClientError                   a command that calls a running service cannot continue
+    └── ClientError                   a command beside the service cannot continue
         ├── Unreachable               no service answers
         ├── RequestRefused            the service refused the request
+        ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
         └── EmptyFolder               there is nothing to send
 
 Every message says what was expected, what came, and what to do next. No message holds a path of the server, a vector,
@@ -205,6 +207,20 @@ class StorageUnavailable(GalleryError):
         super().__init__("The gallery cannot be read or written now. Nothing was stored. Try again later.")
 
 
+class StorageLost(StorageUnavailable):
+    """The files of the gallery were moved, deleted, replaced or damaged. It is not repaired by waiting."""
+
+    code = "storage_lost"
+
+    def __init__(self, reason: str) -> None:
+        FacenetError.__init__(
+            self,
+            f"The stored gallery is no longer intact: {reason}. Nothing more is stored. The operator repairs the "
+            "files, or restores a backup, and starts the service again.",
+        )
+        self.reason = reason
+
+
 class Unavailable(FacenetError):
     """The request is valid, but the service cannot take it now."""
 
@@ -265,11 +281,15 @@ class PortInUse(StartupError):
 
 
 class ClientError(FacenetError):
-    """A command that calls a running service cannot continue. The message is one line."""
+    """A command beside the service cannot continue. The message is one line."""
 
 
 class Unreachable(ClientError):
     """No service answers at the address."""
+
+
+class BackupUnusable(ClientError):
+    """A backup cannot be written, is damaged, or does not fit this service."""
 
 
 class EmptyFolder(ClientError):

@@ -1,5 +1,12 @@
-"""The data directory. Only its owner can read it, and only one process uses it at a time."""
+"""The data directory. Only its owner can read it, and only one process uses it at a time.
 
+lock             the lock of the process that uses the directory
+mark             the id of the gallery. Without it, a directory whose database was taken away would look like a new one
+gallery.sqlite3  the database, with -wal and -shm beside it while it is used
+"""
+
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +16,9 @@ from filelock import FileLock, Timeout
 from service.domain.errors import DataDirectoryInUse, DataDirectoryUnusable
 
 LOCK_FILE = "lock"
+MARK_FILE = "mark"
+DATABASE_FILE = "gallery.sqlite3"
+_MARK = re.compile(r"[0-9a-f]{32}\n")
 
 
 @contextmanager
@@ -33,6 +43,52 @@ def lock_data_directory(directory: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def read_mark(directory: Path) -> str | None:
+    """Return the id of the gallery that the directory holds. None if it holds none, or one of an older version.
+
+    Raises DataDirectoryUnusable if the gallery of the mark is missing, or if the mark is damaged.
+    """
+    mark, database = directory / MARK_FILE, directory / DATABASE_FILE
+    try:
+        text = mark.read_text("utf-8") if mark.exists() else None
+        has_database = database.exists() and bool(database.stat().st_size)
+    except (OSError, UnicodeDecodeError) as error:
+        raise unusable(mark, error) from None
+    if text is None:
+        return None
+    if not has_database:
+        raise DataDirectoryUnusable(
+            f"{database} is missing or empty, and {mark} says that there was a gallery. Put the file back, with its "
+            f"journal {DATABASE_FILE}-wal if there is one. Or restore a backup into another directory (facenet "
+            f"restore). To start with an empty gallery, delete {mark}."
+        )
+    if not _MARK.fullmatch(text):
+        raise DataDirectoryUnusable(f"{mark} is damaged. If {database} is the right one, delete the mark.")
+    return text.strip()
+
+
+def write_mark(directory: Path, gallery: str) -> None:
+    """Write the mark so that it is complete or missing after a power failure. gallery: its id. Raises OSError."""
+    part = directory / f"{MARK_FILE}.part"
+    file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(file, f"{gallery}\n".encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+    part.replace(directory / MARK_FILE)
+    sync_folder(directory)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new and renamed files of the folder durable. Raises OSError."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def unusable(path: Path, error: BaseException | None) -> DataDirectoryUnusable:

@@ -23,7 +23,7 @@ from service.gallery.base import (
 )
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.reader import GalleryReader
-from service.gallery.records import collections, faces, subjects
+from service.gallery.records import collections, faces, storage, subjects
 from service.gallery.records.database import Database
 from service.gallery.threads import in_thread
 
@@ -69,14 +69,13 @@ class Gallery(GalleryReader):
     def delete_collection(self, collection: str) -> None:
         """Delete the collection and all it holds. If it is `default`, it is created again at once, empty."""
         with self._writing:
-            with self._database.writing() as connection:
+            with self._database.erasing() as connection:
                 collections.remove(connection, collection)
                 collections.create(connection, DEFAULT_COLLECTION)
             if collection == DEFAULT_COLLECTION:
                 self._indexes.put_empty(collection)
             else:
                 self._indexes.remove(collection)
-            self._database.empty_journal()
 
     @in_thread
     def create_subject(self, collection: str, new: SubjectToCreate) -> Subject:
@@ -89,26 +88,32 @@ class Gallery(GalleryReader):
         self, collection: str, subject: str, name: str | None, metadata: dict[str, object]
     ) -> tuple[Subject, bool]:
         """Create the subject, or replace its name and metadata. Its faces stay. Return whether it is new."""
-        with self._writing, self._database.writing() as connection:
-            key = collections.find(connection, collection).key
-            return subjects.put(connection, key, subject, SubjectChanges(name=name, metadata=metadata))
+        with self._writing:
+            with self._database.writing() as connection:
+                key = collections.find(connection, collection).key
+                fields = SubjectChanges(name=name, metadata=metadata)
+                put, is_new = subjects.put(connection, key, subject, fields)
+                if not is_new:
+                    storage.set_needs_rewrite(connection)
+            if not is_new:
+                self._database.erase_replaced_content()
+        return put, is_new
 
     @in_thread
     def change_subject(self, collection: str, subject: str, changes: SubjectChanges) -> Subject:
         """Change the given fields of the subject."""
-        with self._writing, self._database.writing() as connection:
+        with self._writing, self._database.erasing() as connection:
             return subjects.change(connection, collections.find(connection, collection).key, subject, changes)
 
     @in_thread
     def delete_subject(self, collection: str, subject: str) -> None:
         """Delete the subject and its faces."""
         with self._writing:
-            with self._database.writing() as connection:
+            with self._database.erasing() as connection:
                 key = collections.find(connection, collection).key
                 numbers = subjects.remove(connection, key, subject)
                 collections.unbind_model_if_empty(connection, key)
             self._indexes[collection].remove(numbers)
-            self._database.empty_journal()
 
     @in_thread
     def merge_subjects(self, collection: str, subject: str, merged: str) -> tuple[Subject, int]:
@@ -119,7 +124,7 @@ class Gallery(GalleryReader):
         if subject == merged:
             raise InvalidOption("A subject cannot be merged with itself. Name another subject in `from`.")
         with self._writing:
-            with self._database.writing() as connection:
+            with self._database.erasing() as connection:
                 key = collections.find(connection, collection).key
                 subject_key = subjects.find_key(connection, key, subject)
                 merged_key = subjects.find_key(connection, key, merged, field="from")
@@ -127,7 +132,6 @@ class Gallery(GalleryReader):
                 subjects.remove(connection, key, merged)
                 result = subjects.get(connection, key, subject)
             self._indexes[collection].move(numbers, subject_key)
-            self._database.empty_journal()
         return result, len(numbers)
 
     @in_thread
@@ -167,12 +171,11 @@ class Gallery(GalleryReader):
     def delete_face(self, collection: str, face: str) -> None:
         """Delete the face and its embedding."""
         with self._writing:
-            with self._database.writing() as connection:
+            with self._database.erasing() as connection:
                 key = collections.find(connection, collection).key
                 number = faces.remove(connection, key, face)
                 collections.unbind_model_if_empty(connection, key)
             self._indexes[collection].remove([number])
-            self._database.empty_journal()
 
 
 def _references(model: EmbeddingModel, subject: int, stored: Mapping[int, FaceToEnrol]) -> References:

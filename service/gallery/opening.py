@@ -1,16 +1,23 @@
 """Open the gallery in its data directory."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from service.domain.errors import StorageUnavailable
-from service.gallery.data_directory import lock_data_directory, unusable
+from service.domain.errors import DataDirectoryUnusable, StorageLost, StorageUnavailable
+from service.gallery.data_directory import (
+    DATABASE_FILE,
+    LOCK_FILE,
+    lock_data_directory,
+    read_mark,
+    unusable,
+    write_mark,
+)
 from service.gallery.gallery import Gallery
 from service.gallery.indexes import index_factory
-from service.gallery.records.database import Database
-
-DATABASE_FILE = "gallery.sqlite3"
+from service.gallery.records.database import COPY_FILE, Database
+from service.gallery.records.housekeeping import housekeeping
 
 
 @contextmanager
@@ -23,12 +30,31 @@ def open_gallery(data_dir: Path, index: str) -> Iterator[Gallery]:
     """
     create_index = index_factory(index)
     create_index(dimension=1)  # a wrong name must fail at the start, and not at the first enrolment
+    path = data_dir / DATABASE_FILE
     with ExitStack() as resources:
         resources.enter_context(lock_data_directory(data_dir))
+        marked = read_mark(data_dir)
+        os.environ["SQLITE_TMPDIR"] = str(data_dir.absolute())  # else a rewrite would write to /var/tmp
         try:
-            database = resources.enter_context(closing(Database(data_dir / DATABASE_FILE)))
-            database.migrate()
+            (data_dir / COPY_FILE).unlink(missing_ok=True)  # a killed service may have left it
+            database = resources.enter_context(closing(Database(path, watched=[data_dir / LOCK_FILE])))
+            found = database.migrate(marked)
+            if marked is None:
+                write_mark(data_dir, found)
             gallery = Gallery(database, create_index)
+        except StorageLost as error:
+            raise _lost(path, error) from None
         except StorageUnavailable as error:
-            raise unusable(data_dir / DATABASE_FILE, error.__cause__) from None
+            raise unusable(path, error.__cause__) from None
+        except OSError as error:
+            raise unusable(data_dir, error) from None
+        resources.enter_context(housekeeping(database))
         yield gallery
+
+
+def _lost(path: Path, error: StorageLost) -> DataDirectoryUnusable:
+    reason = f"{error.reason}: {error.__cause__}" if error.__cause__ else error.reason
+    return DataDirectoryUnusable(
+        f"{path} cannot be used ({reason}). Restore a backup into another directory (facenet restore), or set "
+        "FACE_DATA_DIR to another directory."
+    )

@@ -16,7 +16,8 @@ from service.api.problems import STATUS
 from service.app import build_app
 from service.decisions.probes import ProbeReader
 from service.domain import errors
-from service.gallery.opening import DATABASE_FILE, open_gallery
+from service.gallery.data_directory import DATABASE_FILE
+from service.gallery.opening import open_gallery
 from service.settings import Settings
 from tests.support.asgi_client import connect_to_app
 
@@ -28,11 +29,11 @@ PRIVATE_TEXT = "Ada's face is 0.25"
 
 
 def raised_classes() -> list[type[errors.FacenetError]]:
-    """Return every class that is raised: the classes without a subclass."""
+    """Return every class that is raised: the classes without a subclass, and StorageUnavailable."""
     classes = [
         member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, errors.FacenetError)
     ]
-    return [error for error in classes if not error.__subclasses__()]
+    return [error for error in classes if error is errors.StorageUnavailable or not error.__subclasses__()]
 
 
 @pytest.mark.parametrize("error", [error for error in raised_classes() if not issubclass(error, NEVER_THE_ANSWER)])
@@ -105,6 +106,21 @@ async def test_a_gallery_that_cannot_be_read_is_503(app: FastAPI, tmp_path: Path
                 assert answer.headers["retry-after"] == "10"
             assert (await client.get("/livez")).status_code == 200
             assert (await client.get("/model")).status_code == 200
+
+
+async def test_a_gallery_whose_files_are_gone_is_503_with_the_reason(app: FastAPI, tmp_path: Path) -> None:
+    services: Services = app.state.services
+    with open_gallery(tmp_path, "exact") as gallery:
+        probes = ProbeReader(services.probes.pipeline, gallery)
+        application = build_app(Settings(data_dir=tmp_path), replace(services, gallery=gallery, probes=probes))
+        async with connect_to_app(application) as client:
+            (tmp_path / DATABASE_FILE).unlink()
+            for method, path in (("PUT", "/collections/new"), ("GET", "/readyz"), ("GET", "/collections")):
+                answer = await client.request(method, path)
+                assert (answer.status_code, answer.json()["code"]) == (503, "storage_lost")
+                assert "the database was moved or deleted" in answer.json()["detail"]
+                assert str(tmp_path) not in answer.text
+            assert (await client.get("/livez")).status_code == 200
 
 
 async def test_nothing_that_a_client_sends_is_in_the_log(client: httpx.AsyncClient, obama: bytes) -> None:

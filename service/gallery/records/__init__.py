@@ -4,6 +4,9 @@ schema.py          the tables
 migrations/        the steps from the tables of an older version to these; migrate.py runs them
 database.py        transactions, and every failure of the storage as one error
 sqlite.py          how SQLite is set up
+stored_files.py    notices that a file was taken away while the service runs
+housekeeping.py    the thread that removes remains of deleted content
+storage.py         statements about the database itself
 collections.py, subjects.py, faces.py
                    statements, each on the connection of an open transaction
 paging.py          one page of a list

@@ -1,71 +1,226 @@
-"""The database: its transactions, and every failure of the storage as one error."""
+"""The database: its transactions, its files, and every failure of the storage as one error."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
 from sqlite3 import Error as SqliteError
+from typing import BinaryIO
 
 import structlog
-from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import Connection, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from service.domain.errors import StorageUnavailable
-from service.gallery.records import sqlite
-from service.gallery.records.migrate import migrate
+from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
+from service.gallery.records import sqlite, storage
+from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
+from service.gallery.records.stored_files import StoredFiles
 
 LOG = structlog.get_logger(__name__)
+COPY_FILE = "backup.part"
+"""A copy that is being made, in the folder of the database. It has a name only until it is complete."""
 
 
 class Database:
     """Opens transactions. A failed transaction raises StorageUnavailable, and then nothing was stored.
 
-    The cause of the error is what the database reported.
+    The cause of the error is what the database reported. Call `migrate` first, and `close` at the end.
+
+    If a file of the database, or one of `watched`, was moved, deleted, replaced or overwritten, every transaction
+    raises StorageLost until the service is started again.
+
+    erased_at_s: when something was last deleted that `rewrite` has not removed yet (time.monotonic). None if nothing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watched: Sequence[Path] = ()) -> None:
+        self._path = path
+        self._watched = watched
+        # SQLite waits for a writer for some seconds only, and a rewrite of a large gallery takes longer.
+        self._write_lock = threading.Lock()
+        self._maintenance_lock = threading.Lock()
+        self._copy_lock = threading.Lock()
+        self._maintenance: SqliteConnection | None = None
+        self._files: StoredFiles | None = None
+        self._lost: StorageLost | None = None
+        self.erased_at_s: float | None = None
         with _storage_errors():
+            self._had_journal = sqlite.journal(path).exists()
             sqlite.create(path)
-        url = URL.create("sqlite", database=str(path))
         # hide_parameters: errors are logged, and must not hold names or vectors
-        self._engine = create_engine(url, hide_parameters=True)
-        event.listen(self._engine, "connect", lambda connection, _record: sqlite.prepare(connection))
+        connect = partial(sqlite.connect, path)
+        self._engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
         event.listen(self._engine, "begin", _begin)
         self._writer = self._engine.execution_options(begin=sqlite.BEGIN_WRITING)
 
-    def migrate(self) -> None:
-        """Bring the tables to this version. Raises DataDirectoryUnusable if a newer version wrote them."""
+    def migrate(self, expected: str | None = None) -> str:
+        """Bring the tables to this version, and return the id of the gallery.
+
+        expected: the id that the gallery must have. None if it is not known.
+        Raises DataDirectoryUnusable if a newer version wrote the database, if it is another gallery, or if its journal
+        is missing.
+        """
         with self.writing() as connection:
             migrate(connection)
-        self.empty_journal()  # after a crash it can still hold a deleted face
+            gallery = storage.gallery_id(connection)
+            require_same_gallery(self._path, gallery, expected)
+            was_in_use = storage.is_in_use(connection)
+            if was_in_use:
+                require_journal(self._path, exists=self._had_journal)
+            else:
+                storage.set_in_use(connection)
+            if storage.needs_rewrite(connection):
+                self.erased_at_s = time.monotonic()
+        with _storage_errors():
+            self._maintenance = sqlite.connect_for_maintenance(self._path)
+            sqlite.check(self._maintenance)
+            # After a crash, the journal can still hold a deleted face. And a copy of the database file alone must say
+            # that it was in use, so this must not be in the journal only.
+            if not self.empty_journal() and not was_in_use:
+                raise StorageUnavailable
+            self._files = StoredFiles(self._path, self._watched)
+            self._files.check()
+        return gallery
 
     def close(self) -> None:
-        """Close all connections. SQLite empties the journal when the last connection is closed."""
+        """Close all connections. SQLite removes the journal when the last connection is closed."""
+        self._settle()
         self._engine.dispose()
+        if self._maintenance is not None:
+            self._maintenance.close()
+        if self._files is not None:
+            self._files.close()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the records, whatever is written at the same time."""
+        self.check_files()
         with _storage_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Open a transaction that is committed to the disk at the end. An error undoes all of it."""
-        with _storage_errors(), self._writer.begin() as connection:
+        """Open a transaction that is committed to the disk at the end. An error undoes all of it.
+
+        The files are checked after the commit too: what is acknowledged is in the files of the data directory.
+        """
+        with self._write_lock:
+            self.check_files()
+            with _storage_errors(), self._writer.begin() as connection:
+                yield connection
+            self.check_files()
+
+    @contextmanager
+    def erasing(self) -> Iterator[Connection]:
+        """Open a transaction as `writing` does. What it deletes or replaces is then removed from the disk."""
+        with self.writing() as connection:
             yield connection
+            storage.set_needs_rewrite(connection)
+        self.erase_replaced_content()
 
-    def empty_journal(self) -> None:
-        """Remove deleted content from the journal, after a deletion.
+    def erase_replaced_content(self) -> None:
+        """Remove deleted content from the journal now, and all that remains of it with the next `rewrite`."""
+        self.erased_at_s = time.monotonic()
+        self.empty_journal()
 
-        The deletion itself is committed already. So a failure here is only logged, and the next deletion tries again.
+    def empty_journal(self) -> bool:
+        """Remove deleted content from the journal, and return whether this is done.
+
+        The change itself is committed already. So a failure is only logged, and `rewrite` tries again.
         """
         try:
-            with _storage_errors(), closing(self._engine.raw_connection()) as connection:
-                if not sqlite.empty_journal(connection.driver_connection):  # type: ignore[arg-type]  # SQLite's own
-                    LOG.warning("journal_kept", reason="a reader still uses it")
+            with self._maintaining() as connection:
+                emptied = sqlite.empty_journal(connection)
         except StorageUnavailable as error:
             LOG.warning("journal_kept", reason=str(error.__cause__))
+            return False
+        if not emptied:
+            LOG.info("journal_kept", reason="a reader still uses it")
+        return emptied
+
+    def rewrite(self) -> bool:
+        """Write the file again without remains of deleted content. Return whether this is done.
+
+        It is not done if a reader still uses the journal, or while a copy is made. Other changes wait meanwhile.
+        """
+        with self._write_lock:
+            self.check_files()
+            if self._copy_lock.locked():
+                return False
+            with self._maintaining() as connection:
+                sqlite.rewrite(connection)
+                if not sqlite.empty_journal(connection):
+                    return False
+                connection.execute(storage.SET_REWRITTEN)
+                self.erased_at_s = None
+        return True
+
+    def copy(self) -> tuple[BinaryIO, storage.StoredGallery]:
+        """Return a copy of the state of this moment, as an open file without a name, and what it holds.
+
+        Changes are not blocked meanwhile. Raises Overloaded while another copy is made.
+        """
+        if not self._copy_lock.acquire(blocking=False):
+            raise Overloaded("Another backup is being made. Try again when it is complete.", retry_after_s=30)
+        target = self._path.with_name(COPY_FILE)
+        try:
+            self.check_files()
+            with _storage_errors(), closing(self._engine.raw_connection()) as connection:
+                sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
+                with reading_copy(target) as copied:
+                    stored = storage.describe(copied)
+                file = target.open("rb")
+            self.check_files()
+        finally:
+            target.unlink(missing_ok=True)
+            self._copy_lock.release()
+        return file, stored
+
+    def check_files(self) -> None:
+        """Raise StorageLost if a file was taken away, now or at an earlier check."""
+        if self._lost is None and self._files is not None:
+            try:
+                self._files.check()
+            except StorageLost as error:
+                self._lost = error
+                LOG.error("storage_lost", reason=error.reason)  # noqa: TRY400  # the trace says nothing
+                self._settle()
+        if self._lost is not None:
+            raise StorageLost(self._lost.reason)
+
+    def _settle(self) -> None:
+        """Bring the whole journal into the database, and note that the file is complete without a journal.
+
+        The open connection has the files, even if they have no name any more. So a database whose journal was deleted,
+        or that was moved, is complete after this.
+        """
+        if self._files is None or not self._files.hold_gallery():
+            return
+        try:
+            with self._maintaining() as connection:
+                if sqlite.empty_journal(connection):
+                    connection.execute(storage.SET_NOT_IN_USE)
+                    sqlite.empty_journal(connection)
+        except StorageUnavailable as error:
+            LOG.warning("journal_kept", reason=str(error.__cause__))
+
+    @contextmanager
+    def _maintaining(self) -> Iterator[SqliteConnection]:
+        with self._maintenance_lock, _storage_errors():
+            if self._maintenance is None:
+                raise StorageUnavailable
+            yield self._maintenance
+
+
+@contextmanager
+def reading_copy(path: Path) -> Iterator[Connection]:
+    """Open a copy of a database that nobody changes. Raises StorageUnavailable."""
+    engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_copy, path), poolclass=NullPool)
+    with _storage_errors(), engine.begin() as connection:
+        yield connection
 
 
 def _begin(connection: Connection) -> None:
@@ -77,7 +232,17 @@ def _storage_errors() -> Iterator[None]:
     """Turn the errors of the database, its driver and the operating system into StorageUnavailable."""
     try:
         yield
+    except StorageLost as error:
+        LOG.error("storage_damaged", reason=error.reason)  # noqa: TRY400  # the trace says nothing
+        raise
     except DBAPIError as error:
-        raise StorageUnavailable from error.orig
+        raise _storage_error(error.orig) from error.orig
     except (PoolTimeout, SqliteError, OSError) as error:
-        raise StorageUnavailable from error
+        raise _storage_error(error) from error
+
+
+def _storage_error(error: BaseException | None) -> StorageUnavailable:
+    if isinstance(error, SqliteError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in sqlite.DAMAGED:
+        LOG.error("storage_damaged", reason=str(error))
+        return StorageLost("the database is damaged")
+    return StorageUnavailable()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
-from service.domain.embedding import Embeddings
-from service.domain.errors import FaceNotFound, SubjectWithoutFaces
+from service.domain.embedding import UNIT_TOLERANCE, Embeddings
+from service.domain.errors import FaceNotFound, StorageLost, SubjectWithoutFaces
 from service.gallery.base import (
     EmbeddingModel,
     EnrolledBefore,
@@ -178,5 +178,13 @@ def _face(row: Row[Any]) -> EnrolledFace:
 
 
 def _matrix(blobs: Sequence[bytes]) -> Embeddings:
-    numbers: Embeddings = np.frombuffer(b"".join(blobs), FLOAT32)
-    return numbers.reshape(len(blobs), -1)
+    """Return stored embeddings, (n, d) float32. Raises StorageLost if one is not a unit vector, as all were."""
+    (length_bytes, *others) = {len(blob) for blob in blobs}
+    if others or length_bytes % FLOAT32.itemsize:
+        raise StorageLost("a stored embedding is damaged")
+    embeddings: Embeddings = np.frombuffer(b"".join(blobs), FLOAT32).reshape(len(blobs), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared_lengths = np.einsum("ij,ij->i", embeddings, embeddings)
+    if not np.all(np.abs(squared_lengths - 1) <= 2 * UNIT_TOLERANCE):  # `<=` is false for NaN too
+        raise StorageLost("a stored embedding is damaged")
+    return embeddings

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -82,3 +83,12 @@ FACES = Table(
     Index("faces_of_subject", "collection", "subject"),
     sqlite_autoincrement=True,
 )
+
+STORAGE = Table(
+    "storage",
+    METADATA,
+    Column("gallery", String, primary_key=True),  # its id, as in the mark of the data directory
+    Column("in_use", Boolean, nullable=False),
+    Column("needs_rewrite", Boolean, nullable=False),
+)
+"""One row, about the database itself. Statements: `storage.py`."""

@@ -4,7 +4,18 @@ import os
 import sqlite3
 from pathlib import Path
 
+from service.domain.errors import StorageLost
+
+APPLICATION_ID = 0x46414345  # "FACE"
+"""Bytes 68 to 71 of the file. They tell a gallery from any other database of SQLite."""
+
+HEADER_BYTES = 100
+_MAGIC = b"SQLite format 3\0"
+_APPLICATION_ID_AT = slice(68, 72)
+
 BUSY_TIMEOUT_MS = 5_000
+MAINTENANCE_BUSY_TIMEOUT_MS = 250
+"""How long maintenance waits for readers. It can be done later, and a deletion waits for it."""
 
 PRAGMAS = {
     "journal_mode": "WAL",
@@ -19,6 +30,9 @@ BEGIN_READING = "BEGIN"
 # IMMEDIATE waits here for other writers. Without it, a transaction that reads first and writes later could be refused.
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 
+DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""Error codes of a file that is no longer a database, or not this one."""
+
 
 def create(path: Path) -> None:
     """Create the file, readable by its owner only, if it does not exist. Raises OSError.
@@ -28,11 +42,55 @@ def create(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def prepare(connection: sqlite3.Connection) -> None:
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file. It must exist: a connection that creates an empty file would hide that the gallery is gone."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
+    _prepare(connection)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     """Set up a new connection. The service begins its transactions itself, because Python would begin them too late."""
     connection.isolation_level = None
     for name, value in PRAGMAS.items():
         connection.execute(f"PRAGMA {name}={value}")
+
+
+def connect_for_maintenance(path: Path) -> sqlite3.Connection:
+    """Open a connection for `empty_journal` and `rewrite`. While it is open, SQLite keeps the journal file."""
+    connection = connect(path)
+    connection.execute(f"PRAGMA busy_timeout={MAINTENANCE_BUSY_TIMEOUT_MS}")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the journal
+    return connection
+
+
+def connect_to_copy(path: Path) -> sqlite3.Connection:
+    """Open a file that nobody changes, and create no file beside it. No code in its schema is run."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Check the structure of the whole file. Reads all of it. Raises StorageLost."""
+    (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if result != "ok":
+        raise StorageLost("the database is damaged")
+
+
+def journal(path: Path) -> Path:
+    """Return the journal file of a database."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def shared_memory(path: Path) -> Path:
+    """Return the file with which the connections of a database coordinate."""
+    return path.with_name(f"{path.name}-shm")
+
+
+def is_gallery(header: bytes) -> bool:
+    """Return whether the first HEADER_BYTES of a file are those of a gallery."""
+    return header.startswith(_MAGIC) and int.from_bytes(header[_APPLICATION_ID_AT]) == APPLICATION_ID
 
 
 def empty_journal(connection: sqlite3.Connection) -> bool:
@@ -42,3 +100,24 @@ def empty_journal(connection: sqlite3.Connection) -> bool:
     """
     busy, _frames, _checkpointed = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
+
+
+def rewrite(connection: sqlite3.Connection) -> None:
+    """Write the whole database again, without the copies of deleted content that SQLite leaves inside of pages.
+
+    `secure_delete` overwrites deleted rows. But when SQLite moves rows between pages, bytes of them can stay in the
+    unused part of a page, and these are not overwritten when the row is deleted. Only VACUUM removes them. It needs
+    temporary space as large as the database: on the disk (SQLITE_TMPDIR), because galleries can be larger than memory.
+    """
+    connection.execute("PRAGMA temp_store=FILE")
+    try:
+        connection.execute("VACUUM")
+    finally:
+        connection.execute("PRAGMA temp_store=MEMORY")
+
+
+def copy(connection: sqlite3.Connection, target: Path) -> None:
+    """Write the state of one moment into a new file, without deleted content. Writers are not blocked meanwhile."""
+    target.unlink(missing_ok=True)
+    create(target)  # with the right mode; VACUUM INTO accepts an empty file
+    connection.execute("VACUUM INTO ?", (str(target.absolute()),))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.domain.errors import DataDirectoryInUse, DataDirectoryUnusable
-from service.gallery.opening import DATABASE_FILE
+from service.gallery.data_directory import DATABASE_FILE
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -48,7 +48,8 @@ def test_only_the_owner_can_read_the_data(data_dir: Path, gallery: BlockingGalle
     gallery.enrol("default", "anna", make_faces(1), MODEL)
     assert mode(data_dir) == 0o700
     files = {path.name: mode(path) for path in data_dir.iterdir()}
-    assert files == dict.fromkeys([DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm", "lock"], 0o600)
+    names = [DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm", "lock", "mark"]
+    assert files == dict.fromkeys(names, 0o600)
 
 
 @pytest.mark.usefixtures("gallery")

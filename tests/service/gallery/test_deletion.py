@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.opening import DATABASE_FILE
 from service.gallery.records.database import Database
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
 from tests.support.blocking_gallery import BlockingGallery
@@ -80,7 +80,7 @@ def test_no_file_contains_deleted_data_after_the_gallery_is_closed(data_dir: Pat
     delete_subject(gallery)
     gallery.close()
     assert files_with_deleted_data(data_dir) == []
-    assert sorted(path.name for path in data_dir.iterdir()) == [DATABASE_FILE, "lock"]
+    assert sorted(path.name for path in data_dir.iterdir()) == [DATABASE_FILE, "lock", "mark"]
 
 
 def test_a_deletion_succeeds_while_a_reader_uses_the_journal_and_the_next_deletion_empties_it(tmp_path: Path) -> None:

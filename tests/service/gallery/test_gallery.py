@@ -18,9 +18,9 @@ from service.domain.errors import (
     SubjectNotFound,
 )
 from service.gallery.base import EnrolledNow, Page, Subject, SubjectToCreate
+from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes import index_factory
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.opening import DATABASE_FILE
 from service.gallery.records.database import Database
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from service.domain.errors import StorageUnavailable
+from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.opening import DATABASE_FILE
 from service.gallery.records.database import Database
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_face
 from tests.support.blocking_gallery import BlockingGallery

@@ -1,5 +1,6 @@
 """Migrations bring a database to the schema of this version. A database of a newer version is refused unchanged."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from service.domain.errors import DataDirectoryUnusable
-from service.gallery.opening import DATABASE_FILE
+from service.gallery.data_directory import DATABASE_FILE, MARK_FILE
 from service.gallery.records.database import Database
 from service.gallery.records.schema import METADATA
 from tests.service.gallery.random_faces import MODEL, make_faces
@@ -85,3 +86,38 @@ def test_a_failed_revision_does_not_change_the_database(data_dir: Path) -> None:
         BlockingGallery.open(data_dir, "exact")
     with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("subjects",)]
+
+
+def make_gallery_of_first_version(data_dir: Path) -> None:
+    """Make a gallery with a subject as the first version of the service left it: without a mark, at revision 0001."""
+    gallery = BlockingGallery.open(data_dir, "exact")
+    gallery.put_subject("default", "anna", "Anna", {})
+    gallery.enrol("default", "anna", make_faces(3), MODEL)
+    gallery.close()
+    (data_dir / MARK_FILE).unlink()
+    with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection, connection:
+        connection.execute("DROP TABLE storage")
+        connection.execute("PRAGMA application_id=0")
+        connection.execute("UPDATE alembic_version SET version_num='0001'")
+
+
+def test_a_gallery_of_the_first_version_is_opened_and_gets_a_mark(data_dir: Path) -> None:
+    make_gallery_of_first_version(data_dir)
+    gallery = BlockingGallery.open(data_dir, "exact")
+    assert gallery.get_subject("default", "anna").faces == 3
+    gallery.check()
+    gallery.close()
+    assert (data_dir / MARK_FILE).exists()
+
+
+def test_a_gallery_of_the_first_version_that_was_killed_is_opened_with_its_journal(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    make_gallery_of_first_version(data_dir)
+    with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection:
+        with connection:
+            connection.execute("UPDATE subjects SET name='Berta'")
+        shutil.copytree(data_dir, tmp_path / "killed")
+    gallery = BlockingGallery.open(tmp_path / "killed", "exact")
+    assert gallery.get_subject("default", "anna").name == "Berta"
+    gallery.close()

@@ -1,0 +1,79 @@
+"""Statements about the database itself: which gallery it is, and what has to be done before its file can be trusted."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, text, update
+
+from service.domain.errors import StorageLost
+from service.gallery.records.migrate import revision_of
+from service.gallery.records.schema import COLLECTIONS, FACES, STORAGE, SUBJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGallery:
+    """What a database holds.
+
+    gallery: its id.
+    revision: its last migration.
+    models: the ids of the models of its faces.
+    """
+
+    gallery: str
+    revision: str
+    models: tuple[str, ...]
+    collections: int
+    subjects: int
+    faces: int
+
+
+def gallery_id(connection: Connection) -> str:
+    """Return the id of the gallery. The data directory has the same id in its mark."""
+    found: str = connection.execute(select(STORAGE.c.gallery)).scalar_one()
+    return found
+
+
+def is_in_use(connection: Connection) -> bool:
+    """Return whether a service uses the file, or was killed while it did. Then the file needs its journal."""
+    found: bool = connection.execute(select(STORAGE.c.in_use)).scalar_one()
+    return found
+
+
+def set_in_use(connection: Connection) -> None:
+    """Note that the file needs its journal from now on."""
+    connection.execute(update(STORAGE).values(in_use=True))
+
+
+def needs_rewrite(connection: Connection) -> bool:
+    """Return whether something was deleted since the file was last rewritten."""
+    found: bool = connection.execute(select(STORAGE.c.needs_rewrite)).scalar_one()
+    return found
+
+
+def set_needs_rewrite(connection: Connection) -> None:
+    """Note that something was deleted."""
+    connection.execute(update(STORAGE).values(needs_rewrite=True))
+
+
+SET_REWRITTEN = "UPDATE storage SET needs_rewrite = 0"
+SET_NOT_IN_USE = "UPDATE storage SET in_use = 0"
+"""For the connection of maintenance, which belongs to no transaction of SQLAlchemy."""
+
+
+def describe(connection: Connection) -> StoredGallery:
+    """Return what the database holds. Raises StorageLost if it was never migrated."""
+    revision = revision_of(connection)
+    if revision is None:
+        raise StorageLost("the database has no tables")
+    models = select(COLLECTIONS.c.model_id).where(COLLECTIONS.c.model_id.is_not(None)).distinct().order_by("model_id")
+    counts = (
+        connection.execute(select(func.count()).select_from(table)).scalar_one()
+        for table in (COLLECTIONS, SUBJECTS, FACES)
+    )
+    return StoredGallery(gallery_id(connection), revision, tuple(connection.scalars(models)), *counts)
+
+
+def check_copy(connection: Connection) -> None:
+    """Check the structure of a copy, and that it has tables and indexes only. Raises StorageLost."""
+    kinds = set(connection.scalars(text("SELECT DISTINCT type FROM sqlite_master")))
+    if connection.scalar(text("PRAGMA quick_check(1)")) != "ok" or not kinds <= {"table", "index"}:
+        raise StorageLost("the database is damaged")
