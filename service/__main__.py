@@ -120,6 +120,35 @@ def demo(folder: Folder, url: Url = LOCAL) -> None:
         run_demo(service, folder, Console())
 
 
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")], url: Url = LOCAL
+) -> None:
+    """Save the whole gallery of a running service in one file, as it is at one moment.
+
+    The file holds names and embeddings, and is not encrypted.
+    """
+    from service.client.backup import save_backup  # noqa: PLC0415  # the other commands need no database
+
+    with Connection(url) as service:
+        manifest = save_backup(service, file)
+    print(f"{file} holds {manifest.summary()}.")  # noqa: T201  # its output
+
+
+@app.command()
+def restore(file: Annotated[Path, typer.Argument(help="a file of facenet backup")]) -> None:
+    """Make the data directory FACE_DATA_DIR from a backup. It must be empty, and no service may use it.
+
+    FACE_MODELS__EMBEDDER must be a model that can be compared with the embeddings of the backup.
+    """
+    from service.app import usable_models  # noqa: PLC0415  # the other commands need no models
+    from service.gallery.backup.restore import restore as restore_backup  # noqa: PLC0415
+
+    settings = load_settings()
+    manifest = restore_backup(file, settings.data_dir, usable_models(settings))
+    print(f"{settings.data_dir} holds {manifest.summary()}.")  # noqa: T201  # its output
+
+
 def _enrol_with_progress(found: PeopleFolder, url: str, collection: str, options: EnrolmentOptions) -> EnrolmentReport:
     with Connection(url) as service, Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
         task = progress.add_task(f"Enrolling {len(found.people)} people", total=found.photographs)

@@ -25,14 +25,16 @@ from service.api.middleware.root_path import RootPath
 from service.api.middleware.running_requests import RunningRequests
 from service.api.middleware.uploads import UploadRules
 from service.api.openapi import HEADERS, complete_description
-from service.api.routes import cluster, collections, docs, embed, faces, health, identify, subjects, verify
+from service.api.routes import backup, cluster, collections, docs, embed, faces, health, identify, subjects, verify
 from service.api.server.connections import within_descriptors
 from service.api.server.server import ServerOptions
 from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.gallery.opening import open_gallery
+from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource, find_model
-from service.observability.metrics import GALLERY_FACES, MEMORY_LIMIT
+from service.model_files.model_file import open_model
+from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, MEMORY_LIMIT
 from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
 from service.pipeline.opening import PipelineOptions, open_pipeline
 from service.pipeline.pipeline import Pipeline
@@ -66,6 +68,7 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.face_count)
+    GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
     limits = settings.limits
     return Services(
@@ -98,7 +101,7 @@ def describe_app(settings: Settings) -> FastAPI:
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         dependencies=[Depends(refuse_repeated_options)],
     )
-    for route in (verify, identify, cluster, embed, collections, subjects, faces, health):
+    for route in (verify, identify, cluster, embed, collections, subjects, faces, backup, health):
         app.include_router(route.router)
     app.add_api_route(docs.PATH, docs.show_docs, include_in_schema=False)
     problems.install(app)
@@ -172,6 +175,13 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
 
 def _find(settings: Settings, name: str, role: str) -> ModelSource:
     return find_model(name, settings.models.dir, settings.models.zoo, role=role)
+
+
+def usable_models(settings: Settings) -> frozenset[str]:
+    """Return the ids of the embedder and of the models that can be compared with it. Raises StartupError."""
+    source = _find(settings, settings.models.embedder, "embedder")
+    card = open_model(source.path, EmbedderCard, "cpu", threads_per_call=1, sha256=source.sha256).card
+    return frozenset({card.id, *(model.id for model in card.compatible_with)})
 
 
 async def _warm(pipeline: Pipeline) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import httpx
 
@@ -44,6 +44,22 @@ class Connection:
             raise RequestRefused(content)
         return content
 
+    def download(self, method: str, path: str, target: BinaryIO) -> None:
+        """Send a request, and write the body of the answer to a file. Raises RequestRefused, Unreachable or OSError."""
+        try:
+            with self._client.stream(method, path) as response:
+                if response.is_error:
+                    response.read()
+                    raise RequestRefused(_json_object(response))
+                target.writelines(response.iter_bytes())
+        except httpx.TransportError:
+            raise self._unreachable() from None
+
+    def _unreachable(self) -> Unreachable:
+        return Unreachable(
+            f"No service answers at {self._url}. Start it with make run, or pass its address with --url."
+        )
+
     def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:  # noqa: ANN401  # the arguments of httpx
         """Send a request, and repeat it while the service is busy.
 
@@ -53,9 +69,7 @@ class Connection:
             try:
                 response = self._client.request(method, path, **parts)
             except httpx.TransportError:
-                raise Unreachable(
-                    f"No service answers at {self._url}. Start it with make run, or pass its address with --url."
-                ) from None
+                raise self._unreachable() from None
             if _json_object(response).get("code") not in RETRIED_CODES:
                 break
             time.sleep(float(response.headers.get("Retry-After", "1")))

@@ -9,6 +9,7 @@ import numpy as np
 
 from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
+from service.gallery.backup.archive import Backup
 from service.gallery.base import (
     Candidate,
     Collection,
@@ -54,6 +55,19 @@ class GalleryReader:
     def face_count(self) -> int:
         """The number of faces in all collections."""
         return self._indexes.face_count
+
+    @property
+    def has_remains(self) -> bool:
+        """Whether the database file can still hold bytes of deleted content. The next rewrite removes them."""
+        return self._database.erased_at_s is not None
+
+    @in_thread
+    def back_up(self) -> Backup:
+        """Return a backup of all records as they are now. Changes go on meanwhile.
+
+        Raises Overloaded while another backup is made.
+        """
+        return Backup(*self._database.copy())
 
     @in_thread
     def get_collection(self, collection: str) -> Collection:

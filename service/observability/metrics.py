@@ -17,6 +17,10 @@ BATCH_CROPS = Histogram("face_batch_crops", "Crops in one call of the embedder."
 QUEUED_CROPS = Gauge("face_queued_crops", "Crops that wait for the embedder.")
 IMAGES_IN_FLIGHT = Gauge("face_images_in_flight", "Images that were admitted and not yet answered.")
 GALLERY_FACES = Gauge("face_gallery_faces", "Enrolled faces, over all collections.")
+GALLERY_REMAINS = Gauge(
+    "face_gallery_remains",
+    "1 while the database file can hold bytes of deleted content, until it is rewritten. Else 0.",
+)
 MEMORY_LIMIT = Gauge(
     "face_memory_limit_bytes",
     "Memory that the process may use: the limit of its container, or the memory of the machine.",

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from sqlite3 import Error as SqliteError
-from typing import BinaryIO
 
 import structlog
 from sqlalchemy import Connection, NullPool, QueuePool, create_engine, event
@@ -158,7 +158,7 @@ class Database:
                 self.erased_at_s = None
         return True
 
-    def copy(self) -> tuple[BinaryIO, storage.StoredGallery]:
+    def copy(self) -> tuple[BufferedReader, storage.StoredGallery]:
         """Return a copy of the state of this moment, as an open file without a name, and what it holds.
 
         Changes are not blocked meanwhile. Raises Overloaded while another copy is made.
@@ -170,6 +170,7 @@ class Database:
             self.check_files()
             with _storage_errors(), closing(self._engine.raw_connection()) as connection:
                 sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
+                sqlite.change_copy(target, storage.SET_COMPLETE)
                 with reading_copy(target) as copied:
                     stored = storage.describe(copied)
                 file = target.open("rb")

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from service.domain.errors import StorageLost
@@ -121,3 +122,10 @@ def copy(connection: sqlite3.Connection, target: Path) -> None:
     target.unlink(missing_ok=True)
     create(target)  # with the right mode; VACUUM INTO accepts an empty file
     connection.execute("VACUUM INTO ?", (str(target.absolute()),))
+
+
+def change_copy(path: Path, statement: str) -> None:
+    """Run a statement on a copy, and leave no file beside it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=OFF")
+        connection.execute(statement)

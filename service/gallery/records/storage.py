@@ -56,7 +56,8 @@ def set_needs_rewrite(connection: Connection) -> None:
 
 SET_REWRITTEN = "UPDATE storage SET needs_rewrite = 0"
 SET_NOT_IN_USE = "UPDATE storage SET in_use = 0"
-"""For the connection of maintenance, which belongs to no transaction of SQLAlchemy."""
+SET_COMPLETE = "UPDATE storage SET in_use = 0, needs_rewrite = 0"
+"""For connections without SQLAlchemy."""
 
 
 def describe(connection: Connection) -> StoredGallery:

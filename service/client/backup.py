@@ -1,0 +1,32 @@
+"""Save a backup of a running service, and check the file."""
+
+import os
+from pathlib import Path
+
+from service.client.connection import Connection
+from service.domain.errors import BackupUnusable
+from service.gallery.backup.archive import Manifest, open_backup
+
+
+def save_backup(service: Connection, file: Path) -> Manifest:
+    """Write a backup of the whole gallery to a new file, readable by its owner only. Return what it holds.
+
+    The file gets its name when it is complete and checked.
+    Raises BackupUnusable, RequestRefused or Unreachable.
+    """
+    if file.exists():
+        raise BackupUnusable(f"{file} exists already. Choose another name: an older backup is not overwritten.")
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+            service.download("POST", "/backup", target)
+            target.flush()
+            os.fsync(target.fileno())
+        with open_backup(part) as backup, Path(os.devnull).open("wb") as nowhere:
+            backup.copy_database(nowhere)
+        part.rename(file)
+    except OSError as error:
+        raise BackupUnusable(f"The backup cannot be written to {file}: {error.strerror}.") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return backup.manifest
