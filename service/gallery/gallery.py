@@ -25,9 +25,11 @@ from service.gallery.indexes.base import CreateIndex
 from service.gallery.reader import GalleryReader
 from service.gallery.records import collections, faces, storage, subjects
 from service.gallery.records.database import Database
-from service.gallery.threads import in_thread
+from service.gallery.threads import in_changing_thread, in_thread
 
 DEFAULT_COLLECTION = "default"
+CHECK_WAIT_S = 0.5
+"""How long the check waits for a change. A change can wait for a rewrite of the database, and the check may not."""
 
 
 class Gallery(GalleryReader):
@@ -46,15 +48,20 @@ class Gallery(GalleryReader):
     def check(self) -> None:
         """Check that the records can be read, and that every index holds the faces of the records.
 
-        Raises StorageUnavailable otherwise. An index that disagrees is rebuilt, so the next check succeeds.
+        Raises StorageUnavailable otherwise. An index that disagrees is rebuilt, so the next check succeeds. While a
+        change takes long, only the records are read.
         """
-        with self._writing:
+        alone = self._writing.acquire(timeout=CHECK_WAIT_S)
+        try:
             with self._database.reading() as connection:
                 checksums = collections.checksums(connection)
-            if self._indexes.rebuild_where_wrong(checksums):
+            if alone and self._indexes.rebuild_where_wrong(checksums):
                 raise StorageUnavailable
+        finally:
+            if alone:
+                self._writing.release()
 
-    @in_thread
+    @in_changing_thread
     def create_collection(self, collection: str) -> tuple[Collection, bool]:
         """Create the collection if it does not exist. Return whether it is new."""
         with self._writing:
@@ -65,7 +72,7 @@ class Gallery(GalleryReader):
                 self._indexes.put_empty(collection)
         return created, is_new
 
-    @in_thread
+    @in_changing_thread
     def delete_collection(self, collection: str) -> None:
         """Delete the collection and all it holds. If it is `default`, it is created again at once, empty."""
         with self._writing:
@@ -77,13 +84,13 @@ class Gallery(GalleryReader):
             else:
                 self._indexes.remove(collection)
 
-    @in_thread
+    @in_changing_thread
     def create_subject(self, collection: str, new: SubjectToCreate) -> Subject:
         """Create a subject. Raises SubjectExists."""
         with self._writing, self._database.writing() as connection:
             return subjects.create(connection, collections.find(connection, collection).key, new)
 
-    @in_thread
+    @in_changing_thread
     def put_subject(
         self, collection: str, subject: str, name: str | None, metadata: dict[str, object]
     ) -> tuple[Subject, bool]:
@@ -99,13 +106,13 @@ class Gallery(GalleryReader):
                 self._database.erase_replaced_content()
         return put, is_new
 
-    @in_thread
+    @in_changing_thread
     def change_subject(self, collection: str, subject: str, changes: SubjectChanges) -> Subject:
         """Change the given fields of the subject."""
         with self._writing, self._database.erasing() as connection:
             return subjects.change(connection, collections.find(connection, collection).key, subject, changes)
 
-    @in_thread
+    @in_changing_thread
     def delete_subject(self, collection: str, subject: str) -> None:
         """Delete the subject and its faces."""
         with self._writing:
@@ -115,7 +122,7 @@ class Gallery(GalleryReader):
                 collections.unbind_model_if_empty(connection, key)
             self._indexes[collection].remove(numbers)
 
-    @in_thread
+    @in_changing_thread
     def merge_subjects(self, collection: str, subject: str, merged: str) -> tuple[Subject, int]:
         """Give all faces of the subject `merged` to `subject`, and delete `merged`, in one transaction.
 
@@ -134,7 +141,7 @@ class Gallery(GalleryReader):
             self._indexes[collection].move(numbers, subject_key)
         return result, len(numbers)
 
-    @in_thread
+    @in_changing_thread
     def enrol(
         self, collection: str, subject: str, new: Sequence[FaceToEnrol], model: EmbeddingModel
     ) -> list[EnrolmentOutcome]:
@@ -155,7 +162,7 @@ class Gallery(GalleryReader):
                 self._indexes[collection].add(_references(model, subject_key, stored))
         return outcomes
 
-    @in_thread
+    @in_changing_thread
     def move_face(self, collection: str, face: str, subject: str) -> EnrolledFace:
         """Give the face to another subject, and return it. The rest of the face stays as it is."""
         with self._writing:
@@ -167,7 +174,7 @@ class Gallery(GalleryReader):
             self._indexes[collection].move([moved.number], subject_key)
         return moved
 
-    @in_thread
+    @in_changing_thread
     def delete_face(self, collection: str, face: str) -> None:
         """Delete the face and its embedding."""
         with self._writing:

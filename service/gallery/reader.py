@@ -29,16 +29,19 @@ from service.gallery.records.paging import PageRequest
 from service.gallery.threads import in_thread
 
 THREADS = 4
+CHANGING_THREADS = 2
+"""Changes are made one after the other. The second can already check its input."""
 
 
 class GalleryReader:
     """Reads the records and searches the indexes. `Gallery` adds what changes them.
 
-    threads: limits how many methods run in parallel.
+    threads, changing_threads: limit how many methods run in parallel.
     """
 
     def __init__(self, database: Database, create_index: CreateIndex) -> None:
         self.threads = anyio.CapacityLimiter(THREADS)
+        self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
         self._database = database
         # One writer at a time. So the indexes get the changes in the order in which the records got them.
         self._writing = threading.Lock()
@@ -48,8 +51,9 @@ class GalleryReader:
 
     async def finish(self) -> None:
         """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
-        for _ in range(int(self.threads.total_tokens)):
-            await self.threads.acquire_on_behalf_of(object())
+        for limiter in (self.changing_threads, self.threads):
+            for _ in range(int(limiter.total_tokens)):
+                await limiter.acquire_on_behalf_of(object())
 
     @property
     def face_count(self) -> int:

@@ -9,9 +9,15 @@ from anyio import to_thread
 
 
 class HasThreads(Protocol):
-    """An object whose methods run in threads. threads: limits how many run in parallel."""
+    """An object whose methods run in threads.
+
+    threads: limits how many methods that only read run in parallel.
+    changing_threads: the same for methods that change something. They wait for each other, and for a rewrite of the
+    database. In threads of their own, they keep no search waiting.
+    """
 
     threads: anyio.CapacityLimiter
+    changing_threads: anyio.CapacityLimiter
 
 
 P = ParamSpec("P")
@@ -19,11 +25,25 @@ T = TypeVar("T")
 S = TypeVar("S", bound=HasThreads)
 
 
-def in_thread(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
-    """Make a method asynchronous: it runs in one of the threads of its object."""
+Method = Callable[Concatenate[S, P], T]
+AsyncMethod = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+
+
+def in_thread(method: Method[S, P, T]) -> AsyncMethod[S, P, T]:
+    """Make a method asynchronous that only reads: it runs in one of the threads of its object."""
 
     @wraps(method)
     async def run(owner: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await to_thread.run_sync(partial(method, owner, *args, **kwargs), limiter=owner.threads)
+
+    return run
+
+
+def in_changing_thread(method: Method[S, P, T]) -> AsyncMethod[S, P, T]:
+    """Make a method asynchronous that changes something."""
+
+    @wraps(method)
+    async def run(owner: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await to_thread.run_sync(partial(method, owner, *args, **kwargs), limiter=owner.changing_threads)
 
     return run

@@ -93,6 +93,7 @@ class Database:
             self._maintenance.close()
         if self._files is not None:
             self._files.close()
+        self._maintenance = self._files = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -1,0 +1,117 @@
+"""After deletions and renamings, no byte of the old content is left. The database is rewritten for this."""
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from service.gallery.data_directory import DATABASE_FILE
+from service.gallery.indexes.exact import ExactIndex
+from service.gallery.records.database import Database
+from service.gallery.records.housekeeping import housekeeping
+from tests.service.gallery.random_faces import MODEL, make_faces
+from tests.support.blocking_gallery import BlockingGallery
+from tests.support.full_disk import simulate_full_disk
+
+SUBJECTS = 300
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path / DATABASE_FILE)) as database:
+        database.migrate()
+        yield database
+
+
+def change_many(gallery: BlockingGallery) -> list[bytes]:
+    """Enrol, rename and delete subjects in a random order. Return what must be gone."""
+    chance = random.Random(0)  # noqa: S311  # nothing secret
+    faces = make_faces(SUBJECTS)
+    names = [f"person.{chance.getrandbits(96):024x}" + "x" * chance.randrange(40) for _ in range(SUBJECTS)]
+    for name, face in zip(names, faces, strict=True):
+        gallery.put_subject("default", name, f"former {name[::-1]}", {})
+        gallery.enrol("default", name, [face], MODEL)
+    for name in chance.sample(names, SUBJECTS):
+        gallery.change_subject("default", name, {"name": "y" * chance.randrange(60)})
+    deleted = chance.sample(range(SUBJECTS), SUBJECTS // 2)
+    for number in deleted:
+        gallery.delete_subject("default", names[number])
+    former_names = [f"former {name[::-1]}".encode() for name in names]
+    ids = [names[number].encode() for number in deleted]
+    hashes = [faces[number].image_sha256.encode() for number in deleted]
+    return former_names + ids + hashes + [faces[number].embedding.tobytes() for number in deleted]
+
+
+def find(folder: Path, parts: list[bytes]) -> list[bytes]:
+    content = b"".join(path.read_bytes() for path in folder.iterdir())
+    return [part for part in parts if part in content]
+
+
+@pytest.mark.slow
+def test_nothing_of_deleted_and_renamed_subjects_is_left_after_the_rewrite(tmp_path: Path, database: Database) -> None:
+    gone = change_many(BlockingGallery.from_database(database, ExactIndex))
+    assert database.rewrite()
+    assert find(tmp_path, gone) == []
+    assert database.erased_at_s is None
+
+
+def test_a_former_name_is_removed_from_the_journal_at_once(tmp_path: Path, database: Database) -> None:
+    gallery = BlockingGallery.from_database(database, ExactIndex)
+    gallery.put_subject("default", "anna", "Former Name", {})
+    gallery.change_subject("default", "anna", {"name": "Berta"})
+    assert find(tmp_path, [b"Former Name"]) == []
+    gallery.put_subject("default", "anna", "Carla", {})
+    assert find(tmp_path, [b"Former Name", b"Berta"]) == []
+
+
+def test_a_rewrite_keeps_all_records(database: Database) -> None:
+    gallery = BlockingGallery.from_database(database, ExactIndex)
+    gallery.put_subject("default", "anna", "Anna", {})
+    gallery.enrol("default", "anna", make_faces(20), MODEL)
+    before = gallery.list_faces("default", "anna", 100, None)
+    assert database.rewrite()
+    assert gallery.list_faces("default", "anna", 100, None) == before
+    gallery.check()
+
+
+def test_a_rewrite_waits_for_a_reader_and_is_done_later(database: Database) -> None:
+    gallery = BlockingGallery.from_database(database, ExactIndex)
+    gallery.put_subject("default", "anna", None, {})
+    with database.reading() as connection:
+        connection.execute(text("SELECT count(*) FROM faces")).all()
+        gallery.delete_subject("default", "anna")
+        assert not database.rewrite()
+        assert database.erased_at_s is not None
+    assert database.rewrite()
+
+
+def test_a_full_disk_stops_a_rewrite_and_loses_nothing(tmp_path: Path, database: Database) -> None:
+    gallery = BlockingGallery.from_database(database, ExactIndex)
+    gallery.put_subject("default", "anna", None, {})
+    gallery.enrol("default", "anna", make_faces(100), MODEL)
+    gallery.create_collection("left")
+    gallery.delete_collection("left")
+    max_file_bytes = (tmp_path / DATABASE_FILE).stat().st_size // 2
+    with simulate_full_disk(max_file_bytes), capture_logs() as lines, housekeeping(database):
+        pass
+    assert "remains_kept" in [line["event"] for line in lines]
+    gallery.check()
+    assert database.rewrite()
+    assert gallery.face_count == 100
+
+
+def test_a_start_after_a_kill_still_knows_that_something_was_deleted(tmp_path: Path, database: Database) -> None:
+    gallery = BlockingGallery.from_database(database, ExactIndex)
+    gallery.put_subject("default", "anna", None, {})
+    gallery.delete_subject("default", "anna")
+    database.close()  # without housekeeping, so without a rewrite
+    with closing(Database(tmp_path / DATABASE_FILE)) as opened:
+        opened.migrate()
+        assert opened.erased_at_s is not None
+        with housekeeping(opened):
+            pass
+        assert opened.erased_at_s is None
