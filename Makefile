@@ -27,7 +27,7 @@ IMAGES ?= cpu training
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-quick coverage check bench accuracy train models photographs images engine format lock clean
+.PHONY: help run demo test test-quick coverage check bench chaos accuracy train models photographs images engine format lock clean
 .PHONY: test-notice test-containers sbom audit
 
 help:  ## List the targets
@@ -71,6 +71,9 @@ bench: models photographs  ## Measure the service beside the models alone, in on
 	$(BIN)/python -m benchmarks.http $(ARGS)
 	$(BIN)/python -m benchmarks.mining
 	$(BIN)/python -m benchmarks.training
+
+chaos: models  ## Kill the service, fill its disk and take its files away while clients change the gallery (about 40 minutes)
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 accuracy: models  ## Measure the service on Labelled Faces in the Wild (LFW=DIR with images/ and pairs.txt)
 	$(BIN)/facenet-models evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out var/lfw

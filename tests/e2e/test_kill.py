@@ -1,5 +1,7 @@
 """Acknowledged faces survive kill -9, and the faces of a request are stored completely or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -28,3 +30,11 @@ def test_acknowledged_faces_are_identified_after_kill_9(
     with run_service(tmp_path / "data", models_dir) as service:
         check_acknowledged_faces(service.url, acknowledged)
     assert len(acknowledged) >= rounds * REQUESTS_BEFORE_KILL
+
+
+def test_kills_full_disks_and_lost_files_lose_nothing(models_dir: Path) -> None:
+    """`make chaos` does the same with many more faults."""
+    command = [sys.executable, "-m", "benchmarks.chaos", "--models", str(models_dir)]
+    counts = ["--kills", "2", "--full-disks", "1", "--moves", "1"]
+    result = subprocess.run([*command, *counts], capture_output=True, text=True, timeout=600, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
