@@ -51,6 +51,7 @@ class Gallery(GalleryReader):
         Raises StorageUnavailable otherwise. An index that disagrees is rebuilt, so the next check succeeds. While a
         change takes long, only the records are read.
         """
+        self._database.check_files()
         alone = self._writing.acquire(timeout=CHECK_WAIT_S)
         try:
             with self._database.reading() as connection:

@@ -51,8 +51,7 @@ class Database:
             self._had_journal = sqlite.journal(path).exists()
             sqlite.create(path)
         # hide_parameters: errors are logged, and must not hold names or vectors
-        connect = partial(sqlite.connect, path)
-        self._engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
+        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, hide_parameters=True)
         event.listen(self._engine, "begin", _begin)
         self._writer = self._engine.execution_options(begin=sqlite.BEGIN_WRITING)
 
@@ -97,8 +96,12 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one state of the records, whatever is written at the same time."""
-        self.check_files()
+        """Open a transaction that sees one state of the records, whatever is written at the same time.
+
+        It does not check the files: the open connections see the records in any case, and `housekeeping` checks them.
+        """
+        if self._lost is not None:
+            raise StorageLost(self._lost.reason)
         with _storage_errors(), self._engine.begin() as connection:
             yield connection
 
@@ -192,6 +195,11 @@ class Database:
                 self._settle()
         if self._lost is not None:
             raise StorageLost(self._lost.reason)
+
+    def _connect(self) -> SqliteConnection:
+        """Open one more connection. With a new journal beside another database, it would destroy both."""
+        self.check_files()
+        return sqlite.connect(self._path)
 
     def _settle(self) -> None:
         """Bring the whole journal into the database, and note that the file is complete without a journal.
