@@ -124,7 +124,7 @@ async def delete_subject(
 ) -> None:
     """Delete a subject and all its faces.
 
-    They are overwritten on the disk before the answer. What the database may still hold of them in unused bytes is removed
-    within a minute, or later in a large gallery. `face_gallery_remains` in /metrics is 0 when this is done.
+    They are overwritten on the disk before the answer. What the database may still hold of them in unused bytes is
+    removed within a minute, or later in a large gallery. `face_gallery_remains` in /metrics is 0 when this is done.
     """
     await services.gallery.delete_subject(collection, subject)
