@@ -26,6 +26,7 @@ METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.UnreadableImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ImageTooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ImageTooComplex: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoFace: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SeveralFaces: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LowQuality: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -42,6 +43,7 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TimedOut: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Abandoned: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 

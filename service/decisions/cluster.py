@@ -14,6 +14,7 @@ from service.decisions.inputs import Input
 from service.decisions.probes import Probe, ProbeReader
 from service.domain.embedding import Embeddings, check_embeddings
 from service.domain.errors import InvalidOption
+from service.domain.waiting import require_waiting_client
 from service.gallery.base import EnrolledFace
 from service.observability.metrics import DECISIONS
 from service.observability.stages import stage
@@ -143,6 +144,7 @@ def _threshold(probes: ProbeReader, options: ClusteringOptions) -> float | None:
 
 
 def _label(faces: FacesToCluster, options: ClusteringOptions, threshold_sq_l2: float | None) -> Labels:
+    require_waiting_client()
     clusterer = create_clusterer(options.method, ClusteringLimits(threshold_sq_l2, options.n_clusters))
     photographs = np.arange(len(faces.embeddings)) if options.together else faces.photographs
     return clusterer.cluster(faces.embeddings, photographs)

@@ -3,7 +3,8 @@
     FacenetError
     ├── PhotographError               a photograph cannot be used
     │   ├── UnreadableImage           not an image, cut off, or in an unknown format
-    │   ├── ImageTooLarge             more pixels than the limit
+    │   ├── ImageTooLarge             more pixels than the limit, or too long a side
+    │   ├── ImageTooComplex           a file that takes too long or too much memory to decode
     │   ├── NoFace                    one face is needed and none was found
     │   ├── SeveralFaces              one face is needed and several were found
     │   └── LowQuality                the face is too bad to be enrolled
@@ -21,8 +22,9 @@
     │   └── StorageUnavailable        the gallery cannot be read or written
     │       └── StorageLost           its files were taken away, replaced or damaged
     ├── Unavailable                   the client should try again later
-    │   ├── Overloaded                more images in flight than the limit
+    │   ├── Overloaded                more images in flight than the limit, or too little memory
     │   ├── TimedOut                  the request took longer than the limit
+    │   ├── Abandoned                 nobody waits for the answer any more
     │   └── ShuttingDown              the service was told to stop
     ├── StartupError                  the service does not start
     │   ├── InvalidSettings
@@ -70,9 +72,15 @@ class UnreadableImage(PhotographError):
 
 
 class ImageTooLarge(PhotographError):
-    """The photograph has more pixels than the limit. The header is checked before a pixel is decoded."""
+    """The photograph has more pixels than the limit, or too long a side. No pixel was decoded."""
 
     code = "image_too_large"
+
+
+class ImageTooComplex(PhotographError):
+    """The file is built or coded in a way that takes too long or too much memory to decode. No pixel was decoded."""
+
+    code = "image_too_complex"
 
 
 class NoFace(PhotographError):
@@ -230,7 +238,7 @@ class Unavailable(FacenetError):
 
 
 class Overloaded(Unavailable):
-    """More images are in flight than the limit."""
+    """More images are in flight than the limit, or there is too little memory for a photograph."""
 
     code = "overloaded"
 
@@ -239,6 +247,15 @@ class TimedOut(Unavailable):
     """The request took longer than the limit."""
 
     code = "timed_out"
+
+
+class Abandoned(Unavailable):
+    """The time limit passed, or the client left. The rest of the work is not done. No client gets this answer."""
+
+    code = "abandoned"
+
+    def __init__(self) -> None:
+        super().__init__("Nobody waits for the answer any more. Send the request again.", retry_after_s=5)
 
 
 class ShuttingDown(Unavailable):

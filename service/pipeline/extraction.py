@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from service.domain.face import Crops, Face
 from service.domain.image import Image, Notice
 from service.domain.quality import FaceMeasures
+from service.domain.waiting import require_waiting_client
 from service.observability.stages import stage
 from service.pipeline.alignment import Aligner
-from service.pipeline.decoding.decode import decode
+from service.pipeline.decoding.decode import decode, outline
 from service.pipeline.detection.finding import FindFaces
 from service.pipeline.quality import TEMPLATE, measure_faces
 from service.pipeline.selection import SelectFaces
@@ -56,8 +57,21 @@ class FaceExtractor:
     min_face_px: int
     max_faces: int
 
+    def count_pixels(self, data: bytes) -> int:
+        """Return the pixels of a photograph. None is decoded.
+
+        Raises the PhotographError of a file that is refused before it is decoded, or Abandoned.
+        """
+        require_waiting_client()
+        with stage("decode"):
+            found = outline(data, self.max_pixels)
+        return found.width * found.height
+
     def extract(self, data: bytes, select: SelectFaces) -> ExtractedFaces:
-        """Return the crops of the selected faces. There may be none. Raises PhotographError."""
+        """Return the crops of the selected faces. There may be none.
+
+        Raises PhotographError. Raises Abandoned before each step if nobody waits for the answer.
+        """
         detected = self.detect(data, select)
         with stage("align"):
             crops = self.aligner.align(detected.image, detected.faces)
@@ -67,9 +81,11 @@ class FaceExtractor:
         return ExtractedFaces(detected.faces, crops, measures, detected.faces_found, detected.notices)
 
     def detect(self, data: bytes, select: SelectFaces) -> DetectedFaces:
-        """Return the selected faces. There may be none. Raises PhotographError."""
+        """Return the selected faces. There may be none. Raises PhotographError, Abandoned."""
+        require_waiting_client()
         with stage("decode"):
             image = decode(data, self.max_pixels)
+        require_waiting_client()
         found = self.find_faces(image)
         faces = tuple(select(found[: self.max_faces], image))
         return DetectedFaces(image, faces, len(found), (*image.notices, *self._notices(found, faces)))

@@ -16,13 +16,17 @@ from service.pipeline.detection.yunet import YuNet
 from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mirror
-from service.pipeline.turns import FairThreads
+from service.pipeline.turns import FairLimiter, FairThreads
 
 MAX_SIDE_PX = 65_535
 """So large that only the longest panoramas are shrunk to it."""
 
 SMALL_FACE_MIN_SCORE = 0.55
 """The least detection score of a small face, if the landmark network also decides whether it is a face."""
+
+
+OUTLINES_AT_ONCE = 2
+"""The structure of a file is read mostly in Python, so more threads would not be faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,9 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
             extractor=extractor,
             embed_probe_crops=averaged if options.mirror == "always" else batcher.embed,
             embed_reference_crops=batcher.embed if options.mirror == "off" else averaged,
+            outline_threads=anyio.CapacityLimiter(OUTLINES_AT_ONCE),
             extraction_threads=FairThreads(options.threads),
+            large_photographs=FairLimiter(max(1, options.threads // 2)),
         )
 
 

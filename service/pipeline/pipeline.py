@@ -1,6 +1,7 @@
 """From the bytes of photographs to embeddings."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,14 +11,18 @@ from service.domain.distances import unit
 from service.domain.embedding import Embeddings
 from service.domain.face import Crops, Face
 from service.domain.image import Notice
+from service.domain.waiting import require_waiting_client
 from service.model_files.card import EmbedderCard
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.quality import judge_faces
 from service.pipeline.selection import SelectFaces
-from service.pipeline.turns import FairThreads
+from service.pipeline.turns import FairLimiter, FairThreads
 
 EmbedCrops = Callable[[Crops], Awaitable[Embeddings]]
 """Embeds crops: (n, h, w, 3) uint8, n at least 1, to (n, d) float32."""
+
+LARGE_PIXELS = 16_000_000
+"""A photograph with more pixels is large. Most phones make photographs of 12 megapixels."""
 
 MirrorAveraging = Literal["off", "enrolment", "always"]
 """When the embedding of a face is averaged with the embedding of its mirror image."""
@@ -41,14 +46,21 @@ class EmbeddedFaces:
 class Pipeline:
     """Turns photographs into embeddings.
 
+    A file that is refused before it is decoded does not wait for photographs that are decoded. Large photographs use
+    only some of the threads. So they take less memory together, and other photographs do not wait for all of them.
+
+    outline_threads: how many files are checked in parallel before they are decoded.
     extraction_threads: those in which the extractor works, each on one photograph.
+    large_photographs: how many of these photographs may be large.
     """
 
     card: EmbedderCard
     extractor: FaceExtractor
     embed_probe_crops: EmbedCrops
     embed_reference_crops: EmbedCrops
+    outline_threads: anyio.CapacityLimiter
     extraction_threads: FairThreads
+    large_photographs: FairLimiter
 
     async def embed_probe(self, data: bytes, select: SelectFaces) -> EmbeddedFaces:
         """Embed a photograph that will be compared. Raises PhotographError."""
@@ -59,7 +71,11 @@ class Pipeline:
         return await self._embed(data, select, self.embed_reference_crops)
 
     async def _embed(self, data: bytes, select: SelectFaces, embed_crops: EmbedCrops) -> EmbeddedFaces:
-        found = await self.extraction_threads.run(self.extractor.extract, data, select)
+        pixels = await to_thread.run_sync(self.extractor.count_pixels, data, limiter=self.outline_threads)
+        large = self.large_photographs if pixels > LARGE_PIXELS else nullcontext()
+        async with large:
+            found = await self.extraction_threads.run(self.extractor.extract, data, select)
+        require_waiting_client()
         if not found.faces:
             no_embeddings = np.empty((0, self.card.dimension), np.float32)
             return EmbeddedFaces((), no_embeddings, found.faces_found, found.notices)

@@ -56,23 +56,14 @@ class FairQueue(asyncio.Queue[T]):
         return self._queue.take()
 
 
-class FairThreads:
-    """Runs functions in a limited number of threads. Requests that wait for a thread get one in turn."""
+class FairLimiter:
+    """Lets a limited number of tasks enter its context. Requests that wait for a place get one in turn."""
 
     def __init__(self, count: int) -> None:
-        self._threads = anyio.CapacityLimiter(count)
         self._free = count
         self._waiting: Turns[asyncio.Future[None]] = Turns()
 
-    async def run(self, function: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
-        """Run the function in a thread. Returns and raises what it does."""
-        await self._wait_for_turn()
-        try:
-            return await to_thread.run_sync(function, *arguments, limiter=self._threads)
-        finally:
-            self._pass_on()
-
-    async def _wait_for_turn(self) -> None:
+    async def __aenter__(self) -> None:
         if self._free:
             self._free -= 1
             return
@@ -85,11 +76,27 @@ class FairThreads:
                 self._pass_on()
             raise
 
+    async def __aexit__(self, *error: object) -> None:
+        self._pass_on()
+
     def _pass_on(self) -> None:
-        """Give the thread to the next that waits. Those whose request has ended are left out."""
+        """Give the place to the next that waits. Those whose request has ended are left out."""
         while self._waiting:
             turn = self._waiting.take()
             if not turn.done():
                 turn.set_result(None)
                 return
         self._free += 1
+
+
+class FairThreads:
+    """Runs functions in a limited number of threads. Requests that wait for a thread get one in turn."""
+
+    def __init__(self, count: int) -> None:
+        self._threads = anyio.CapacityLimiter(count)
+        self._turns = FairLimiter(count)
+
+    async def run(self, function: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
+        """Run the function in a thread. Returns and raises what it does."""
+        async with self._turns:
+            return await to_thread.run_sync(function, *arguments, limiter=self._threads)

@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Send
 from service.api.middleware.uploads import BytesInFlight, UploadWatch
 from service.api.problems import BodyTooLarge, UploadTooSlow
 from service.domain.errors import Overloaded
+from service.domain.waiting import WaitingClient
 
 DRAIN_BYTES = 2**28
 DRAIN_S = 10.0
@@ -50,7 +51,7 @@ class Exchange:
 
     held_bytes: the bytes of the body that count as in flight.
     stalled: whether the upload was ended because the client sends too slowly.
-    late: whether the time limit passed before the response started.
+    client: whether somebody waits for the response. After a refusal, the response of the work is dropped.
     """
 
     headers: Headers
@@ -66,7 +67,8 @@ class Exchange:
     answering: bool = False
     complete: bool = field(init=False)
     stalled: bool = False
-    late: bool = False
+    client: WaitingClient = field(default_factory=WaitingClient, init=False)
+    _body_was_read: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def __post_init__(self) -> None:
         self.complete = self.announced_bytes == 0 and "transfer-encoding" not in self.headers
@@ -81,8 +83,16 @@ class Exchange:
         """Return the next part of the body. Raises BodyTooLarge, UploadTooSlow, Overloaded."""
         self.reading = True
         message = await (self.receive_next() if self.complete else self._receive_part())
-        self.complete = self.complete or not message.get("more_body", False)
+        if not message.get("more_body", False):
+            self.complete = True
+            self._body_was_read.set()
         return message
+
+    async def wait_until_client_leaves(self) -> None:
+        """Return when the client has left, or has its response. Before that, the body must have been read."""
+        await self._body_was_read.wait()
+        while (await self.receive_next())["type"] != "http.disconnect":
+            pass
 
     async def _receive_part(self) -> Message:
         if self.answering:
@@ -116,12 +126,12 @@ class Exchange:
         self.held_bytes = 0
 
     async def receive_in_time(self) -> Message:
-        """Return the next part of the body. After the time limit, return a disconnect, so that the work ends."""
-        return {"type": "http.disconnect"} if self.late else await self.receive()
+        """Return the next part of the body. If nobody waits, return a disconnect, so that the work ends."""
+        return await self.receive() if self.client.waits else {"type": "http.disconnect"}
 
     async def send_in_time(self, message: Message) -> None:
-        """Send a part of the response. After the time limit it is dropped: the client got another response."""
-        if not self.late:
+        """Send a part of the response. If nobody waits for it, it is dropped."""
+        if self.client.waits:
             await self.send(message)
 
     async def send(self, message: Message) -> None:

@@ -9,13 +9,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.api.middleware.exchange import Exchange, WorkTimer
 from service.api.middleware.uploads import BytesInFlight, UploadRules, UploadWatch
 from service.api.problems import BodyTooLarge, response_to, response_to_http_error
-from service.domain.errors import ShuttingDown, TimedOut
+from service.domain.errors import ShuttingDown, TimedOut, Unavailable
+from service.domain.waiting import work_for
 
 
 class RequestLimits:
     """Refuses a body that is too large or comes too slowly, or if all bodies together are too large.
 
-    The time limit starts when the whole body has come. It ends when the response starts.
+    The time limit starts when the whole body has come. It ends when the response starts. After it, or if the client has
+    left, the work on the request ends at its next step.
     """
 
     def __init__(
@@ -51,37 +53,48 @@ class RequestLimits:
         def end(ended: asyncio.Task[None]) -> None:
             exchange.timer.stop()
             exchange.release()
+            watch.cancel()
             self._running.discard(ended)
-            if exchange.late and not ended.cancelled():
+            if not (exchange.client.waits or ended.cancelled()):
                 ended.exception()  # nothing awaits the task any more, and asyncio would log its error
 
         exchange.timer.restart()
         work = asyncio.create_task(self._run(scope, exchange))
+        watch = asyncio.create_task(self._watch(exchange))
         self._running.add(work)
         work.add_done_callback(end)
         return work
 
     async def _run(self, scope: Scope, exchange: Exchange) -> None:
-        await self._app(scope, exchange.receive_in_time, exchange.send_in_time)
+        with work_for(exchange.client):
+            await self._app(scope, exchange.receive_in_time, exchange.send_in_time)
+
+    async def _watch(self, exchange: Exchange) -> None:
+        await exchange.wait_until_client_leaves()
+        exchange.client.leave()
 
     async def _wait(self, work: asyncio.Task[None], exchange: Exchange) -> Response | None:
         """Wait for the response of the work, or return an error after the time limit.
 
-        After the time limit, the work is not cancelled. Work in a thread cannot be cancelled. If its task were
-        cancelled, the work would no longer count as running, and the next request would start another thread.
+        After the time limit, the work is not cancelled but ends itself at its next step. Work in a thread cannot be
+        cancelled. If its task were cancelled, the work would no longer count as running, and the next request would
+        start another thread.
         """
         try:
             await asyncio.wait({work, exchange.timer.expired}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:  # the server stops, and this request takes longer than it waits
             if exchange.answering:
                 raise
-            exchange.late = True
-            return response_to(ShuttingDown())
+            return await self._refuse(ShuttingDown(), work, exchange)
         if work.done() or exchange.answering:
             await work
             return None
-        exchange.late = True
-        error = TimedOut(
-            f"The request took longer than {self._timeout_s:g} s. Send less in one request.", retry_after_s=5
-        )
-        return response_to(error)
+        reason = f"The request took longer than {self._timeout_s:g} s. Send less in one request."
+        return await self._refuse(TimedOut(reason, retry_after_s=5), work, exchange)
+
+    async def _refuse(self, error: Unavailable, work: asyncio.Task[None], exchange: Exchange) -> Response | None:
+        """Refuse the request, or wait for its work if that is storing a change just now."""
+        if exchange.client.refuse():
+            return response_to(error)
+        await work
+        return None

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
+from service.domain.waiting import begin_storing
 from service.gallery.records import sqlite, storage
 from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
 from service.gallery.records.stored_files import StoredFiles
@@ -110,11 +111,13 @@ class Database:
         """Open a transaction that is committed to the disk at the end. An error undoes all of it.
 
         The files are checked after the commit too: what is acknowledged is in the files of the data directory.
+        Raises Abandoned at the end if the client was told meanwhile that its request failed.
         """
         with self._write_lock:
             self.check_files()
             with _storage_errors(), self._writer.begin() as connection:
                 yield connection
+                begin_storing()
             self.check_files()
 
     @contextmanager

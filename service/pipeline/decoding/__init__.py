@@ -1,7 +1,9 @@
 """From the bytes of a photograph to an upright RGB image. A new format is a new entry in `formats.py`.
 
-decode.py       check the size, decode, make upright, convert to RGB
+decode.py       outline the file, decode its first picture, make it upright
 formats.py      the accepted formats, by their first bytes
-jpeg.py         what only JPEG needs: the number of scans, files without their end
+containers/     the structure of a file of each format, and its limits. No decoder is opened
+pictures.py     the readers: Pillow for most formats, OpenCV for WebP
 orientation.py  the EXIF orientation
+cut_off.py      JPEG files without their end
 """

@@ -4,17 +4,28 @@
 installed. JPEG 2000 is left out: no phone and no browser writes it, and each decoder is a risk.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 import pillow_heif
 from PIL import AvifImagePlugin
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
-from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from service.domain.errors import UnreadableImage
-from service.pipeline.decoding.jpeg import JPEG_START, FirstJpeg
+from service.domain.image import Image
+from service.pipeline.decoding.containers.bmp import outline_bmp
+from service.pipeline.decoding.containers.gif import outline_gif
+from service.pipeline.decoding.containers.heif import outline_heif
+from service.pipeline.decoding.containers.jpeg import JPEG_START, outline_jpeg
+from service.pipeline.decoding.containers.outline import Outline
+from service.pipeline.decoding.containers.png import PNG_START, outline_png
+from service.pipeline.decoding.containers.webp import outline_webp
+from service.pipeline.decoding.pictures import read_by_pillow, read_webp
 
 # Photographs are decoded in parallel already.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -24,13 +35,28 @@ pillow_heif.options.THUMBNAILS = False
 pillow_heif.options.DEPTH_IMAGES = False
 pillow_heif.options.AUX_IMAGES = False
 
-_READERS: dict[bytes, type[ImageFile]] = {
-    JPEG_START: FirstJpeg,
-    b"\x89PNG\r\n\x1a\n": PngImageFile,
-    b"RIFF": WebPImageFile,
-    b"BM": BmpImageFile,
-    b"GIF8": GifImageFile,
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format. Both functions also take the most pixels of a picture.
+
+    outline: reads the structure of a file, and opens no decoder.
+    read: decodes the picture of an outline.
+    """
+
+    outline: Callable[[bytes, int], Outline]
+    read: Callable[[Outline, int], Image]
+
+
+_FORMATS = {
+    JPEG_START: Format(outline_jpeg, partial(read_by_pillow, JpegImageFile)),
+    PNG_START: Format(outline_png, partial(read_by_pillow, PngImageFile)),
+    b"RIFF": Format(outline_webp, read_webp),
+    b"BM": Format(outline_bmp, partial(read_by_pillow, BmpImageFile)),
+    b"GIF8": Format(outline_gif, partial(read_by_pillow, GifImageFile)),
 }
+_AVIF = Format(outline_heif, partial(read_by_pillow, AvifImageFile))
+_HEIC = Format(outline_heif, partial(read_by_pillow, pillow_heif.HeifImageFile))
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -40,16 +66,18 @@ MAX_BRANDS_BYTES = 256
 """A file type box lists a handful of brands, of four bytes each."""
 
 
-def find_reader(data: bytes) -> type[ImageFile]:
-    """Return Pillow's class that reads this file. Raises UnreadableImage if the format is not accepted."""
-    for start, reader in _READERS.items():
+def find_format(data: bytes) -> Format:
+    """Return the format of a file. Raises UnreadableImage if it is empty, or not accepted."""
+    if not data:
+        raise UnreadableImage("The image is empty. Send the file's bytes.")
+    for start, found in _FORMATS.items():
         if data.startswith(start):
-            return reader
+            return found
     brands = _brands(data)
     if brands & _AVIF_BRANDS:
-        return AvifImageFile
+        return _AVIF
     if brands & _HEIF_BRANDS:
-        return pillow_heif.HeifImageFile
+        return _HEIC
     raise UnreadableImage("This is not an image of a known format. Send a JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF.")
 
 
