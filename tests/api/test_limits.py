@@ -22,9 +22,11 @@ from service.api.middleware.limits import RequestLimits
 from service.api.middleware.uploads import BytesInFlight, UploadRules, UploadWatch
 from service.api.problems import UploadTooSlow
 from service.app import build_app
-from service.domain.errors import InvalidOption, Overloaded
+from service.domain.errors import Abandoned, InvalidOption, Overloaded
+from service.domain.waiting import begin_storing, require_waiting_client
 from service.settings import Limits, Settings
 from tests.support.asgi_client import connect_to_app
+from tests.support.fakes import BlockingFinder, frontal_face
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +75,56 @@ async def test_a_request_that_takes_too_long_is_503(services: Services, tmp_path
     assert answer.headers["retry-after"] == "5"
 
 
+@pytest.fixture
+def finder() -> Iterator[BlockingFinder]:
+    finder = BlockingFinder(frontal_face(10, 10, 50, 50))
+    yield finder
+    finder.may_return.set()
+
+
+@pytest.fixture
+def impatient_app(services: Services, tmp_path: Path, finder: BlockingFinder) -> FastAPI:
+    """Return an application with one thread and one request at a time. A request times out while it is searched."""
+    probes = services.probes
+    pipeline = replace(
+        probes.pipeline,
+        extractor=replace(probes.pipeline.extractor, find_faces=finder.find),
+        extraction_threads=anyio.CapacityLimiter(1),
+    )
+    one_request = Admission(max_in_flight=3, max_per_request=3)
+    changed = replace(services, probes=replace(probes, pipeline=pipeline), admission=one_request)
+    return build_app(make_settings(tmp_path, Limits(request_timeout_s=0.2)), changed)
+
+
+async def wait_until_all_work_has_ended(client: httpx.AsyncClient) -> None:
+    """Send the largest request until it is admitted. Its images are no images, so none is searched."""
+    while (await client.post("/embed", files=[("images", b"none")] * 3)).json()["code"] != "unreadable_image":
+        pass
+
+
+async def test_a_timed_out_request_begins_no_further_image(
+    impatient_app: FastAPI, finder: BlockingFinder, obama: bytes
+) -> None:
+    async with connect_to_app(impatient_app) as client:
+        answer = await client.post("/embed", files=[("images", obama)] * 3)
+        assert answer.json()["code"] == "timed_out"
+        finder.may_return.set()
+        await wait_until_all_work_has_ended(client)
+    assert len(finder.widths) <= 1
+
+
+async def test_a_timed_out_enrolment_is_not_stored(
+    impatient_app: FastAPI, finder: BlockingFinder, client: httpx.AsyncClient, collection: str, obama: bytes
+) -> None:
+    await client.put(f"{collection}/subjects/obama", json={})
+    async with connect_to_app(impatient_app) as impatient_client:
+        answer = await impatient_client.post(f"{collection}/subjects/obama/faces", files=[("images", obama)] * 3)
+        assert answer.json()["code"] == "timed_out"
+        finder.may_return.set()
+        await wait_until_all_work_has_ended(impatient_client)
+    assert (await client.get(f"{collection}/subjects/obama/faces")).json()["items"] == []
+
+
 PATIENT = UploadRules(idle_s=60, bytes_per_s=0, span_s=60)
 
 
@@ -109,6 +161,52 @@ async def test_the_bytes_of_a_timed_out_request_count_until_its_work_ends(thread
         await threaded_app.ended.wait()
         await lowlevel.checkpoint()  # so that its bytes no longer count
         assert (await client.post("/", content=b"0123456789")).text == "done"
+
+
+async def test_a_change_that_is_being_stored_at_the_time_limit_is_answered() -> None:
+    async def store_slowly(scope: Scope, receive: Receive, send: Send) -> None:
+        begin_storing()
+        await anyio.sleep(0.05)
+        await PlainTextResponse("stored")(scope, receive, send)
+
+    limited = RequestLimits(store_slowly, body_bytes=10, body_bytes_in_flight=10, upload=PATIENT, timeout_s=0.01)
+    async with connect_to_app(limited) as client:
+        assert (await client.post("/")).text == "stored"
+
+
+async def test_the_work_on_a_request_ends_if_its_client_leaves() -> None:
+    body_read, has_left, noticed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    sent: list[Message] = []
+
+    async def work(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        body_read.set()
+        while not noticed.is_set():
+            await lowlevel.checkpoint()
+            try:
+                require_waiting_client()
+            except Abandoned:
+                noticed.set()
+        await PlainTextResponse("done")(scope, receive, send)
+
+    async def receive() -> Message:
+        if body_read.is_set():
+            await has_left.wait()
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": b"body", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    limited = RequestLimits(work, body_bytes=10, body_bytes_in_flight=10, upload=PATIENT, timeout_s=60)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"4")]}
+    request = asyncio.create_task(limited(scope, receive, send))
+    await body_read.wait()
+    assert not noticed.is_set()
+    has_left.set()
+    await request
+    assert noticed.is_set()
+    assert sent == []
 
 
 async def parts_with_a_pause(pause_s: float) -> AsyncIterator[bytes]:

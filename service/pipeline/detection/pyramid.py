@@ -12,6 +12,7 @@ import numpy as np
 
 from service.domain.face import Box, Face
 from service.domain.image import Image, Pixels
+from service.domain.waiting import require_waiting_client
 from service.pipeline.detection.base import Detector
 from service.pipeline.detection.overlaps import without_overlaps
 from service.pipeline.detection.quarter_turns import turn, turn_back
@@ -80,9 +81,10 @@ class PyramidDetector:
                 return
 
     def _search_level(self, image: Image, level: Pixels, quarter_turns: int) -> Iterator[Face]:
-        """Yield the faces of a turned level, in pixels of the photograph."""
+        """Yield the faces of a turned level, in pixels of the photograph. Raises Abandoned before a tile."""
         for top, bottom in _spans(level.shape[0]):
             for left, right in _spans(level.shape[1]):
+                require_waiting_client()
                 for face in self.detector.detect(level[top:bottom, left:right]):
                     yield _to_photograph(face, (left, top), level, image, quarter_turns)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from service.domain.errors import (
+    Abandoned,
     CollectionNotFound,
     FaceNotFound,
     InvalidSettings,
@@ -17,6 +18,7 @@ from service.domain.errors import (
     SubjectExists,
     SubjectNotFound,
 )
+from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EnrolledNow, Page, Subject, SubjectToCreate
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes import index_factory
@@ -53,6 +55,16 @@ def test_a_deleted_default_collection_is_created_again_empty(gallery: BlockingGa
     gallery.delete_collection("default")
     assert gallery.get_collection("default").subjects == gallery.face_count == 0
     assert gallery.search("default", make_embeddings(1), 1, OTHER_MODEL) == ([[]], 0)
+    gallery.check()
+
+
+def test_nothing_is_stored_for_a_client_that_was_told_that_its_request_failed(gallery: BlockingGallery) -> None:
+    gallery.put_subject("default", "anna", None, {})
+    client = WaitingClient()
+    client.refuse()
+    with work_for(client), pytest.raises(Abandoned):
+        gallery.enrol("default", "anna", make_faces(2), MODEL)
+    assert gallery.get_collection("default").faces == gallery.face_count == 0
     gallery.check()
 
 

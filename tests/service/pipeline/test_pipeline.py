@@ -1,18 +1,22 @@
 import asyncio
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import numpy as np
 import pytest
+from anyio import lowlevel, to_thread
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from service.domain.distances import unit
-from service.domain.errors import ImageTooLarge, ModelFileError, UnreadableImage
+from service.domain.errors import Abandoned, ImageTooLarge, ModelFileError, UnreadableImage
 from service.domain.face import Face
 from service.domain.image import Image, Notice
+from service.domain.waiting import WaitingClient, work_for
 from service.model_files.catalogue import ModelSource
 from service.observability.stages import request_stages
 from service.pipeline.alignment import Aligner
@@ -21,7 +25,9 @@ from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_face_extractor, open_pipeline
 from service.pipeline.pipeline import MirrorAveraging, Pipeline
 from service.pipeline.selection import SelectFaces, all_faces, main_face
-from tests.support.fakes import frontal_face
+from service.pipeline.turns import RequestTurns
+from tests.support.fakes import BlockingFinder, frontal_face
+from tests.support.hostile_images import png_of_zeros
 from tests.support.sample_images import place_side_by_side, png_without_face
 
 pytestmark = pytest.mark.anyio
@@ -202,3 +208,74 @@ async def test_a_missing_model_file_is_an_error(options: PipelineOptions, tmp_pa
         with pytest.raises(ModelFileError, match=r"nothing\.onnx is missing"):
             async with open_pipeline(options_with_missing_model):
                 pass
+
+
+@pytest.fixture
+def finder() -> Iterator[BlockingFinder]:
+    finder = BlockingFinder()
+    yield finder
+    finder.may_return.set()
+
+
+def with_finder(pipeline: Pipeline, finder: BlockingFinder, threads: int) -> Pipeline:
+    """Return a pipeline with so many threads. It embeds no face, because the finder finds none."""
+    return replace(
+        pipeline,
+        extractor=replace(pipeline.extractor, find_faces=finder.find),
+        turns=RequestTurns(threads),
+        extraction_threads=anyio.CapacityLimiter(threads),
+        large_photographs=anyio.CapacityLimiter(1),
+    )
+
+
+async def embed_widths(pipeline: Pipeline, *widths: int) -> None:
+    """Embed photographs of these widths in one request."""
+    with work_for(WaitingClient()):
+        await asyncio.gather(*(pipeline.embed_probe(png_without_face(width, 9), all_faces) for width in widths))
+
+
+async def test_requests_take_turns(pipeline: Pipeline, finder: BlockingFinder) -> None:
+    one_thread = with_finder(pipeline, finder, threads=1)
+    many = asyncio.create_task(embed_widths(one_thread, 10, 11, 12))
+    await to_thread.run_sync(finder.begun.acquire)
+    single = asyncio.create_task(embed_widths(one_thread, 20))
+    while one_thread.extraction_threads.statistics().tasks_waiting == 0:
+        await lowlevel.checkpoint()
+    finder.may_return.set()
+    await asyncio.gather(many, single)
+    first, second, *_ = finder.widths
+    assert (first < 20, second) == (True, 20)
+
+
+async def test_large_photographs_leave_a_thread_for_others(pipeline: Pipeline, finder: BlockingFinder) -> None:
+    two_threads = with_finder(pipeline, finder, threads=2)
+    large = png_of_zeros(5_000, 3_300)
+    work = [asyncio.create_task(two_threads.embed_probe(large, all_faces)) for _ in range(2)]
+    await to_thread.run_sync(finder.begun.acquire)
+    work.append(asyncio.create_task(two_threads.embed_probe(png_without_face(10, 9), all_faces)))
+    await to_thread.run_sync(finder.begun.acquire)
+    assert finder.widths == [5_000, 10]
+    finder.may_return.set()
+    await asyncio.gather(*work)
+
+
+async def test_no_photograph_is_begun_if_nobody_waits_for_the_answer(
+    pipeline: Pipeline, finder: BlockingFinder, obama: bytes
+) -> None:
+    client = WaitingClient()
+    client.refuse()
+    with work_for(client), pytest.raises(Abandoned):
+        await with_finder(pipeline, finder, threads=1).embed_probe(obama, all_faces)
+    assert finder.widths == []
+
+
+async def test_the_search_of_a_photograph_ends_if_nobody_waits_any_more(pipeline: Pipeline, obama: bytes) -> None:
+    client = WaitingClient()
+    extractor = pipeline.extractor
+
+    def find_after_refusal(image: Image) -> Sequence[Face]:
+        client.refuse()
+        return extractor.find_faces(image)
+
+    with work_for(client), pytest.raises(Abandoned):
+        replace(extractor, find_faces=find_after_refusal).extract(obama, all_faces)
