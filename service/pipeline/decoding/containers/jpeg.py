@@ -29,7 +29,7 @@ SCANS_OF_THE_LARGEST = 10
 Each scan can cover all pixels, even if it has no data.
 """
 
-MARKER = re.compile(rb"\xff+([\x01-\xfe])")
+MARKER = re.compile(rb"\xff+[\x01-\xfe]")
 SCAN, END = 0xDA, 0xD9
 TABLES = {0xDB, 0xC4, 0xDD}
 """Quantisation, Huffman codes, and the restart interval."""
@@ -44,6 +44,12 @@ APP_OF_COLOURS = {0xE0: b"JFIF", 0xEE: b"Adobe"}
 """Segments that say how the colours are stored, by marker, and their start."""
 
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+
+SCAN_HEADERS = {bytes([0, 6 + 2 * components, components]) for components in range(1, 5)}
+"""The length of the header of a scan, and its number of components."""
+
+MAX_CANDIDATES = 10_000
+"""Markers of scans, also those that occur by chance. In 32 MiB of a video these are about 500."""
 
 SCAN_CHUNK_BYTES = 2**20
 
@@ -101,41 +107,44 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield the marker, the start and the end of each segment, the first scan as the last one."""
     position = 2
     for _ in range(MAX_SEGMENTS):
-        found = MARKER.search(data, position, position + MAX_GAP_BYTES)
-        if found is None or found[1][0] == END:
+        found = MARKER.match(data, position) or MARKER.search(data, position, position + MAX_GAP_BYTES)
+        if found is None:
             return
-        marker, start, position = found[1][0], found.end() - 2, found.end()
+        position = found.end()
+        marker = data[position - 1]
+        if marker == END:
+            return
         if marker not in WITHOUT_LENGTH:
+            start = position - 2
             position += max(2, int.from_bytes(data[position : position + 2]))
             yield marker, start, position
-        if marker == SCAN:
-            return
+            if marker == SCAN:
+                return
     raise too_complex(f"The JPEG has more than {MAX_SEGMENTS} segments before its pixels")
 
 
 def _check_scans(data: bytes, start: int, picture: _Picture) -> None:
     allowed = min(MAX_SCANS, SCANS_OF_THE_LARGEST * picture.max_pixels // (picture.width * picture.height))
-    scans = _count_scans(data, start, MAX_SCANS)
-    if scans > allowed:
-        raise too_complex(f"The JPEG has more than {allowed} scans, the limit for its size")
+    for scans, _ in enumerate(_scans(data, start), 1):
+        if scans > allowed:
+            raise too_complex(f"The JPEG has more than {allowed} scans, the limit for its size")
 
 
-def _count_scans(data: bytes, start: int, enough: int) -> int:
-    """Count the scans, until there are more than enough.
+def _scans(data: bytes, start: int) -> Iterator[int]:
+    """Yield where each scan starts.
 
     A scan starts with its marker, its length and its number of components (ISO/IEC 10918-1, B.2.3). libjpeg accepts no
     other length. The marker alone is not enough: it also occurs by chance, for example in the video that a phone
     appends to a photograph.
     """
-    scans = 0
     numbers = np.frombuffer(data, np.uint8)
+    candidates = 0
     for chunk_start in range(start, len(data), SCAN_CHUNK_BYTES):
         chunk = numbers[chunk_start : chunk_start + SCAN_CHUNK_BYTES + 1]
-        (found,) = np.nonzero((chunk[:-1] == 0xFF) & (chunk[1:] == SCAN))
-        found = found[found + chunk_start + 4 < len(data)] + chunk_start
-        components = numbers[found + 4]
-        is_scan = (numbers[found + 2] == 0) & (numbers[found + 3] == 6 + 2 * components)
-        scans += int(np.count_nonzero(is_scan & (components >= 1) & (components <= 4)))
-        if scans > enough:
-            break
-    return scans
+        found = np.flatnonzero((chunk[:-1] == 0xFF) & (chunk[1:] == SCAN))
+        candidates += len(found)
+        if candidates > MAX_CANDIDATES:
+            raise too_complex(f"The JPEG has more than {MAX_CANDIDATES} markers of scans")
+        for position in found.tolist():
+            if data[position + chunk_start + 2 : position + chunk_start + 5] in SCAN_HEADERS:
+                yield position + chunk_start
