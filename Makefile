@@ -27,8 +27,8 @@ IMAGES ?= cpu training
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-quick coverage check bench chaos accuracy train models photographs images engine format lock clean
-.PHONY: test-notice test-containers sbom audit
+.PHONY: help run demo test test-quick coverage check bench chaos fuzz accuracy train models photographs images engine
+.PHONY: format lock clean test-notice test-containers sbom audit
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -74,6 +74,9 @@ bench: models photographs  ## Measure the service beside the models alone, in on
 
 chaos: models  ## Kill the service, fill its disk and take its files away while clients change the gallery (about 40 minutes)
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+fuzz: models  ## Send 20,000 changed images of each format, and 20,000 changed bodies (ARGS="--images 500 --bodies 500")
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
 
 accuracy: models  ## Measure the service on Labelled Faces in the Wild (LFW=DIR with images/ and pairs.txt)
 	$(BIN)/facenet-models evaluate lfw --images $(LFW)/images --pairs $(LFW)/pairs.txt --out var/lfw

@@ -89,7 +89,8 @@ def _measure_photographs(megapixels: int) -> MemoryRow:
 def _start_service(folder: Path) -> Iterator[tuple[RunningService, float]]:
     """Start the service. Yields it, and the seconds until it was ready."""
     start_s = perf_counter()
-    with run_service(folder / "data", ROOT / "var" / "models") as service:
+    patient = {"FACE_LIMITS__REQUEST_TIMEOUT_S": "600"}  # a queue of large photographs takes longer than the default
+    with run_service(folder / "data", ROOT / "var" / "models", **patient) as service:
         yield service, perf_counter() - start_s
         service.stop()
 

@@ -73,7 +73,7 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
             embed_reference_crops=batcher.embed if options.mirror == "off" else averaged,
             outline_threads=anyio.CapacityLimiter(OUTLINES_AT_ONCE),
             extraction_threads=FairThreads(options.threads),
-            large_photographs=FairLimiter(max(1, options.threads // 2)),
+            large_photographs=FairLimiter(max(1, options.threads - 1)),
         )
 
 
