@@ -8,8 +8,9 @@ import hashlib
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image as Pillow
 
-from service.domain.errors import Overloaded, PhotographError, UnreadableImage
+from service.domain.errors import ImageTooLarge, Overloaded, PhotographError, UnreadableImage
 from service.domain.image import Image, Notice
 from service.pipeline.decoding.containers.outline import Outline, cut_off, too_complex
 from service.pipeline.decoding.cut_off import lacks_end, with_ends
@@ -52,6 +53,8 @@ def decode_as(kind: Format, data: bytes, max_pixels: int) -> Image:
 
 def _meaning(error: Exception) -> PhotographError | Overloaded:
     """Return what an error of a decoder means. Some decoders have no type of their own for a lack of memory."""
+    if isinstance(error, Pillow.DecompressionBombError | Pillow.DecompressionBombWarning):
+        return ImageTooLarge("The image is larger than its decoder accepts. Send a smaller one.")
     text = str(error).lower()
     if "security limit" in text:
         return too_complex("The structure of the file is too large")

@@ -29,6 +29,7 @@ def outline_bmp(data: bytes, max_pixels: int) -> Outline:
     if colours > MAX_COLOURS and bits <= 8:
         raise cut_off()
     row_bytes = (width * bits + 31) // 32 * 4
-    if pixels_at + row_bytes * abs(height) > len(data):
+    last_row_bytes = (width * bits + 7) // 8
+    if pixels_at + row_bytes * (abs(height) - 1) + last_row_bytes > len(data):
         raise cut_off()
     return Outline(width, abs(height), (data,))

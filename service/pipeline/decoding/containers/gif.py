@@ -11,7 +11,7 @@ MAX_SUB_BLOCKS = 2_000
 BYTES_PER_SUB_BLOCK = 128
 """A file may have MAX_SUB_BLOCKS, and one more for each of so many bytes. The usual sub-block has 255 bytes."""
 
-IMAGE, EXTENSION, GRAPHIC_CONTROL = 0x2C, 0x21, 0xF9
+IMAGE, EXTENSION, GRAPHIC_CONTROL, TRAILER = b",", b"!", b"!\xf9", b";"
 HEADER_BYTES = 13
 
 
@@ -55,16 +55,18 @@ def outline_gif(data: bytes, max_pixels: int) -> Outline:
     for _ in range(MAX_BLOCKS):
         start = reader.position
         kind = data[start : start + 2]
-        if kind[:1] == bytes([EXTENSION]):
+        if kind[:1] == EXTENSION:
             reader.position += 2
             if not reader.skip_sub_blocks():
                 raise cut_off()
-            if kind == bytes([EXTENSION, GRAPHIC_CONTROL]):
+            if kind == GRAPHIC_CONTROL:
                 parts.append(data[start : reader.position])
-        elif kind[:1] == bytes([IMAGE]):
+        elif kind[:1] == IMAGE:
             return _with_picture(reader, parts, (width, height), max_pixels)
-        else:
+        elif kind[:1] in {b"", TRAILER}:
             raise cut_off()
+        else:
+            reader.position += 1  # some files have stray bytes between blocks
     raise too_complex(f"The GIF has more than {MAX_BLOCKS} blocks before its picture")
 
 
@@ -89,12 +91,12 @@ def _has_picture(reader: _Reader) -> bool:
     """Return whether another picture follows."""
     for _ in range(MAX_BLOCKS):
         kind = reader.data[reader.position : reader.position + 1]
-        if kind != bytes([EXTENSION]):
-            return kind == bytes([IMAGE])
-        reader.position += 2
-        if not reader.skip_sub_blocks():
+        if kind in {b"", TRAILER, IMAGE}:
+            return kind == IMAGE
+        reader.position += 2 if kind == EXTENSION else 1
+        if kind == EXTENSION and not reader.skip_sub_blocks():
             return False
-    raise too_complex(f"The GIF has more than {MAX_BLOCKS} blocks after its picture")
+    return False
 
 
 def _number(data: bytes, position: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from service.pipeline.decoding.containers.av1 import count_av1_pixels
 from service.pipeline.decoding.containers.boxes import Box, read_boxes
-from service.pipeline.decoding.containers.hevc import count_hevc_frames, largest_hevc_frame, size_bytes_of
+from service.pipeline.decoding.containers.hevc import count_hevc_pixels
 from service.pipeline.decoding.containers.items import Items, read_items
 from service.pipeline.decoding.containers.outline import Outline, check_size, cut_off, too_complex
 
@@ -89,8 +89,8 @@ def _coded_pixels(items: Items, item: int, allowed: int) -> int:
             return max(announced, count_av1_pixels(items.data(item)))
         case b"hvc1":
             configurations = items.property_bodies(item, b"hvcC")
-            frames = max((count_hevc_frames(items.data(item), size_bytes_of(one)) for one in configurations), default=1)
-            return max(1, frames) * max([announced, *map(largest_hevc_frame, configurations)])
+            data = items.data(item)
+            return max([announced, *(count_hevc_pixels(data, configuration) for configuration in configurations)])
         case b"grid" if item == items.primary or not items.targets(items.primary, b"dimg").count(item):
             _check_grid(items.data(item)[:MAX_GRID_BYTES], allowed)
             return 0

@@ -9,7 +9,6 @@ MAX_UNITS = 10_000
 """Units in the data of one picture. A picture of 50 megapixels in one slice for each row of blocks has about 400."""
 
 SEQUENCE_PARAMETERS = 33
-PARAMETERS = {32, 33, 34}
 FIRST_UNIT_THAT_IS_NO_SLICE = 32
 MAX_PARAMETER_BYTES = 1_024
 ARRAYS_AT = 22
@@ -30,24 +29,19 @@ def largest_hevc_frame(configuration: bytes) -> int:
     return largest
 
 
-def count_hevc_frames(data: bytes, size_bytes: int) -> int:
-    """Return the number of frames in the data of a picture. size_bytes: how many bytes the size of a unit has.
+def count_hevc_pixels(data: bytes, configuration: bytes) -> int:
+    """Return how many pixels a decoder will decode: those of all frames in the data. Raises PhotographError.
 
-    Raises ImageTooComplex if the data has parameters of its own: their size would not be that of the configuration.
+    configuration: that of the data (`hvcC`). The data may have parameters of its own too.
     """
-    frames = 0
+    size_bytes = (configuration[ARRAYS_AT - 1] & 3) + 1 if len(configuration) >= ARRAYS_AT else 4
+    frame_pixels, frames = largest_hevc_frame(configuration), 0
     for unit in _sized_units(data, 0, size_bytes, MAX_UNITS + 1):
         kind = unit[0] >> 1 & 63 if unit else FIRST_UNIT_THAT_IS_NO_SLICE
-        if kind in PARAMETERS:
-            raise too_complex("The HEIC has parameters inside its picture")
-        is_first_slice = kind < FIRST_UNIT_THAT_IS_NO_SLICE and unit[2:3] >= b"\x80"
-        frames += is_first_slice
-    return frames
-
-
-def size_bytes_of(configuration: bytes) -> int:
-    """Return how many bytes the size of a unit has."""
-    return (configuration[ARRAYS_AT - 1] & 3) + 1 if len(configuration) > ARRAYS_AT else 4
+        if kind == SEQUENCE_PARAMETERS:
+            frame_pixels = max(frame_pixels, _frame_pixels(unit))
+        frames += kind < FIRST_UNIT_THAT_IS_NO_SLICE and unit[2:3] >= b"\x80"  # the first slice of a frame
+    return frame_pixels * max(1, frames)
 
 
 def _sized_units(data: bytes, position: int, size_bytes: int, count: int) -> Iterator[bytes]:

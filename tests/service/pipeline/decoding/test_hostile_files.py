@@ -14,7 +14,7 @@ from service.domain.errors import ImageTooComplex, ImageTooLarge, Overloaded, Ph
 from service.domain.image import Notice
 from service.pipeline.decoding.containers.av1 import count_av1_pixels
 from service.pipeline.decoding.containers.boxes import read_boxes
-from service.pipeline.decoding.containers.hevc import count_hevc_frames, largest_hevc_frame, size_bytes_of
+from service.pipeline.decoding.containers.hevc import count_hevc_pixels
 from service.pipeline.decoding.containers.items import Items, read_items
 from service.pipeline.decoding.containers.outline import MAX_SIDE_PX, Outline
 from service.pipeline.decoding.decode import decode, decode_as, outline
@@ -23,6 +23,7 @@ from service.pipeline.decoding.pictures import read_by_pillow
 from tests.support.hostile_images import (
     HARMLESS,
     REFUSED,
+    gif_with,
     jpeg_of_scans,
     jpeg_with,
     picture,
@@ -121,6 +122,19 @@ def read_first_item(kind: str, size: tuple[int, int], **options: object) -> tupl
     return items, (int.from_bytes(announced[4:8]), int.from_bytes(announced[8:12]))
 
 
+def test_a_gif_with_stray_bytes_between_its_blocks_is_accepted() -> None:
+    assert decode(gif_with(bytes(3)), MAX_PIXELS).width == 64
+
+
+def test_a_bmp_whose_last_row_lacks_its_filling_is_read() -> None:
+    """Each row of a BMP is filled up to four bytes."""
+    file = io.BytesIO()
+    picture(63, 5).save(file, "BMP")
+    assert outline(file.getvalue()[:-3], MAX_PIXELS).width == 63
+    with pytest.raises(UnreadableImage):
+        outline(file.getvalue()[:-4], MAX_PIXELS)
+
+
 @given(size=st.tuples(st.integers(1, 300), st.integers(1, 300)), quality=st.sampled_from([50, 100]))
 @settings(deadline=None, max_examples=20)
 def test_the_size_of_av1_data_is_read(size: tuple[int, int], quality: int) -> None:
@@ -136,8 +150,7 @@ def test_the_size_of_hevc_data_is_read(size: tuple[int, int], chroma: int) -> No
     items, announced = read_first_item("HEIF", size, chroma=chroma)
     width, height = (-(-side // 8) * 8 for side in announced)
     (configuration,) = items.property_bodies(items.primary, b"hvcC")
-    assert largest_hevc_frame(configuration) == width * height
-    assert count_hevc_frames(items.data(items.primary), size_bytes_of(configuration)) == 1
+    assert count_hevc_pixels(items.data(items.primary), configuration) == width * height
 
 
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
