@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import anyio
+
 from service.model_files.card import DetectorCard, EmbedderCard, LandmarksCard
 from service.model_files.catalogue import ModelSource
 from service.model_files.model_file import ProviderName, open_model

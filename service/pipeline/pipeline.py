@@ -5,7 +5,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
+import anyio
 import numpy as np
+from anyio import to_thread
 
 from service.domain.distances import unit
 from service.domain.embedding import Embeddings

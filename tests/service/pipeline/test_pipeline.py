@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import anyio
 import numpy as np
 import pytest
-from anyio import lowlevel, to_thread
+from anyio import to_thread
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -25,7 +24,7 @@ from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_face_extractor, open_pipeline
 from service.pipeline.pipeline import MirrorAveraging, Pipeline
 from service.pipeline.selection import SelectFaces, all_faces, main_face
-from service.pipeline.turns import RequestTurns
+from service.pipeline.turns import FairLimiter, FairThreads
 from tests.support.fakes import BlockingFinder, frontal_face
 from tests.support.hostile_images import png_of_zeros
 from tests.support.sample_images import place_side_by_side, png_without_face
@@ -222,29 +221,9 @@ def with_finder(pipeline: Pipeline, finder: BlockingFinder, threads: int) -> Pip
     return replace(
         pipeline,
         extractor=replace(pipeline.extractor, find_faces=finder.find),
-        turns=RequestTurns(threads),
-        extraction_threads=anyio.CapacityLimiter(threads),
-        large_photographs=anyio.CapacityLimiter(1),
+        extraction_threads=FairThreads(threads),
+        large_photographs=FairLimiter(1),
     )
-
-
-async def embed_widths(pipeline: Pipeline, *widths: int) -> None:
-    """Embed photographs of these widths in one request."""
-    with work_for(WaitingClient()):
-        await asyncio.gather(*(pipeline.embed_probe(png_without_face(width, 9), all_faces) for width in widths))
-
-
-async def test_requests_take_turns(pipeline: Pipeline, finder: BlockingFinder) -> None:
-    one_thread = with_finder(pipeline, finder, threads=1)
-    many = asyncio.create_task(embed_widths(one_thread, 10, 11, 12))
-    await to_thread.run_sync(finder.begun.acquire)
-    single = asyncio.create_task(embed_widths(one_thread, 20))
-    while one_thread.extraction_threads.statistics().tasks_waiting == 0:
-        await lowlevel.checkpoint()
-    finder.may_return.set()
-    await asyncio.gather(many, single)
-    first, second, *_ = finder.widths
-    assert (first < 20, second) == (True, 20)
 
 
 async def test_large_photographs_leave_a_thread_for_others(pipeline: Pipeline, finder: BlockingFinder) -> None:
