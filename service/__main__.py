@@ -23,7 +23,7 @@ from service.client.demo import run_demo
 from service.client.enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.client.enrolment_report import EnrolmentReport
 from service.client.people_folder import PeopleFolder, read_people
-from service.domain.errors import ClientError, EmptyFolder, StartupError
+from service.domain.command_errors import ClientError, EmptyFolder, StartupError
 from service.observability.logs import configure_logs
 from service.observability.process_limits import raise_descriptor_limit
 from service.settings import list_variables, load_settings

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.domain.errors import InvalidSettings
+from service.domain.command_errors import InvalidSettings
 from service.model_files.catalogue import CATALOGUE
 from service.setting_types import Addresses, Hosts, Origins, RootPath
 

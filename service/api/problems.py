@@ -29,7 +29,6 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.ImageTooComplex: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NoFace: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SeveralFaces: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.LowQuality: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidEmbedding: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ModelMismatch: HTTPStatus.CONFLICT,
     errors.InvalidOption: HTTPStatus.UNPROCESSABLE_ENTITY,

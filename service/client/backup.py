@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from service.client.connection import Connection
-from service.domain.errors import BackupUnusable
+from service.domain.command_errors import BackupUnusable
 from service.gallery.backup.archive import Manifest, open_backup
 
 

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, Self
 
 import httpx
 
-from service.domain.errors import RequestRefused, Unreachable
+from service.domain.command_errors import RequestRefused, Unreachable
 
 TIMEOUT_S = 120.0
 MAX_TRIES = 60

@@ -9,7 +9,7 @@ from rich.table import Table
 from service.client.connection import Connection, JsonObject
 from service.client.enrolment import EnrolmentOptions, FolderEnrolment
 from service.client.people_folder import Person, read_people
-from service.domain.errors import EmptyFolder
+from service.domain.command_errors import EmptyFolder
 
 COLLECTION = "demo"
 

@@ -15,7 +15,7 @@ from typing import Literal
 from service.client.connection import Connection, JsonObject
 from service.client.enrolment_report import EnrolmentReport, NotEnrolled
 from service.client.people_folder import Person, not_enrolled
-from service.domain.errors import RequestRefused
+from service.domain.command_errors import RequestRefused
 
 PHOTOGRAPHS_AT_ONCE = 8
 PEOPLE_AT_ONCE = 4

@@ -26,25 +26,13 @@
     │   ├── TimedOut                  the request took longer than the limit
     │   ├── Abandoned                 nobody waits for the answer any more
     │   └── ShuttingDown              the service was told to stop
-    ├── StartupError                  the service does not start
-    │   ├── InvalidSettings
-    │   ├── ModelFileError
-    │   ├── ProviderUnavailable
-    │   ├── DataDirectoryInUse
-    │   ├── DataDirectoryUnusable
-    │   └── PortInUse
-    └── ClientError                   a command beside the service cannot continue
-        ├── Unreachable               no service answers
-        ├── RequestRefused            the service refused the request
-        ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
-        └── EmptyFolder               there is nothing to send
+    └── StartupError, ClientError     see `command_errors.py`
 
 Every message says what was expected, what came, and what to do next. No message holds a path of the server, a vector,
-or a name that a client gave. Messages of `StartupError` are for the operator only, so they may name files.
+or a name that a client gave.
 """
 
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from service.domain.quality import FaceQuality
 
@@ -265,67 +253,3 @@ class ShuttingDown(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The service is stopping. Ask another replica, or try again.", retry_after_s=5)
-
-
-class StartupError(FacenetError):
-    """The service does not start. The message is one line for the operator."""
-
-    code = "startup_error"
-
-
-class InvalidSettings(StartupError):
-    """A setting is unknown or out of its range."""
-
-
-class ModelFileError(StartupError):
-    """A model file is missing, cut off, of another kind, or has no valid card."""
-
-
-class ProviderUnavailable(StartupError):
-    """This installation does not have the execution provider that the settings ask for."""
-
-
-class DataDirectoryInUse(StartupError):
-    """Another process uses the data directory."""
-
-
-class DataDirectoryUnusable(StartupError):
-    """The data directory cannot be read or written, or a newer version of the service wrote it."""
-
-
-class PortInUse(StartupError):
-    """Another process listens on the port."""
-
-
-class ClientError(FacenetError):
-    """A command beside the service cannot continue. The message is one line."""
-
-
-class Unreachable(ClientError):
-    """No service answers at the address."""
-
-
-class BackupUnusable(ClientError):
-    """A backup cannot be written, is damaged, or does not fit this service."""
-
-
-class EmptyFolder(ClientError):
-    """There is nothing to send."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} has no photographs. They are expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
-
-
-class RequestRefused(ClientError):
-    """The service refused the request.
-
-    problem: the problem document of the answer (RFC 9457).
-    """
-
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail", "The service refused the request and gave no reason."))
-        self.problem = problem
-
-    @property
-    def problem_code(self) -> str:
-        return str(self.problem.get("code", "unknown"))

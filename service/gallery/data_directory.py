@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from service.domain.errors import DataDirectoryInUse, DataDirectoryUnusable
+from service.domain.command_errors import DataDirectoryInUse, DataDirectoryUnusable
 
 LOCK_FILE = "lock"
 MARK_FILE = "mark"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from service.domain.errors import DataDirectoryUnusable, StorageLost, StorageUnavailable
+from service.domain.command_errors import DataDirectoryUnusable
+from service.domain.errors import StorageLost, StorageUnavailable
 from service.gallery.data_directory import (
     DATABASE_FILE,
     LOCK_FILE,

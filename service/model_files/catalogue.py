@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.domain.errors import ModelFileError
+from service.domain.command_errors import ModelFileError
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 

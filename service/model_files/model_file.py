@@ -17,7 +17,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 from pydantic import ValidationError
 
-from service.domain.errors import ModelFileError, ProviderUnavailable
+from service.domain.command_errors import ModelFileError, ProviderUnavailable
 from service.model_files.card import CARD_ADAPTER, Card, DetectorCard, EmbedderCard, LandmarksCard, Shape, TensorShapes
 
 PROVIDERS = {

@@ -1,6 +1,6 @@
 import pytest
 
-from service.domain.errors import InvalidSettings
+from service.domain.command_errors import InvalidSettings
 from service.settings import list_variables, load_settings
 
 

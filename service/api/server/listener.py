@@ -4,7 +4,7 @@ import errno
 import socket
 from contextlib import ExitStack
 
-from service.domain.errors import PortInUse
+from service.domain.command_errors import PortInUse
 
 BACKLOG = 2048
 """The most connections that wait to be accepted."""

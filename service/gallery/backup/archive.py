@@ -16,7 +16,7 @@ from typing import IO, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain.errors import BackupUnusable
+from service.domain.command_errors import BackupUnusable
 from service.gallery.records.storage import StoredGallery
 
 MANIFEST, DATABASE = "manifest.json", "gallery.sqlite3"

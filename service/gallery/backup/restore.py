@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from service.domain.errors import BackupUnusable, StorageUnavailable
+from service.domain.command_errors import BackupUnusable
+from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import BackupReader, Manifest, open_backup
 from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_directory, sync_folder, write_mark
 from service.gallery.records import storage

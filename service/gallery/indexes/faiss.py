@@ -6,9 +6,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from service.domain.command_errors import InvalidSettings
 from service.domain.distances import MAX_SQ_L2
 from service.domain.embedding import Embeddings
-from service.domain.errors import InvalidSettings
 from service.gallery.base import FaceNumbers
 from service.gallery.indexes.base import Neighbours
 

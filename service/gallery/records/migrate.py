@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from service.domain.errors import DataDirectoryUnusable
+from service.domain.command_errors import DataDirectoryUnusable
 
 MIGRATIONS = "service.gallery.records:migrations"
 

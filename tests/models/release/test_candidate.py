@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.release.candidate import open_candidate_bytes, open_candidate_file
-from service.domain.errors import ModelFileError
+from service.domain.command_errors import ModelFileError
 from service.domain.face import Crops
 
 

@@ -12,7 +12,7 @@ from models.architectures.network import Architecture, Network
 from models.conversion.card import read_checked_card
 from models.errors import ExportRefused
 from models.release.export import BATCH_SIZES, card_fields, export
-from service.domain.errors import ModelFileError
+from service.domain.command_errors import ModelFileError
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
 from service.model_files.model_file import open_model

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.domain.errors import DataDirectoryInUse, DataDirectoryUnusable
+from service.domain.command_errors import DataDirectoryInUse, DataDirectoryUnusable
 from service.gallery.data_directory import DATABASE_FILE
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery

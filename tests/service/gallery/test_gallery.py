@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from service.domain.command_errors import InvalidSettings
 from service.domain.errors import (
     Abandoned,
     CollectionNotFound,
     FaceNotFound,
-    InvalidSettings,
     StorageUnavailable,
     SubjectExists,
     SubjectNotFound,

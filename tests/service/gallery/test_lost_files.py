@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from service.domain.errors import DataDirectoryUnusable, StorageLost
+from service.domain.command_errors import DataDirectoryUnusable
+from service.domain.errors import StorageLost
 from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, MARK_FILE
 from service.gallery.records.database import Database
 from tests.service.gallery.random_faces import MODEL, make_faces

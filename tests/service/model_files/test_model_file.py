@@ -11,7 +11,7 @@ import onnxruntime as ort
 import pytest
 from onnx import parser
 
-from service.domain.errors import ModelFileError, ProviderUnavailable
+from service.domain.command_errors import ModelFileError, ProviderUnavailable
 from service.model_files.card import CARD_ADAPTER, DetectorCard, EmbedderCard, LandmarksCard
 from service.model_files.model_file import PROVIDERS, ModelFile, ProviderName, check_installed_runtimes, open_model
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
+from service.domain.command_errors import ModelFileError
 from service.domain.distances import unit
-from service.domain.errors import Abandoned, ImageTooLarge, ModelFileError, UnreadableImage
+from service.domain.errors import Abandoned, ImageTooLarge, UnreadableImage
 from service.domain.face import Face
 from service.domain.image import Image, Notice
 from service.domain.waiting import WaitingClient, work_for

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from service.domain.errors import BackupUnusable, DataDirectoryInUse, Overloaded, StorageUnavailable
+from service.domain.command_errors import BackupUnusable, DataDirectoryInUse
+from service.domain.errors import Overloaded, StorageUnavailable
 from service.gallery.backup.archive import DATABASE, MANIFEST
 from service.gallery.backup.restore import restore
 from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, MARK_FILE

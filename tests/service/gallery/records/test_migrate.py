@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from service.domain.errors import DataDirectoryUnusable
+from service.domain.command_errors import DataDirectoryUnusable
 from service.gallery.data_directory import DATABASE_FILE, MARK_FILE
 from service.gallery.records.database import Database
 from service.gallery.records.schema import METADATA

@@ -1,0 +1,87 @@
+"""The errors that end a command. Each message is one line for the operator, so it may name files.
+
+    FacenetError
+    ├── StartupError                  the service does not start
+    │   ├── InvalidSettings
+    │   ├── ModelFileError
+    │   ├── ProviderUnavailable
+    │   ├── DataDirectoryInUse
+    │   ├── DataDirectoryUnusable
+    │   └── PortInUse
+    └── ClientError                   a command beside the service cannot continue
+        ├── Unreachable               no service answers
+        ├── RequestRefused            the service refused the request
+        ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
+        └── EmptyFolder               there is nothing to send
+
+The errors of a running service are in `errors.py`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from service.domain.errors import FacenetError
+
+
+class StartupError(FacenetError):
+    """The service does not start. The message is one line for the operator."""
+
+    code = "startup_error"
+
+
+class InvalidSettings(StartupError):
+    """A setting is unknown or out of its range."""
+
+
+class ModelFileError(StartupError):
+    """A model file is missing, cut off, of another kind, or has no valid card."""
+
+
+class ProviderUnavailable(StartupError):
+    """This installation does not have the execution provider that the settings ask for."""
+
+
+class DataDirectoryInUse(StartupError):
+    """Another process uses the data directory."""
+
+
+class DataDirectoryUnusable(StartupError):
+    """The data directory cannot be read or written, or a newer version of the service wrote it."""
+
+
+class PortInUse(StartupError):
+    """Another process listens on the port."""
+
+
+class ClientError(FacenetError):
+    """A command beside the service cannot continue. The message is one line."""
+
+
+class Unreachable(ClientError):
+    """No service answers at the address."""
+
+
+class BackupUnusable(ClientError):
+    """A backup cannot be written, is damaged, or does not fit this service."""
+
+
+class EmptyFolder(ClientError):
+    """There is nothing to send."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} has no photographs. They are expected as FOLDER/PERSON/PHOTOGRAPH.jpg.")
+
+
+class RequestRefused(ClientError):
+    """The service refused the request.
+
+    problem: the problem document of the answer (RFC 9457).
+    """
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(problem.get("detail", "The service refused the request and gave no reason."))
+        self.problem = problem
+
+    @property
+    def problem_code(self) -> str:
+        return str(self.problem.get("code", "unknown"))
