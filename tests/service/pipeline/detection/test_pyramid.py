@@ -45,7 +45,7 @@ def test_the_longest_side_is_limited() -> None:
 
 def test_a_large_level_is_searched_in_tiles() -> None:
     """The first level has 2,000 x 1,500 pixels: three tiles across, two down."""
-    across, down = [710, 710, 708], [782, 782]
+    across, down = [731, 731, 730], [798, 798]
     assert searched_sizes(4_000, 3_000)[:6] == [(width, height) for height in down for width in across]
 
 
@@ -111,6 +111,24 @@ def test_a_face_that_fills_the_photograph_is_found_beside_a_small_one(
 
     assert max(round(face.box.width / side_px, 1) for face in faces) >= 0.8
     assert len(faces) == 2
+
+
+@pytest.mark.parametrize("height", [1_083, 1_760, 1_900, 2_100, 2_300, 3_600, 4_032])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.65])
+def test_a_large_face_is_found_whole_at_the_borders_of_tiles(
+    extractor: FaceExtractor, biden: bytes, height: int, share: float
+) -> None:
+    """A part of a face in a tile does not replace the face. share: how much of the width the face has."""
+    face = _cut_out(biden, extractor, (1 / share - 1) / 2)
+    width = round(height * face.shape[1] / face.shape[0])
+    (small,) = extractor.find_faces(Image(_resize_to_width(face, 500)))
+
+    (large,) = extractor.find_faces(Image(np.asarray(cv2.resize(face, (width, height)), np.uint8)))
+
+    scale = width / 500
+    for side in ("x", "y", "width", "height"):
+        expected = getattr(small.box, side) * scale
+        assert getattr(large.box, side) == pytest.approx(expected, abs=0.15 * small.box.width * scale)
 
 
 @pytest.mark.parametrize("size", [(1_200, 900), (4_000, 3_000)])
