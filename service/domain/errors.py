@@ -102,7 +102,7 @@ class LowQuality(PhotographError):
     def __init__(self, quality: FaceQuality, minimum: float) -> None:
         wrong = ", ".join(quality.explanations())
         super().__init__(
-            f"The quality of the face is {quality.score or 0.0:.3f}, and at least {minimum:g} is needed. "
+            f"The quality of the face is {quality.score or 0.0:.4f}, and at least {minimum:g} is needed. "
             f"{f'What is wrong: {wrong}. ' if wrong else ''}Send a better photograph, or pass a lower min_quality."
         )
 

@@ -34,6 +34,9 @@ FINE_DETAIL_SIGMA_PX = 2.0
 NOSE_TO_EYE = 1.1
 """How far the tip of the nose is in front of the eyes, divided by half the distance of the eyes."""
 
+SCORE_DIGITS = 4
+"""Answers show so many digits after the point. A minimum is compared with what the answer shows."""
+
 SMALLEST_SHARPNESS = 0.01
 """It is added before the logarithm."""
 
@@ -113,7 +116,7 @@ def _judge(weights: QualityWeights | None, measures: FaceMeasures, terms: NDArra
     if weights is None:
         return FaceQuality(None, reasons, measures)
     factors = np.array([weights.detection_score, weights.sharpness, *weights.embedding])
-    score = 1 / (1 + math.exp(-float(factors @ terms) - weights.intercept))
+    score = round(1 / (1 + math.exp(-float(factors @ terms) - weights.intercept)), SCORE_DIGITS)
     if score < weights.minimum and not reasons:
         reasons = (QualityReason.UNRECOGNISABLE,)
     return FaceQuality(score, reasons, measures)

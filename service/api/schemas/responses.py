@@ -55,7 +55,7 @@ WARNINGS = {
     Notice.SEVERAL_FACES: "The photograph shows several faces. The main face was used.",
     Notice.FACES_LEFT_OUT: "The photograph shows more faces than the limit. Those with the highest scores were used.",
     Notice.TURNED: "A face is not upright in the photograph. It was turned first. `roll` has the angle.",
-    Notice.LOW_QUALITY: "The quality of a face is low, so the result is not reliable. `quality.reasons` says why.",
+    Notice.LOW_QUALITY: "The quality of a face is low, so comparisons are not reliable. `quality.reasons` says why.",
     Notice.END_MISSING: "The end of the JPEG is missing. All of its pixels are there, so it was used.",
 }
 
@@ -100,7 +100,9 @@ class MeasuresAnswer(Answer):
     roll_deg: float
     share_inside: float = Field(description="the part of the box that is inside the photograph, in [0, 1]")
     detection_score: float
-    landmark_score: float = Field(description="how sure the landmark network is that this is a face, in [0, 1]")
+    landmark_score: float = Field(
+        description="how sure the landmark network is that this is a face, in [0, 1]. 1 if it does not run"
+    )
 
 
 class QualityAnswer(Answer):
@@ -115,10 +117,9 @@ class QualityAnswer(Answer):
 
     @classmethod
     def of(cls, quality: FaceQuality) -> Self:
-        """Round to four digits after the point."""
+        """Round the measures to four digits after the point, as the score is."""
         measures = {name: round(value, 4) for name, value in asdict(quality.measures).items()}
-        score = None if quality.score is None else round(quality.score, 4)
-        return cls(score=score, reasons=list(quality.reasons), measures=MeasuresAnswer(**measures))
+        return cls(score=quality.score, reasons=list(quality.reasons), measures=MeasuresAnswer(**measures))
 
 
 class FaceAnswer(Answer):

@@ -38,7 +38,7 @@ def test_a_head_can_be_turned_away_to_both_sides(yaw_deg: float) -> None:
 def test_the_refusal_names_the_measure_and_its_limit() -> None:
     quality = FaceQuality(0.1234, (QualityReason.BLURRED,), replace(GOOD, sharpness=0.031))
     assert str(LowQuality(quality, 0.5)) == (
-        "The quality of the face is 0.123, and at least 0.5 is needed. What is wrong: blurred (sharpness is 0.031, at "
+        "The quality of the face is 0.1234, and at least 0.5 is needed. What is wrong: blurred (sharpness is 0.031, at "
         "least 0.08 is good). Send a better photograph, or pass a lower min_quality."
     )
 
