@@ -38,7 +38,7 @@ pytestmark = [kubectl_needed, pytest.mark.slow]
 VERSIONS = ("1.35", "1.36", "1.37")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 IMAGE = "facenet-"
-INTERNAL_PATHS = {"/livez", "/readyz", "/metrics"}
+INTERNAL_PATHS = {"/livez", "/readyz", "/metrics", "/backup"}
 """Paths that only clients inside the cluster may call."""
 
 every_rendering = pytest.mark.parametrize("name", RENDERINGS)
@@ -282,7 +282,7 @@ def test_the_ingress_has_the_body_limit_of_the_service(name: str) -> None:
 
 
 @with_ingress
-def test_the_ingress_has_every_path_except_probes_and_metrics(name: str) -> None:
+def test_the_ingress_has_every_path_except_probes_metrics_and_backup(name: str) -> None:
     spec = only_manifest(name, "Ingress")["spec"]
     (rule,) = spec["rules"]
     app = describe_app(Settings())
