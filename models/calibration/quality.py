@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from models.errors import DatasetError
-from models.evaluation.quality.probes import EmbeddedFace, JudgedProbes, PairOfOnePerson
+from models.evaluation.quality.probes import JudgedProbes, PairOfOnePerson, stack_embeddings
 from service.model_files.card import QualityWeights
 from service.pipeline.quality import quality_terms
 
@@ -44,11 +44,12 @@ def fit_quality(pairs: Sequence[PairOfOnePerson], folder: str) -> QualityWeights
     """
     probes = JudgedProbes.degraded(pairs)
     threshold = probes.threshold_sq_l2()
-    used = JudgedProbes.degraded([pair for pair in pairs if _matches_well(pair, threshold)])
+    match_well = JudgedProbes.sharp(pairs).mated_distances() < threshold - MARGIN_SQ_L2
+    used = JudgedProbes.degraded([pair for pair, matches in zip(pairs, match_well, strict=True) if matches])
     missed = used.mated_distances() >= threshold
     if not 10 <= np.count_nonzero(missed) <= len(missed) - 10:
         raise DatasetError(f"{len(missed)} pairs of one person are too few to fit the quality. Give more people.")
-    terms = _terms(used.probes)
+    terms = quality_terms([face.quality.measures for face in used.probes], stack_embeddings(used.probes))
     factors, constant = _fit_logistic(terms, ~missed)
     return QualityWeights(
         detection_score=round(factors[0], 4),
@@ -58,15 +59,6 @@ def fit_quality(pairs: Sequence[PairOfOnePerson], folder: str) -> QualityWeights
         minimum=MINIMUM,
         fitted_on=f"{len(missed):,} degraded photographs of {len(np.unique(used.people)):,} people of {folder}",
     )
-
-
-def _matches_well(pair: PairOfOnePerson, threshold_sq_l2: float) -> bool:
-    distance = float(np.sum((pair.reference.embedding - pair.sharp.embedding) ** 2))
-    return distance < threshold_sq_l2 - MARGIN_SQ_L2
-
-
-def _terms(faces: Sequence[EmbeddedFace]) -> Terms:
-    return np.stack([quality_terms(face.quality.measures, face.embedding) for face in faces])
 
 
 def _fit_logistic(terms: Terms, matched: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:

@@ -60,6 +60,7 @@ class FaceExtractor:
     def count_pixels(self, data: bytes) -> int:
         """Return the pixels of a photograph. None is decoded.
 
+        `extract` reads the structure of the file again. An outline that waits for a thread would be a copy of the file.
         Raises the PhotographError of a file that is refused before it is decoded, or Abandoned.
         """
         require_waiting_client()

@@ -98,25 +98,30 @@ def judge_faces(
     weights: QualityWeights | None, faces: Sequence[Face], measures: Sequence[FaceMeasures], embeddings: Embeddings
 ) -> list[Face]:
     """Return the faces with their quality. All arguments are row by row. weights: None leaves out the score."""
-    return [
-        replace(face, quality=_judge(weights, measured, quality_terms(measured, embedding)))
-        for face, measured, embedding in zip(faces, measures, embeddings, strict=True)
-    ]
-
-
-def quality_terms(measures: FaceMeasures, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the terms of the regression, (2 + d,) float64: of the detection score, the sharpness, the embedding."""
-    detection_score = min(max(measures.detection_score, 1e-4), 1 - 1e-4)
-    logit = math.log(detection_score / (1 - detection_score))
-    return np.array([logit, math.log(measures.sharpness + SMALLEST_SHARPNESS), *embedding.tolist()])
-
-
-def _judge(weights: QualityWeights | None, measures: FaceMeasures, terms: NDArray[np.float64]) -> FaceQuality:
-    reasons = tuple(limit.reason for limit in LIMITS if limit.breaks(measures))
     if weights is None:
-        return FaceQuality(None, reasons, measures)
-    factors = np.array([weights.detection_score, weights.sharpness, *weights.embedding])
-    score = round(1 / (1 + math.exp(-float(factors @ terms) - weights.intercept)), SCORE_DIGITS)
+        qualities = [FaceQuality(None, _reasons(measured), measured) for measured in measures]
+    else:
+        factors = np.array([weights.detection_score, weights.sharpness, *weights.embedding])
+        logits = quality_terms(measures, embeddings) @ factors + weights.intercept
+        scores = np.round(1 / (1 + np.exp(-logits)), SCORE_DIGITS).tolist()
+        qualities = [_judge(weights, measured, score) for measured, score in zip(measures, scores, strict=True)]
+    return [replace(face, quality=quality) for face, quality in zip(faces, qualities, strict=True)]
+
+
+def quality_terms(measures: Sequence[FaceMeasures], embeddings: Embeddings) -> NDArray[np.float64]:
+    """Return the terms of the regression, (n, 2 + d): of the detection scores, the sharpness and the embeddings."""
+    detection_scores = np.clip([measured.detection_score for measured in measures], 1e-4, 1 - 1e-4)
+    sharpness = np.array([measured.sharpness for measured in measures])
+    logits = np.log(detection_scores / (1 - detection_scores))
+    return np.column_stack([logits, np.log(sharpness + SMALLEST_SHARPNESS), embeddings.astype(np.float64)])
+
+
+def _judge(weights: QualityWeights, measures: FaceMeasures, score: float) -> FaceQuality:
+    reasons = _reasons(measures)
     if score < weights.minimum and not reasons:
         reasons = (QualityReason.UNRECOGNISABLE,)
     return FaceQuality(score, reasons, measures)
+
+
+def _reasons(measures: FaceMeasures) -> tuple[QualityReason, ...]:
+    return tuple(limit.reason for limit in LIMITS if limit.breaks(measures))

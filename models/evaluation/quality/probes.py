@@ -14,7 +14,7 @@ from models.evaluation.embedding.files import unusable_photograph
 from models.evaluation.metrics.clustering import People
 from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs
 from models.evaluation.quality.degradations import degrade
-from service.domain.distances import Distances, squared_l2
+from service.domain.distances import Distances, paired_squared_l2, squared_l2
 from service.domain.embedding import Embeddings
 from service.domain.errors import PhotographError
 from service.domain.face import Face
@@ -83,11 +83,11 @@ class JudgedProbes:
 
     def mated_distances(self) -> Distances:
         """Return the distance of each probe to its reference, (n,) float32, squared L2."""
-        return np.asarray(np.sum((_stack(self.references) - _stack(self.probes)) ** 2, axis=1), np.float32)
+        return paired_squared_l2(stack_embeddings(self.references), stack_embeddings(self.probes))
 
     def threshold_sq_l2(self) -> float:
         """Return the threshold with FMR 1e-3 over all pairs of a reference and a probe of two people."""
-        distances = squared_l2(_stack(self.references), _stack(self.probes))
+        distances = squared_l2(stack_embeddings(self.references), stack_embeddings(self.probes))
         same = self.people[:, None] == self.people
         return LabelledPairs(distances[~same], np.zeros(np.count_nonzero(~same), bool)).threshold_at_far(REPORTED_FAR)
 
@@ -96,7 +96,8 @@ class JudgedProbes:
         return self.mated_distances() >= self.threshold_sq_l2()
 
 
-def _stack(faces: Sequence[EmbeddedFace]) -> Embeddings:
+def stack_embeddings(faces: Sequence[EmbeddedFace]) -> Embeddings:
+    """Return the embeddings of faces, (n, d) float32."""
     return np.stack([face.embedding for face in faces])
 
 

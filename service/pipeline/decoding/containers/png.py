@@ -84,9 +84,8 @@ def _read_header(picture: _Picture, kind: bytes, chunk: bytes, max_pixels: int) 
             if len(body) > MAX_COLOURS_BYTES:
                 raise cut_off()
             picture.kept[kind] = chunk
-        case (
-            b"acTL"
-        ):  # an animation. Its first frame is in the usual place if its control chunk comes before (APNG 1.0)
+        case b"acTL":
+            # An animation. Its first frame is in the usual place if its control chunk comes before (APNG 1.0).
             picture.frames, picture.first_frame_is_apart = int.from_bytes(body[:4]), True
         case b"fcTL":
             picture.first_frame_is_apart = False
