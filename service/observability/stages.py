@@ -22,11 +22,6 @@ def request_stages() -> Iterator[defaultdict[str, float]]:
         _request_stages_s.reset(token)
 
 
-def current_request() -> int:
-    """Return a number that is the same in all work of one request, and differs between running requests."""
-    return id(_request_stages_s.get())
-
-
 @contextmanager
 def stage(name: str) -> Iterator[None]:
     """Time the block as the stage `name`."""

@@ -6,8 +6,8 @@ A worker takes what is in the queue as soon as it is free. So a single crop neve
 calls become large. A CPU needs as many workers as it has cores, with small calls. A GPU needs one worker with large
 calls.
 
-Crops of several requests are taken in turn, one of each. So a request with few faces does not wait for all faces of
-another (`turns.py`).
+Of several requests, one crop of each is taken after the other. So a request with few faces does not wait for all faces
+of another (`round_robin.py`).
 
 The queue never refuses a crop, because the number of faces in a photograph is known only after detection.
 `api/admission.py` limits the number of photographs before any work is done.
@@ -30,7 +30,7 @@ from service.domain.face import Crops
 from service.domain.image import Pixels
 from service.observability.metrics import BATCH_CROPS, QUEUED_CROPS
 from service.observability.stages import record_stage
-from service.pipeline.turns import FairQueue
+from service.pipeline.round_robin import RoundRobinQueue
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +54,7 @@ class Batcher:
         self._workers = workers
         self._max_batch = max_batch
         self._idle_workers = 0
-        self._queue: FairQueue[_QueuedCrop] = FairQueue()
+        self._queue: RoundRobinQueue[_QueuedCrop] = RoundRobinQueue()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:

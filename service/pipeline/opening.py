@@ -11,6 +11,7 @@ from service.model_files.catalogue import ModelSource
 from service.model_files.model_file import ProviderName, open_model
 from service.pipeline.alignment import Aligner
 from service.pipeline.batching import Batcher
+from service.pipeline.decoding.containers.outline import MAX_SIDE_PX
 from service.pipeline.detection.finding import FaceFinder, FindFaces
 from service.pipeline.detection.landmarks import LandmarkNetwork
 from service.pipeline.detection.pyramid import PyramidDetector
@@ -18,10 +19,7 @@ from service.pipeline.detection.yunet import YuNet
 from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mirror
-from service.pipeline.turns import FairLimiter, FairThreads
-
-MAX_SIDE_PX = 65_535
-"""So large that only the longest panoramas are shrunk to it."""
+from service.pipeline.round_robin import RoundRobinLimiter, RoundRobinThreads
 
 SMALL_FACE_MIN_SCORE = 0.55
 """The least detection score of a small face, if the landmark network also decides whether it is a face."""
@@ -74,8 +72,8 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
             embed_probe_crops=averaged if options.mirror == "always" else batcher.embed,
             embed_reference_crops=batcher.embed if options.mirror == "off" else averaged,
             outline_threads=anyio.CapacityLimiter(OUTLINES_AT_ONCE),
-            extraction_threads=FairThreads(options.threads),
-            large_photographs=FairLimiter(max(1, options.threads - 1)),
+            extraction_threads=RoundRobinThreads(options.threads),
+            large_photographs=RoundRobinLimiter(max(1, options.threads - 1)),
         )
 
 

@@ -17,8 +17,8 @@ from service.domain.waiting import require_waiting_client
 from service.model_files.card import EmbedderCard
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.quality import judge_faces
+from service.pipeline.round_robin import RoundRobinLimiter, RoundRobinThreads
 from service.pipeline.selection import SelectFaces
-from service.pipeline.turns import FairLimiter, FairThreads
 
 EmbedCrops = Callable[[Crops], Awaitable[Embeddings]]
 """Embeds crops: (n, h, w, 3) uint8, n at least 1, to (n, d) float32."""
@@ -61,8 +61,8 @@ class Pipeline:
     embed_probe_crops: EmbedCrops
     embed_reference_crops: EmbedCrops
     outline_threads: anyio.CapacityLimiter
-    extraction_threads: FairThreads
-    large_photographs: FairLimiter
+    extraction_threads: RoundRobinThreads
+    large_photographs: RoundRobinLimiter
 
     async def embed_probe(self, data: bytes, select: SelectFaces) -> EmbeddedFaces:
         """Embed a photograph that will be compared. Raises PhotographError."""

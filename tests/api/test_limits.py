@@ -24,7 +24,7 @@ from service.api.problems import UploadTooSlow
 from service.app import build_app
 from service.domain.errors import Abandoned, InvalidOption, Overloaded
 from service.domain.waiting import begin_storing, require_waiting_client
-from service.pipeline.turns import FairThreads
+from service.pipeline.round_robin import RoundRobinThreads
 from service.settings import Limits, Settings
 from tests.support.asgi_client import connect_to_app
 from tests.support.fakes import BlockingFinder, frontal_face
@@ -90,7 +90,7 @@ def impatient_app(services: Services, tmp_path: Path, finder: BlockingFinder) ->
     pipeline = replace(
         probes.pipeline,
         extractor=replace(probes.pipeline.extractor, find_faces=finder.find),
-        extraction_threads=FairThreads(1),
+        extraction_threads=RoundRobinThreads(1),
     )
     one_request = Admission(max_in_flight=3, max_per_request=3)
     changed = replace(services, probes=replace(probes, pipeline=pipeline), admission=one_request)

@@ -24,8 +24,8 @@ from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_face_extractor, open_pipeline
 from service.pipeline.pipeline import MirrorAveraging, Pipeline
+from service.pipeline.round_robin import RoundRobinLimiter, RoundRobinThreads
 from service.pipeline.selection import SelectFaces, all_faces, main_face
-from service.pipeline.turns import FairLimiter, FairThreads
 from tests.support.fakes import BlockingFinder, frontal_face
 from tests.support.hostile_images import png_of_zeros
 from tests.support.sample_images import place_side_by_side, png_without_face
@@ -222,8 +222,8 @@ def with_finder(pipeline: Pipeline, finder: BlockingFinder, threads: int) -> Pip
     return replace(
         pipeline,
         extractor=replace(pipeline.extractor, find_faces=finder.find),
-        extraction_threads=FairThreads(threads),
-        large_photographs=FairLimiter(1),
+        extraction_threads=RoundRobinThreads(threads),
+        large_photographs=RoundRobinLimiter(1),
     )
 
 

@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 from anyio import to_thread
 
-from service.observability.stages import request_stages
+from service.domain.waiting import WaitingClient, work_for
 from service.pipeline.batching import Batcher
-from service.pipeline.turns import FairQueue, FairThreads
+from service.pipeline.round_robin import RoundRobinQueue, RoundRobinThreads
 from tests.support.fakes import BlockingEmbedder, numbered_crops
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ async def start_request(work: Callable[[], Awaitable[object]]) -> asyncio.Task[o
     """Start the work as one request, and let it run until it waits for the first time."""
 
     async def run() -> object:
-        with request_stages():
+        with work_for(WaitingClient()):
             return await work()
 
     task = asyncio.ensure_future(run())
@@ -30,7 +30,7 @@ class RecordedCalls:
     """Functions that run one after the other. The first waits until `may_return` is set."""
 
     def __init__(self) -> None:
-        self.threads = FairThreads(1)
+        self.threads = RoundRobinThreads(1)
         self.order: list[str] = []
         self.may_return = threading.Event()
 
@@ -74,7 +74,7 @@ async def test_a_request_that_has_ended_gets_no_turn_and_keeps_no_thread() -> No
 
 
 async def test_an_error_in_a_thread_is_raised_and_frees_the_thread() -> None:
-    threads = FairThreads(1)
+    threads = RoundRobinThreads(1)
     with pytest.raises(ZeroDivisionError):
         await threads.run(divmod, 1, 0)
     assert await threads.run(divmod, 7, 2) == (3, 1)
@@ -94,7 +94,7 @@ async def test_of_several_requests_one_crop_each_is_embedded_in_turn() -> None:
 
 
 async def test_a_queue_gives_the_items_of_one_request_in_their_order() -> None:
-    queue: FairQueue[int] = FairQueue()
+    queue: RoundRobinQueue[int] = RoundRobinQueue()
     for number in range(5):
         queue.put_nowait(number)
     assert queue.qsize() == 5
