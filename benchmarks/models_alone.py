@@ -16,7 +16,8 @@ from service.app import pipeline_options
 from service.domain.distances import paired_squared_l2
 from service.pipeline.opening import PipelineOptions, open_embedder, open_face_extractor
 from service.pipeline.selection import main_face
-from service.settings import Models, Settings
+from service.settings.environment import Settings
+from service.settings.groups import Models
 
 PhotographPair = tuple[bytes, bytes]
 """Two encoded photographs."""

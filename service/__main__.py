@@ -26,7 +26,7 @@ from service.client.people_folder import PeopleFolder, read_people
 from service.domain.command_errors import ClientError, EmptyFolder, StartupError
 from service.observability.logs import configure_logs
 from service.observability.process_limits import raise_descriptor_limit
-from service.settings import list_variables, load_settings
+from service.settings.environment import list_variables, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 Url = Annotated[str, typer.Option(help="the address of the service")]

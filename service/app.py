@@ -39,7 +39,7 @@ from service.observability.process_limits import cpu_count, descriptor_limit, me
 from service.pipeline.opening import PipelineOptions, open_pipeline
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.selection import all_faces
-from service.settings import Settings
+from service.settings.environment import Settings
 
 CLUSTERINGS_AT_ONCE = 1
 SPARE_CONNECTIONS = 64

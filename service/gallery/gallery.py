@@ -23,8 +23,8 @@ from service.gallery.base import (
 )
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.reader import GalleryReader
-from service.gallery.records import collections, faces, storage, subjects
 from service.gallery.records.database import Database
+from service.gallery.records.statements import collections, faces, storage, subjects
 from service.gallery.threads import in_changing_thread, in_thread
 
 DEFAULT_COLLECTION = "default"

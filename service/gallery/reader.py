@@ -22,10 +22,10 @@ from service.gallery.base import (
 from service.gallery.collection_index import NearestFace
 from service.gallery.collection_indexes import CollectionIndexes
 from service.gallery.indexes.base import CreateIndex
-from service.gallery.records import collections, faces, subjects
 from service.gallery.records.database import Database
-from service.gallery.records.faces import FaceOwner
-from service.gallery.records.paging import PageRequest
+from service.gallery.records.statements import collections, faces, subjects
+from service.gallery.records.statements.faces import FaceOwner
+from service.gallery.records.statements.paging import PageRequest
 from service.gallery.threads import in_thread
 
 THREADS = 4

@@ -9,7 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from service.app import open_app
-from service.settings import Limits, Models, Settings
+from service.settings.environment import Settings
+from service.settings.groups import Limits, Models
 from tests.support.asgi_client import connect_to_app
 from tests.support.sample_images import place_side_by_side
 

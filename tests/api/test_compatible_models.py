@@ -18,7 +18,8 @@ from models.conversion.card import CARD_KEY, to_bytes_with_card
 from models.conversion.identity import compute_identity
 from service.app import open_app
 from service.model_files.card import CARD_ADAPTER
-from service.settings import Models, Settings
+from service.settings.environment import Settings
+from service.settings.groups import Models
 from tests.support.asgi_client import connect_to_app
 from tests.support.sample_images import base64_image
 

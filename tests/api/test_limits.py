@@ -25,7 +25,8 @@ from service.app import build_app
 from service.domain.errors import Abandoned, InvalidOption, Overloaded
 from service.domain.waiting import begin_storing, require_waiting_client
 from service.pipeline.round_robin import RoundRobinThreads
-from service.settings import Limits, Settings
+from service.settings.environment import Settings
+from service.settings.groups import Limits
 from tests.support.asgi_client import connect_to_app
 from tests.support.fakes import BlockingFinder, frontal_face
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from service.app import describe_app
-from service.settings import Settings
+from service.settings.environment import Settings
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ from service.decisions.probes import ProbeReader
 from service.domain import command_errors, errors
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.opening import open_gallery
-from service.settings import Settings
+from service.settings.environment import Settings
 from tests.support.asgi_client import connect_to_app
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from service.app import open_app
-from service.settings import Models, Settings
+from service.settings.environment import Settings
+from service.settings.groups import Models
 from tests.support.asgi_client import connect_to_app
 from tests.support.sample_images import base64_image
 

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.server.server import uvicorn_config
 from service.app import describe_app, server_options
-from service.settings import Settings
+from service.settings.environment import Settings
 
 pytestmark = pytest.mark.anyio
 

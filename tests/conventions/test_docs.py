@@ -19,7 +19,7 @@ from models.training.recipes.recipes import RECIPES
 from service.api import problems
 from service.domain import errors
 from service.observability import metrics
-from service.settings import list_variables
+from service.settings.environment import list_variables
 
 ROOT = Path(__file__).parents[2]
 SERVICE_README = (ROOT / "service" / "README.md").read_text("utf-8")

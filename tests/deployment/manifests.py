@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from service.settings import PREFIX, Settings, load_settings
+from service.settings.environment import PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from models.commands.zoo import DEFAULT_MODELS
-from service.settings import PREFIX, Settings, list_variables
+from service.settings.environment import PREFIX, Settings, list_variables
 from tests.containers.engine import HARDENING_OPTIONS
 from tests.deployment.manifests import (
     ROOT,

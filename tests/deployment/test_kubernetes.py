@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from service.app import describe_app
-from service.settings import Models, Settings, list_variables
+from service.settings.environment import Settings, list_variables
+from service.settings.groups import Models
 from tests.deployment.manifests import (
     COMPONENTS,
     K8S,

@@ -32,7 +32,7 @@ from service.api.middleware.observation import CLIENT_LEFT
 from service.app import describe_app
 from service.clusterers import CLUSTERERS
 from service.observability import metrics
-from service.settings import Settings, list_variables
+from service.settings.environment import Settings, list_variables
 from tests.support.running_service import run_service
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,7 @@
 import pytest
 
 from service.domain.command_errors import InvalidSettings
-from service.settings import list_variables, load_settings
+from service.settings.environment import list_variables, load_settings
 
 
 def test_the_default_host_is_the_local_machine(monkeypatch: pytest.MonkeyPatch) -> None:

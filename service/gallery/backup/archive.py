@@ -17,7 +17,7 @@ from typing import IO, BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.domain.command_errors import BackupUnusable
-from service.gallery.records.storage import StoredGallery
+from service.gallery.records.statements.storage import StoredGallery
 
 MANIFEST, DATABASE = "manifest.json", "gallery.sqlite3"
 MAX_MANIFEST_BYTES = 2**20

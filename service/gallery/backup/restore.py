@@ -7,9 +7,9 @@ from service.domain.command_errors import BackupUnusable
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import BackupReader, Manifest, open_backup
 from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_directory, sync_folder, write_mark
-from service.gallery.records import storage
 from service.gallery.records.database import reading_copy
 from service.gallery.records.migrate import is_known
+from service.gallery.records.statements import storage
 
 PART_FILE = "restore.part"
 

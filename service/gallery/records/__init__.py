@@ -6,8 +6,5 @@ database.py        transactions, and every failure of the storage as one error
 sqlite.py          how SQLite is set up
 stored_files.py    notices that a file was taken away while the service runs
 housekeeping.py    the thread that removes remains of deleted content
-storage.py         statements about the database itself
-collections.py, subjects.py, faces.py
-                   statements, each on the connection of an open transaction
-paging.py          one page of a list
+statements/        what is asked of the database, and changed in it
 """

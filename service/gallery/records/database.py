@@ -17,8 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
 from service.domain.waiting import begin_storing
-from service.gallery.records import sqlite, storage
+from service.gallery.records import sqlite
 from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
+from service.gallery.records.statements import storage
 from service.gallery.records.stored_files import StoredFiles
 
 LOG = structlog.get_logger(__name__)

@@ -92,3 +92,23 @@ STORAGE = Table(
     Column("needs_rewrite", Boolean, nullable=False),
 )
 """One row, about the database itself. Statements: `storage.py`."""
+
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("label", String),
+    Column("digest", LargeBinary, nullable=False),  # of the whole key, keyed with the secret of the service
+    Column("secret_id", String, nullable=False),  # which secret
+    Column("scopes", JSON, nullable=False),
+    Column("collections", JSON(none_as_null=True)),  # their ids; NULL: all
+    Column("requests_per_minute", Integer),
+    Column("images_per_day", Integer),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc),
+    Column("revoked_at", Utc),
+    Column("last_used_at", Utc),
+    Column("images_day", String),  # the day, in UTC, that `images_used` is about
+    Column("images_used", Integer, nullable=False),
+)
+"""The access keys. A row is never deleted: without a row, the service would be open again. Statements: `keys.py`."""

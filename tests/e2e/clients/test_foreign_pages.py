@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from service.app import describe_app
-from service.settings import Settings
+from service.settings.environment import Settings
 from tests.support.raw_requests import form_of, head_of, open_connection, read_answer
 from tests.support.running_service import RunningService, run_service
 from tests.support.sample_images import png_without_face

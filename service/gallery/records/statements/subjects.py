@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 
 from service.domain.errors import SubjectExists, SubjectNotFound
 from service.gallery.base import Page, Subject, SubjectChanges, SubjectToCreate
-from service.gallery.records.paging import PageRequest, fetch_page
 from service.gallery.records.schema import FACES, SUBJECTS
+from service.gallery.records.statements.paging import PageRequest, fetch_page
 
 
 def create(connection: Connection, collection: int, new: SubjectToCreate) -> Subject:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, se
 
 from service.domain.errors import CollectionNotFound
 from service.gallery.base import Collection, EmbeddingModel, FaceChecksum, Page
-from service.gallery.records.paging import PageRequest, fetch_page
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
+from service.gallery.records.statements.paging import PageRequest, fetch_page
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from service.gallery.base import (
     Page,
     References,
 )
-from service.gallery.records.paging import PageRequest, fetch_page
 from service.gallery.records.schema import FACES, SUBJECTS
+from service.gallery.records.statements.paging import PageRequest, fetch_page
 
 FLOAT32 = np.dtype("<f4")
 MAX_NUMBERS_PER_STATEMENT = 1_000

@@ -1,0 +1,6 @@
+"""The settings of the service. Only `service.app` and the commands read them.
+
+environment.py   all settings, and how they are read from the environment
+groups.py        the groups of settings
+types.py         paths, hosts, origins and addresses
+"""
