@@ -18,10 +18,12 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
+from service.client import key_commands
 from service.client.connection import Connection
 from service.client.demo import run_demo
 from service.client.enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.client.enrolment_report import EnrolmentReport
+from service.client.options import LOCAL, KeyFile, Url, connect
 from service.client.people_folder import PeopleFolder, read_people
 from service.domain.command_errors import ClientError, EmptyFolder, StartupError
 from service.observability.logs import configure_logs
@@ -29,9 +31,8 @@ from service.observability.process_limits import raise_descriptor_limit
 from service.settings.environment import list_variables, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-Url = Annotated[str, typer.Option(help="the address of the service")]
+app.add_typer(key_commands.app, name="keys")
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")]
-LOCAL = "http://127.0.0.1:8000"
 
 
 def main() -> None:
@@ -81,6 +82,7 @@ def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     folder: Folder,
     collection: Annotated[str, typer.Option(help="the collection; it is created if it does not exist")] = "default",
     url: Url = LOCAL,
+    key_file: KeyFile = None,
     on_several: Annotated[OnSeveral, typer.Option(help="what to do with a photograph of several people")] = "refuse",
     min_quality: Annotated[
         float | None,
@@ -100,11 +102,12 @@ def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     photograph was refused. Otherwise it is 1.
     """
     found = read_people(folder)
+    options = EnrolmentOptions(on_several, min_quality)
     done = EnrolmentReport()
     done.add(*found.left_out)
     _write_report(done, report)  # if the file cannot be written, the error must come before the photographs are sent
     if found.people:
-        done.merge(_enrol_with_progress(found, url, collection, EnrolmentOptions(on_several, min_quality)))
+        done.merge(_enrol_with_progress(found, connect(url, key_file), collection, options))
         _write_report(done, report)
     for line in done.lines():
         print(line)  # noqa: T201  # its output
@@ -114,15 +117,17 @@ def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
 
 
 @app.command()
-def demo(folder: Folder, url: Url = LOCAL) -> None:
+def demo(folder: Folder, url: Url = LOCAL, key_file: KeyFile = None) -> None:
     """Enrol, verify, identify and cluster real photographs in a running service, and show the answers."""
-    with Connection(url) as service:
+    with connect(url, key_file) as service:
         run_demo(service, folder, Console())
 
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")], url: Url = LOCAL
+    file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")],
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
 ) -> None:
     """Save the whole gallery of a running service in one file, as it is at one moment.
 
@@ -130,7 +135,7 @@ def backup(
     """
     from service.client.backup import save_backup  # noqa: PLC0415  # the other commands need no database
 
-    with Connection(url) as service:
+    with connect(url, key_file) as service:
         manifest = save_backup(service, file)
     print(f"{file} holds {manifest.summary()}.")  # noqa: T201  # its output
 
@@ -149,8 +154,10 @@ def restore(file: Annotated[Path, typer.Argument(help="a file of facenet backup"
     print(f"{settings.data_dir} holds {manifest.summary()}.")  # noqa: T201  # its output
 
 
-def _enrol_with_progress(found: PeopleFolder, url: str, collection: str, options: EnrolmentOptions) -> EnrolmentReport:
-    with Connection(url) as service, Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
+def _enrol_with_progress(
+    found: PeopleFolder, connection: Connection, collection: str, options: EnrolmentOptions
+) -> EnrolmentReport:
+    with connection as service, Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress:
         task = progress.add_task(f"Enrolling {len(found.people)} people", total=found.photographs)
         return FolderEnrolment(service, collection, options, lambda: progress.advance(task)).run(found.people)
 

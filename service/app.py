@@ -13,9 +13,13 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
+from service.access.keyring import Keyring
+from service.access.opening import AccessOptions, open_keyring
 from service.api import problems
+from service.api.access import require_access
 from service.api.admission import Admission
 from service.api.dependencies import Services, refuse_repeated_options
+from service.api.middleware.authentication import Authentication
 from service.api.middleware.hosts import AllowedHosts
 from service.api.middleware.limits import RequestLimits
 from service.api.middleware.observation import RequestObservation
@@ -24,8 +28,20 @@ from service.api.middleware.response_headers import ResponseHeaders
 from service.api.middleware.root_path import RootPath
 from service.api.middleware.running_requests import RunningRequests
 from service.api.middleware.uploads import UploadRules
-from service.api.openapi import HEADERS, complete_description
-from service.api.routes import backup, cluster, collections, docs, embed, faces, health, identify, subjects, verify
+from service.api.openapi.description import HEADERS, complete_description
+from service.api.routes import (
+    backup,
+    cluster,
+    collections,
+    docs,
+    embed,
+    faces,
+    health,
+    identify,
+    keys,
+    subjects,
+    verify,
+)
 from service.api.server.connections import within_descriptors
 from service.api.server.server import ServerOptions
 from service.decisions.probes import ProbeReader
@@ -49,7 +65,7 @@ CORS: dict[str, Any] = {
     "allow_headers": ("Authorization", "X-API-Key", "X-Request-ID"),
     "expose_headers": tuple(HEADERS),
 }
-"""What web pages of the allowed origins can send and read. The service checks no keys; a proxy before it may."""
+"""What web pages of the allowed origins can send and read."""
 
 
 @asynccontextmanager
@@ -62,11 +78,12 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
         with open_gallery(settings.data_dir, settings.gallery.index) as gallery:
-            yield build_app(settings, _services(settings, pipeline, gallery))
-            await gallery.finish()
+            async with open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring:
+                yield build_app(settings, _services(settings, pipeline, gallery, keyring))
+                await gallery.finish()
 
 
-def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery) -> Services:
+def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring: Keyring) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.face_count)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
@@ -74,7 +91,8 @@ def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery) -> Servi
     return Services(
         probes=ProbeReader(pipeline, gallery),
         gallery=gallery,
-        admission=Admission(limits.images_in_flight, limits.images_per_request),
+        keyring=keyring,
+        admission=Admission(limits.images_in_flight, limits.images_per_request, keyring.count_images),
         cluster_threads=anyio.CapacityLimiter(CLUSTERINGS_AT_ONCE),
         embeddings_per_request=limits.embeddings_per_request,
     )
@@ -99,9 +117,9 @@ def describe_app(settings: Settings) -> FastAPI:
         static_url=docs.STATIC_PATH,
         redirect_slashes=False,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
-        dependencies=[Depends(refuse_repeated_options)],
+        dependencies=[Depends(require_access), Depends(refuse_repeated_options)],
     )
-    for route in (verify, identify, cluster, embed, collections, subjects, faces, backup, health):
+    for route in (verify, identify, cluster, embed, collections, subjects, faces, keys, backup, health):
         app.include_router(route.router)
     app.add_api_route(docs.PATH, docs.show_docs, include_in_schema=False)
     problems.install(app)
@@ -113,6 +131,7 @@ def describe_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request. The last one is the outermost, so every answer has its headers."""
     limits = settings.limits
+    app.add_middleware(Authentication, static_path=docs.STATIC_PATH)
     app.add_middleware(AllowedOrigins, origins=settings.cors_origins)
     app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
     app.add_middleware(
@@ -130,6 +149,11 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     app.add_middleware(ResponseHeaders)
+
+
+def access_options(settings: Settings) -> AccessOptions:
+    """Return who may call the service."""
+    return AccessOptions(settings.host, settings.admin_key_file, settings.insecure == "yes")
 
 
 def server_options(settings: Settings) -> ServerOptions:

@@ -1,6 +1,6 @@
 """Limit the number of images in flight. A request is refused before any work is done on its images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.domain.errors import InvalidOption, Overloaded
@@ -8,18 +8,23 @@ from service.observability.metrics import IMAGES_IN_FLIGHT
 
 
 class Admission:
-    """Admits at most `max_in_flight` images of all requests together, and at most `max_per_request` of one request."""
+    """Admits at most `max_in_flight` images of all requests together, and at most `max_per_request` of one request.
 
-    def __init__(self, max_in_flight: int, max_per_request: int) -> None:
+    count_images: counts the admitted images of an access key. Raises QuotaUsed.
+    """
+
+    def __init__(self, max_in_flight: int, max_per_request: int, count_images: Callable[[int], None]) -> None:
         self._max_in_flight = max_in_flight
         self._max_per_request = min(max_per_request, max_in_flight)
+        self._count_images = count_images
         self._in_flight = 0
 
     @contextmanager
     def admit(self, images: int) -> Iterator[None]:
         """Count the images of a request as in flight, until the context ends.
 
-        Raises Overloaded if there are too many now. Raises InvalidOption for more images than one request may have.
+        Raises Overloaded if there are too many now, and QuotaUsed if the access key has sent its images for this day.
+        Raises InvalidOption for more images than one request may have.
         """
         if images > self._max_per_request:
             raise InvalidOption(
@@ -27,6 +32,7 @@ class Admission:
             )
         if self._in_flight + images > self._max_in_flight:
             raise Overloaded("Too many images are in flight. Try again in a moment.", retry_after_s=1)
+        self._count_images(images)
         self._add(images)
         try:
             yield

@@ -9,6 +9,7 @@ import anyio
 from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 
+from service.access.keyring import Keyring
 from service.api.admission import Admission
 from service.api.schemas.fields import Id, NoOptions
 from service.decisions.probes import ProbeReader
@@ -26,6 +27,7 @@ class Services:
 
     probes: ProbeReader
     gallery: Gallery
+    keyring: Keyring
     admission: Admission
     cluster_threads: anyio.CapacityLimiter
     embeddings_per_request: int
@@ -46,6 +48,7 @@ ServicesDep = Annotated[Services, Depends(_services)]
 
 CollectionPath = Annotated[Id, Path(description="the id of the collection")]
 SubjectPath = Annotated[Id, Path(description="the id of the subject, which is a person in the collection")]
+KeyPath = Annotated[Id, Path(description="the id of the access key, which is the part after `facenet_`")]
 FacePath = Annotated[Id, Path(description="the id of the enrolled face")]
 
 NoQuery = Annotated[NoOptions, Query()]

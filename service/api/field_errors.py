@@ -11,6 +11,7 @@ from service.api.schemas.faces import EnrolOptions
 from service.api.schemas.fields import PageOptions
 from service.api.schemas.identify import IdentifyBody, IdentifyOptions
 from service.api.schemas.images import IMAGE_KINDS, KIND_TAGS, ImagesBody
+from service.api.schemas.keys import NewKey, RotateOptions
 from service.api.schemas.subjects import NewSubject, SubjectFields
 from service.api.schemas.verify import VerifyBody, VerifyOptions
 
@@ -30,13 +31,15 @@ def _fields(*models: type[BaseModel]) -> frozenset[str]:
     return frozenset(name for model in models for name in model.model_fields)
 
 
-OPTIONS = _fields(VerifyOptions, IdentifyOptions, EmbedOptions, ClusterOptions, EnrolOptions, PageOptions)
+OPTIONS = _fields(
+    VerifyOptions, IdentifyOptions, EmbedOptions, ClusterOptions, EnrolOptions, PageOptions, RotateOptions
+)
 IMAGES = _fields(VerifyBody, IdentifyBody, ImagesBody, ClusterBody) - {"model"}
 _KNOWN_NAMES = (
     OPTIONS
     | IMAGES
-    | _fields(ClusterBody, NewSubject, SubjectFields, *IMAGE_KINDS)
-    | {"path", "query", "body", "collection", "subject", "face"}
+    | _fields(ClusterBody, NewSubject, SubjectFields, NewKey, *IMAGE_KINDS)
+    | {"path", "query", "body", "collection", "subject", "face", "key"}
 )
 
 

@@ -16,11 +16,13 @@ from starlette.routing import Match
 
 from service.api.field_errors import Fault, describe_errors
 from service.api.schemas.faces import EnrolmentResult
-from service.domain import errors
+from service.domain import access_errors, errors
 from service.observability.metrics import REFUSALS
 
 MEDIA_TYPE = "application/problem+json"
 STORAGE_RETRY_S = 10
+CHALLENGE = 'Bearer realm="facenet"'
+"""A 401 says how to send a key (RFC 6750, section 3)."""
 METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
 STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
@@ -32,6 +34,14 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.InvalidEmbedding: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ModelMismatch: HTTPStatus.CONFLICT,
     errors.InvalidOption: HTTPStatus.UNPROCESSABLE_ENTITY,
+    access_errors.KeyMissing: HTTPStatus.UNAUTHORIZED,
+    access_errors.KeyInvalid: HTTPStatus.UNAUTHORIZED,
+    access_errors.ScopeMissing: HTTPStatus.FORBIDDEN,
+    access_errors.AllCollectionsNeeded: HTTPStatus.FORBIDDEN,
+    access_errors.FirstKeyTooNarrow: HTTPStatus.CONFLICT,
+    access_errors.KeyNotFound: HTTPStatus.NOT_FOUND,
+    access_errors.RateExceeded: HTTPStatus.TOO_MANY_REQUESTS,
+    access_errors.QuotaUsed: HTTPStatus.TOO_MANY_REQUESTS,
     errors.CollectionNotFound: HTTPStatus.NOT_FOUND,
     errors.SubjectNotFound: HTTPStatus.NOT_FOUND,
     errors.FaceNotFound: HTTPStatus.NOT_FOUND,
@@ -186,7 +196,7 @@ def response_to(error: errors.FacenetError) -> JSONResponse:
     status = STATUS.get(type(error))
     if status is None:
         raise error
-    return _response(_problem(status, error.code, str(error), image=error.input_name), _retry_after(error))
+    return _response(_problem(status, error.code, str(error), image=error.input_name), _headers_of(error))
 
 
 def response_to_http_error(error: HttpError) -> JSONResponse:
@@ -234,8 +244,10 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSO
     )
 
 
-def _retry_after(error: errors.FacenetError) -> dict[str, str]:
+def _headers_of(error: errors.FacenetError) -> dict[str, str]:
     match error:
+        case access_errors.KeyMissing() | access_errors.KeyInvalid():
+            return {"WWW-Authenticate": CHALLENGE}
         case errors.Unavailable():
             return {"Retry-After": str(error.retry_after_s)}
         case errors.StorageUnavailable():

@@ -6,24 +6,28 @@ from typing import Any, BinaryIO, Self
 
 import httpx
 
-from service.domain.command_errors import RequestRefused, Unreachable
+from service.domain.command_errors import KeyNeeded, RequestRefused, Unreachable
 
 TIMEOUT_S = 120.0
 MAX_TRIES = 60
 """How often a request is sent while the service is busy. The service says how long to wait between two tries."""
 
-RETRIED_CODES = frozenset({"overloaded", "storage_unavailable"})
+RETRIED_CODES = frozenset({"overloaded", "rate_exceeded", "storage_unavailable"})
 """Problems that can pass. A request that timed out is not repeated: it would take too long again."""
 
 JsonObject = dict[str, Any]
 
 
 class Connection:
-    """Sends requests. Safe to use from several threads at once. Use it as a context manager."""
+    """Sends requests. Safe to use from several threads at once. Use it as a context manager.
 
-    def __init__(self, url: str) -> None:
+    key: the access key. None if the service needs none.
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
         self._url = url
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=headers)
 
     def __enter__(self) -> Self:
         return self
@@ -36,12 +40,12 @@ class Connection:
     def call(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
         """Send a request and return the JSON of the answer.
 
-        Raises RequestRefused, or Unreachable if no service answers.
+        Raises RequestRefused, KeyNeeded, or Unreachable if no service answers.
         """
         response = self._send(method, path, **parts)
         content = _json_object(response)
         if response.is_error:
-            raise RequestRefused(content)
+            raise _refusal(content)
         return content
 
     def download(self, method: str, path: str, target: BinaryIO) -> None:
@@ -50,7 +54,7 @@ class Connection:
             with self._client.stream(method, path) as response:
                 if response.is_error:
                     response.read()
-                    raise RequestRefused(_json_object(response))
+                    raise _refusal(_json_object(response))
                 target.writelines(response.iter_bytes())
         except httpx.TransportError:
             raise self._unreachable() from None
@@ -74,6 +78,10 @@ class Connection:
                 break
             time.sleep(float(response.headers.get("Retry-After", "1")))
         return response
+
+
+def _refusal(problem: JsonObject) -> RequestRefused | KeyNeeded:
+    return KeyNeeded() if problem.get("code") == "key_missing" else RequestRefused(problem)
 
 
 def _json_object(response: httpx.Response) -> JsonObject:

@@ -49,6 +49,9 @@ class Access:
 
 FULL_ACCESS = Access(key=None, scopes=frozenset(Scope), collections=None)
 
+NO_ACCESS = Access(key=None, scopes=frozenset(), collections=frozenset())
+"""For the requests that need no key. They see no collection."""
+
 _current: ContextVar[Access] = ContextVar("access", default=FULL_ACCESS)
 
 

@@ -11,6 +11,8 @@
     └── ClientError                   a command beside the service cannot continue
         ├── Unreachable               no service answers
         ├── RequestRefused            the service refused the request
+        ├── KeyNeeded                 the service wants an access key
+        ├── KeyUnreadable             the file of an access key cannot be read
         ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
         └── EmptyFolder               there is nothing to send
 
@@ -59,6 +61,20 @@ class ClientError(FacenetError):
 
 class Unreachable(ClientError):
     """No service answers at the address."""
+
+
+class KeyNeeded(ClientError):
+    """The service wants an access key, and the command has none."""
+
+    def __init__(self) -> None:
+        super().__init__("The service wants an access key. Pass --key-file FILE, or set FACENET_KEY_FILE=FILE.")
+
+
+class KeyUnreadable(ClientError):
+    """The file of an access key cannot be read, or holds no key."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} cannot be read, or does not hold one line with an access key.")
 
 
 class BackupUnusable(ClientError):

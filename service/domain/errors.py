@@ -26,6 +26,7 @@
     │   ├── TimedOut                  the request took longer than the limit
     │   ├── Abandoned                 nobody waits for the answer any more
     │   └── ShuttingDown              the service was told to stop
+    ├── AccessError                   see `access_errors.py`
     └── StartupError, ClientError     see `command_errors.py`
 
 Every message says what was expected, what came, and what to do next. No message holds a path of the server, a vector,

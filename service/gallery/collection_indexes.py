@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
+from service.domain.access import require_collection
 from service.domain.errors import CollectionNotFound
 from service.gallery.base import FaceChecksum, References
 from service.gallery.collection_index import CollectionIndex
@@ -31,7 +32,8 @@ class CollectionIndexes:
             index.rebuild()
 
     def __getitem__(self, collection: str) -> CollectionIndex:
-        """Return the index of the collection. Raises CollectionNotFound."""
+        """Return the index of the collection. Raises CollectionNotFound, also if the request does not see it."""
+        require_collection(collection)
         try:
             return self._by_collection[collection]
         except KeyError:

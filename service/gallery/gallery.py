@@ -41,7 +41,7 @@ class Gallery(GalleryReader):
 
     def __init__(self, database: Database, create_index: CreateIndex) -> None:
         with database.writing() as connection:
-            collections.create(connection, DEFAULT_COLLECTION)
+            collections.ensure(connection, DEFAULT_COLLECTION)
         super().__init__(database, create_index)
 
     @in_thread
@@ -79,7 +79,7 @@ class Gallery(GalleryReader):
         with self._writing:
             with self._database.erasing() as connection:
                 collections.remove(connection, collection)
-                collections.create(connection, DEFAULT_COLLECTION)
+                collections.ensure(connection, DEFAULT_COLLECTION)
             if collection == DEFAULT_COLLECTION:
                 self._indexes.put_empty(collection)
             else:

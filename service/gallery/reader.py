@@ -7,6 +7,7 @@ from contextlib import nullcontext, suppress
 import anyio
 import numpy as np
 
+from service.domain.access import FULL_ACCESS, work_with
 from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import Backup
@@ -54,6 +55,11 @@ class GalleryReader:
         for limiter in (self.changing_threads, self.threads):
             for _ in range(int(limiter.total_tokens)):
                 await limiter.acquire_on_behalf_of(object())
+
+    @property
+    def database(self) -> Database:
+        """The database of the records. The access keys are in it too."""
+        return self._database
 
     @property
     def face_count(self) -> int:
@@ -193,7 +199,8 @@ class GalleryReader:
         return [_candidates(row, owners) for row in nearest], searched
 
     def _load_references(self, collection: str) -> References | None:
-        with self._database.reading() as connection:
+        """Read what the index of a collection holds. A probe without a key can notice that it must be built again."""
+        with work_with(FULL_ACCESS), self._database.reading() as connection:
             row = collections.find(connection, collection)
             return faces.references(connection, row.key, row.model) if row.model else None
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -71,6 +71,12 @@ class Settings(BaseSettings):
         ge=0,
         le=600,
         description="how long requests are accepted after SIGTERM. Meanwhile /readyz answers 503",
+    )
+    admin_key_file: Path | None = Field(
+        None, description="a file with one line: the access key of the operator, which allows everything"
+    )
+    insecure: Literal["no", "yes"] = Field(
+        "no", description="`yes`: without an access key, other machines may call the service too, and do everything"
     )
     data_dir: Path = Field(Path("var/data"), description="the folder of the gallery. Only one process can use it")
     models: Models = Models()

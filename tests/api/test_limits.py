@@ -37,7 +37,7 @@ pytestmark = pytest.mark.anyio
 def services(app: FastAPI) -> Services:
     """Return the services of the application, with limits of four images in flight and three in one request."""
     services: Services = app.state.services
-    return replace(services, admission=Admission(max_in_flight=4, max_per_request=3))
+    return replace(services, admission=Admission(max_in_flight=4, max_per_request=3, count_images=lambda _images: None))
 
 
 def make_settings(tmp_path: Path, limits: Limits) -> Settings:
@@ -58,12 +58,15 @@ async def test_too_many_images_in_flight_are_503_and_other_requests_are_answered
 
 
 def test_more_images_than_the_limit_are_refused_at_once() -> None:
-    with pytest.raises(InvalidOption), Admission(max_in_flight=2, max_per_request=8).admit(3):
+    with (
+        pytest.raises(InvalidOption),
+        Admission(max_in_flight=2, max_per_request=8, count_images=lambda _images: None).admit(3),
+    ):
         pass
 
 
 def test_the_images_of_a_failed_request_no_longer_count() -> None:
-    admission = Admission(max_in_flight=2, max_per_request=2)
+    admission = Admission(max_in_flight=2, max_per_request=2, count_images=lambda _images: None)
     with pytest.raises(ZeroDivisionError), admission.admit(2):
         raise ZeroDivisionError
     with admission.admit(2), pytest.raises(Overloaded), admission.admit(1):
@@ -93,7 +96,7 @@ def impatient_app(services: Services, tmp_path: Path, finder: BlockingFinder) ->
         extractor=replace(probes.pipeline.extractor, find_faces=finder.find),
         extraction_threads=RoundRobinThreads(1),
     )
-    one_request = Admission(max_in_flight=3, max_per_request=3)
+    one_request = Admission(max_in_flight=3, max_per_request=3, count_images=lambda _images: None)
     changed = replace(services, probes=replace(probes, pipeline=pipeline), admission=one_request)
     return build_app(make_settings(tmp_path, Limits(request_timeout_s=0.2)), changed)
 

@@ -19,6 +19,7 @@ OPERATIONS = [
 EXAMPLES = [
     pytest.param(method, path, example["value"], id=f"{method} {path}")
     for method, path, operation in OPERATIONS
+    if path != "/keys"  # the first key closes the service: see test_keys.py
     for example in operation.get("requestBody", {})
     .get("content", {})
     .get("application/json", {})
@@ -47,7 +48,7 @@ async def test_each_example_works_unchanged(
 
 
 def test_each_json_body_has_an_example() -> None:
-    assert len(EXAMPLES) == sum("requestBody" in operation for _, _, operation in OPERATIONS) == 10
+    assert len(EXAMPLES) == sum("requestBody" in operation for _, _, operation in OPERATIONS) - 1 == 10
 
 
 def example_of(path: str) -> dict[str, Any]:
@@ -77,7 +78,7 @@ async def test_the_example_of_cluster_is_one_person(client: httpx.AsyncClient) -
 def test_every_answer_is_described_with_its_headers(method: str, path: str, operation: dict[str, Any]) -> None:
     for status, response in operation["responses"].items():
         assert {"X-Request-ID", "Server-Timing"} <= set(response["headers"]), (method, path, status)
-        assert ("Retry-After" in response["headers"]) == (status == "503")
+        assert ("Retry-After" in response["headers"]) == (status in {"429", "503"})
         if int(status) >= 400:
             assert list(response["content"]) == ["application/problem+json"]
 

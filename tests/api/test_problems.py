@@ -11,11 +11,12 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from service.api.access import NEEDS, Need
 from service.api.dependencies import Services
 from service.api.problems import STATUS
 from service.app import build_app
 from service.decisions.probes import ProbeReader
-from service.domain import command_errors, errors
+from service.domain import access_errors, command_errors, errors
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.opening import open_gallery
 from service.settings.environment import Settings
@@ -30,10 +31,10 @@ PRIVATE_TEXT = "Ada's face is 0.25"
 
 def raised_classes() -> list[type[errors.FacenetError]]:
     """Return every class that is raised: the classes without a subclass, and StorageUnavailable."""
-    classes = [
-        member for _, member in inspect.getmembers(errors, inspect.isclass) if issubclass(member, errors.FacenetError)
-    ]
-    return [error for error in classes if error is errors.StorageUnavailable or not error.__subclasses__()]
+    members = [member for module in (errors, access_errors) for member in vars(module).values()]
+    classes = {member for member in members if inspect.isclass(member) and issubclass(member, errors.FacenetError)}
+    raised = [error for error in classes if error is errors.StorageUnavailable or not error.__subclasses__()]
+    return sorted(raised, key=lambda error: error.__name__)
 
 
 @pytest.mark.parametrize("error", [error for error in raised_classes() if not issubclass(error, RESULTS)])
@@ -47,8 +48,10 @@ def test_every_status_belongs_to_an_error_that_refuses_a_request() -> None:
 
 
 @pytest.fixture
-def failing_app(app: FastAPI, tmp_path: Path) -> FastAPI:
+def failing_app(app: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """Return the application with two routes that fail."""
+    for path in ("/mistake", "/startup"):
+        monkeypatch.setitem(NEEDS, ("GET", path), Need(None))
     app_with_failures = build_app(Settings(data_dir=tmp_path), app.state.services)
 
     @app_with_failures.get("/mistake")

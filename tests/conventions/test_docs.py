@@ -17,7 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from models.commands.app import app as models_app
 from models.training.recipes.recipes import RECIPES
 from service.api import problems
-from service.domain import errors
+from service.domain import access_errors, errors
 from service.observability import metrics
 from service.settings.environment import list_variables
 
@@ -30,7 +30,11 @@ STARTUP_CODES = {"startup_error"}
 
 
 def problem_codes() -> set[str]:
-    classes = [member for module in (errors, problems) for _, member in inspect.getmembers(module, inspect.isclass)]
+    classes = [
+        member
+        for module in (errors, access_errors, problems)
+        for _, member in inspect.getmembers(module, inspect.isclass)
+    ]
     class_codes = {getattr(cls, "code", None) for cls in classes}
     return {code for code in class_codes if isinstance(code, str)} - STARTUP_CODES
 

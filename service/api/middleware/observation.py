@@ -51,7 +51,7 @@ class RequestObservation:
             try:
                 await self._run(scope, receive, send_with_headers)
             finally:
-                _record(method, scope.get("route"), status, perf_counter() - start_s)
+                _record(method, scope, status, perf_counter() - start_s)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -91,12 +91,14 @@ def _server_timing(stages_s: dict[str, float]) -> str:
     return ", ".join(f"{name};dur={seconds * 1000:.2f}" for name, seconds in stages_s.items())
 
 
-def _record(method: str, matched_route: object, status: int, seconds: float) -> None:
+def _record(method: str, scope: Scope, status: int, seconds: float) -> None:
     """Count and log the request.
 
-    matched_route: its path is a pattern, such as /collections/{collection}, so it holds no id of a client.
+    The path of its route is a pattern, such as /collections/{collection}, so it holds no id of a client. The id of its
+    access key is no secret.
     """
-    route = getattr(matched_route, "path", "(none)")
+    route = getattr(scope.get("route"), "path", "(none)")
     REQUEST_SECONDS.labels(method, route, str(status)).observe(seconds)
     if route not in NOT_LOGGED:
-        _log.info("answered", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+        key = scope.get("access_key")
+        _log.info("answered", method=method, route=route, status=status, ms=round(seconds * 1000, 1), key=key)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 
 from service.api.bodies import optional_body_of
 from service.api.dependencies import Services, ServicesDep
-from service.api.openapi import IMAGES_EXAMPLE, request_body
+from service.api.openapi.examples import IMAGES_EXAMPLE, request_body
 from service.api.problems import problem_responses
 from service.api.schemas.cluster import ClusterAnswer, ClusterBody, ClusteredFace, ClusteringAnswer, ClusterOptions
 from service.api.schemas.responses import FaceAnswer, ModelAnswer, warnings_of

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from service.api.bodies import body_of
 from service.api.dependencies import ServicesDep
-from service.api.openapi import IMAGES_EXAMPLE, request_body
+from service.api.openapi.examples import IMAGES_EXAMPLE, request_body
 from service.api.problems import problem_responses
 from service.api.schemas.embed import EmbedAnswer, EmbeddedFace, EmbeddedImage, EmbedOptions, json_vectors
 from service.api.schemas.images import ImagesBody

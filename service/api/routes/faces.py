@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.bodies import body_of, json_body_of
 from service.api.dependencies import CollectionPath, FacePath, NoQuery, ServicesDep, SubjectPath
-from service.api.openapi import FACE_EXAMPLE, IMAGES_EXAMPLE, json_request_body, request_body
+from service.api.openapi.examples import FACE_EXAMPLE, IMAGES_EXAMPLE, json_request_body, request_body
 from service.api.problems import NothingEnrolled, problem_responses
 from service.api.schemas.faces import (
     EnrolledFaceAnswer,

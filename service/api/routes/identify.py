@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from service.api.bodies import body_of
 from service.api.dependencies import ServicesDep
-from service.api.openapi import IDENTIFY_EXAMPLE, request_body
+from service.api.openapi.examples import IDENTIFY_EXAMPLE, request_body
 from service.api.problems import problem_responses
 from service.api.schemas.identify import (
     CandidateAnswer,

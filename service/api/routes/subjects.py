@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.bodies import json_body_of
 from service.api.dependencies import CollectionPath, NoQuery, ServicesDep, SubjectPath
-from service.api.openapi import MERGE_EXAMPLE, NEW_SUBJECT_EXAMPLE, SUBJECT_EXAMPLE, json_request_body
+from service.api.openapi.examples import MERGE_EXAMPLE, NEW_SUBJECT_EXAMPLE, SUBJECT_EXAMPLE, json_request_body
 from service.api.problems import problem_responses
 from service.api.schemas.fields import PageOptions
 from service.api.schemas.subjects import (

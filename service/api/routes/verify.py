@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from service.api.bodies import body_of
 from service.api.dependencies import ServicesDep
-from service.api.openapi import VERIFY_EXAMPLE, request_body
+from service.api.openapi.examples import VERIFY_EXAMPLE, request_body
 from service.api.problems import problem_responses
 from service.api.schemas.responses import FaceAnswer, ModelAnswer, warnings_of
 from service.api.schemas.verify import ImageAnswer, VerifyAnswer, VerifyBody, VerifyOptions

@@ -1,4 +1,8 @@
-"""Statements about collections. `key` is the key of a collection."""
+"""Statements about collections. `key` is the number of a collection, and not an access key.
+
+Every statement that names a collection checks that the request sees it. The other statements get their `key` from here,
+so no request reaches a collection that it does not see.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, update
 
+from service.domain.access import current_access, require_collection
 from service.domain.errors import CollectionNotFound
 from service.gallery.base import Collection, EmbeddingModel, FaceChecksum, Page
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
@@ -21,7 +26,13 @@ class CollectionRow:
 
 
 def create(connection: Connection, collection: str) -> bool:
-    """Create the collection if it does not exist. Return whether it is new."""
+    """Create the collection if it does not exist. Return whether it is new. Raises CollectionNotFound."""
+    require_collection(collection)
+    return ensure(connection, collection)
+
+
+def ensure(connection: Connection, collection: str) -> bool:
+    """Create a collection that must exist for all, if it does not exist. Return whether it is new."""
     if connection.scalar(select(exists().where(COLLECTIONS.c.id == collection))):
         return False
     connection.execute(insert(COLLECTIONS).values(id=collection, created_at=datetime.now(UTC)))
@@ -30,6 +41,7 @@ def create(connection: Connection, collection: str) -> bool:
 
 def find(connection: Connection, collection: str) -> CollectionRow:
     """Return the key and the model of the collection. Raises CollectionNotFound."""
+    require_collection(collection)
     columns = COLLECTIONS.c.key, COLLECTIONS.c.model_id, COLLECTIONS.c.dimension
     row = connection.execute(select(*columns).where(COLLECTIONS.c.id == collection)).one_or_none()
     if row is None:
@@ -39,6 +51,7 @@ def find(connection: Connection, collection: str) -> CollectionRow:
 
 def get(connection: Connection, collection: str) -> Collection:
     """Return the collection. Raises CollectionNotFound."""
+    require_collection(collection)
     row = connection.execute(_select_collections().where(COLLECTIONS.c.id == collection)).one_or_none()
     if row is None:
         raise CollectionNotFound
@@ -46,12 +59,16 @@ def get(connection: Connection, collection: str) -> Collection:
 
 
 def list_page(connection: Connection, request: PageRequest) -> Page[Collection]:
-    """Return a page of all collections."""
-    return fetch_page(connection, _select_collections(), COLLECTIONS.c.id, request, _collection)
+    """Return a page of all collections that the request sees."""
+    statement, visible = _select_collections(), current_access().collections
+    if visible is not None:
+        statement = statement.where(COLLECTIONS.c.id.in_(visible))
+    return fetch_page(connection, statement, COLLECTIONS.c.id, request, _collection)
 
 
 def remove(connection: Connection, collection: str) -> None:
     """Delete the collection with its subjects and faces. Raises CollectionNotFound."""
+    require_collection(collection)
     if not connection.execute(delete(COLLECTIONS).where(COLLECTIONS.c.id == collection)).rowcount:
         raise CollectionNotFound
 

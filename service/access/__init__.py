@@ -1,0 +1,8 @@
+"""Who may call the service, and what they may do.
+
+key.py           how a key looks, and how it is recognised
+secret_file.py   the secrets in files: the one that keys are hashed with, and the key of the operator
+rates.py         requests a minute and images a day
+keyring.py       all keys: create, find, rotate, revoke
+opening.py       open the keyring; without a key, only programs on this machine may call the service
+"""

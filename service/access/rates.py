@@ -1,0 +1,54 @@
+"""How much one key may ask for: requests a minute, and images a day."""
+
+from datetime import UTC, datetime, timedelta
+from math import ceil
+
+from service.domain.access_errors import QuotaUsed, RateExceeded
+
+SPAN_S = 60.0
+
+
+class RequestRate:
+    """Allows `per_minute` requests a minute. They may come all at once.
+
+    This is the generic cell rate algorithm (ITU-T I.371): one number, the time at which the next request would be due
+    if they came evenly.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._interval_s = SPAN_S / per_minute
+        self._due_s = 0.0
+
+    def take(self, now_s: float) -> None:
+        """Count a request. now_s: of a clock that never goes back. Raises RateExceeded."""
+        due_s = max(self._due_s, now_s)
+        too_early_s = due_s - now_s - (SPAN_S - self._interval_s)
+        if too_early_s > 1e-6:
+            raise RateExceeded(retry_after_s=ceil(too_early_s))
+        self._due_s = due_s + self._interval_s
+
+
+class ImageCount:
+    """Counts the images of one day, in UTC.
+
+    per_day: the most images. None: no limit.
+    day, used: where to continue, as in the records.
+    """
+
+    def __init__(self, per_day: int | None, day: str | None, used: int) -> None:
+        self._per_day = per_day
+        self.day = day
+        self.used = used
+
+    def take(self, images: int, now: datetime) -> None:
+        """Count the images of a request. Raises QuotaUsed, and then counts none of them."""
+        today = now.date().isoformat()
+        used = self.used if self.day == today else 0
+        if self._per_day is not None and used + images > self._per_day:
+            raise QuotaUsed(retry_after_s=ceil(_until_tomorrow(now).total_seconds()))
+        self.day, self.used = today, used + images
+
+
+def _until_tomorrow(now: datetime) -> timedelta:
+    tomorrow = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return tomorrow - now

@@ -1,0 +1,71 @@
+"""What a key needs for each route. A route that is not in this table is refused."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from service.domain.access import Scope, current_access, require_collection
+from service.domain.access_errors import AllCollectionsNeeded, ScopeMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a key needs for a route.
+
+    scope: None: every valid key is enough.
+    all_collections: whether the route concerns all collections. A key for some collections is then refused.
+    """
+
+    scope: Scope | None
+    all_collections: bool = False
+
+
+PUBLIC_ROUTES = frozenset({"/livez", "/readyz", "/docs"})
+"""They need no key, and tell nothing of what is stored. Probes have no key, and a browser opens /docs without one."""
+
+NEEDS = {
+    ("POST", "/verify"): Need(Scope.VERIFY),
+    ("POST", "/identify"): Need(Scope.VERIFY),
+    ("POST", "/cluster"): Need(Scope.VERIFY),
+    ("POST", "/embed"): Need(Scope.VERIFY),
+    ("GET", "/model"): Need(None),
+    ("GET", "/collections"): Need(Scope.READ),
+    ("GET", "/collections/{collection}"): Need(Scope.READ),
+    ("PUT", "/collections/{collection}"): Need(Scope.ENROL),
+    ("DELETE", "/collections/{collection}"): Need(Scope.ADMIN),
+    ("GET", "/collections/{collection}/subjects"): Need(Scope.READ),
+    ("POST", "/collections/{collection}/subjects"): Need(Scope.ENROL),
+    ("GET", "/collections/{collection}/subjects/{subject}"): Need(Scope.READ),
+    ("PUT", "/collections/{collection}/subjects/{subject}"): Need(Scope.ENROL),
+    ("PATCH", "/collections/{collection}/subjects/{subject}"): Need(Scope.ENROL),
+    ("DELETE", "/collections/{collection}/subjects/{subject}"): Need(Scope.ENROL),
+    ("POST", "/collections/{collection}/subjects/{subject}/merge"): Need(Scope.ENROL),
+    ("GET", "/collections/{collection}/subjects/{subject}/faces"): Need(Scope.READ),
+    ("POST", "/collections/{collection}/subjects/{subject}/faces"): Need(Scope.ENROL),
+    ("GET", "/collections/{collection}/faces/{face}"): Need(Scope.READ),
+    ("PATCH", "/collections/{collection}/faces/{face}"): Need(Scope.ENROL),
+    ("DELETE", "/collections/{collection}/faces/{face}"): Need(Scope.ENROL),
+    ("GET", "/keys"): Need(Scope.ADMIN, all_collections=True),
+    ("POST", "/keys"): Need(Scope.ADMIN, all_collections=True),
+    ("DELETE", "/keys/{key}"): Need(Scope.ADMIN, all_collections=True),
+    ("POST", "/keys/{key}/rotate"): Need(Scope.ADMIN, all_collections=True),
+    ("POST", "/backup"): Need(Scope.ADMIN, all_collections=True),
+    ("GET", "/metrics"): Need(Scope.METRICS, all_collections=True),
+}
+
+
+def require_access(request: Request) -> None:
+    """Refuse the request if its key does not allow it. The body has not been read yet.
+
+    Raises ScopeMissing, AllCollectionsNeeded or CollectionNotFound.
+    """
+    path = request.scope["route"].path
+    if path in PUBLIC_ROUTES:
+        return
+    need, access = NEEDS[request.method, path], current_access()
+    if need.scope is not None and need.scope not in access.scopes:
+        raise ScopeMissing(need.scope)
+    if need.all_collections and access.collections is not None:
+        raise AllCollectionsNeeded
+    if "collection" in request.path_params:
+        require_collection(request.path_params["collection"])

@@ -1,0 +1,59 @@
+"""Which access key a request has."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.access.keyring import Keyring
+from service.api.problems import response_to
+from service.domain.access import NO_ACCESS, Access, work_with
+from service.domain.access_errors import AccessError, KeyInvalid, RateExceeded
+
+PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
+"""They need no key, and tell nothing of what is stored."""
+
+
+class Authentication:
+    """Refuses a request without a valid key, before its body is read. The others run with the access of their key.
+
+    The keyring is in the services of the application, because it is opened after the application is described.
+    static_path: the files of the page /docs, which need no key either.
+    """
+
+    def __init__(self, app: ASGIApp, static_path: str) -> None:
+        self._app = app
+        self._static_path = f"{static_path}/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the request, or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            access = NO_ACCESS if self._is_public(scope) else _authenticate(scope)
+        except (AccessError, RateExceeded) as error:
+            await response_to(error)(scope, receive, send)
+            return
+        scope["access_key"] = access.key  # for the log
+        with work_with(access):
+            await self._app(scope, receive, send)
+
+    def _is_public(self, scope: Scope) -> bool:
+        path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+        return path in PUBLIC_PATHS or path.startswith(self._static_path)
+
+
+def _authenticate(scope: Scope) -> Access:
+    keyring: Keyring = scope["app"].state.services.keyring
+    return keyring.authenticate(_presented_key(Headers(scope=scope)))
+
+
+def _presented_key(headers: Headers) -> str | None:
+    """Return the key of the request. None if there is none. Raises KeyInvalid if there are several."""
+    keys = set(headers.getlist("x-api-key"))
+    for authorization in headers.getlist("authorization"):
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            keys.add(key.strip())
+    if len(keys) > 1:
+        raise KeyInvalid
+    return keys.pop() if keys else None

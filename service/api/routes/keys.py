@@ -1,0 +1,55 @@
+"""Access keys: who may call the service."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from service.api.bodies import json_body_of
+from service.api.dependencies import KeyPath, NoQuery, ServicesDep
+from service.api.openapi.examples import KEY_EXAMPLE, json_request_body
+from service.api.problems import problem_responses
+from service.api.schemas.keys import KeyAnswer, KeysAnswer, NewKey, NewKeyAnswer, RotateOptions
+
+router = APIRouter(prefix="/keys", tags=["keys"])
+SECRET = {"Cache-Control": "no-store"}
+"""For an answer that holds a key."""
+
+
+@router.get("", responses=problem_responses(422))
+async def list_keys(services: ServicesDep, _options: NoQuery) -> KeysAnswer:
+    """List all keys, without their secret parts. Those that have ended are listed too."""
+    return KeysAnswer(items=[KeyAnswer.of(key) for key in services.keyring.list_keys()])
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    openapi_extra=json_request_body(NewKey, KEY_EXAMPLE),
+    responses=problem_responses(400, 408, 409, 413, 415, 422, 503),
+)
+async def create_key(
+    services: ServicesDep, body: Annotated[NewKey, Depends(json_body_of(NewKey))], _options: NoQuery, response: Response
+) -> NewKeyAnswer:
+    """Create a key. It is in this answer only: the service stores no key, but a hash of it.
+
+    The first key needs the scope `admin` for all collections. With it, the service no longer answers requests without a
+    key.
+    """
+    response.headers.update(SECRET)
+    return NewKeyAnswer.with_text(*await services.keyring.create(body.to_create()))
+
+
+@router.post("/{key}/rotate", status_code=HTTPStatus.CREATED, responses=problem_responses(404, 422, 503))
+async def rotate_key(
+    services: ServicesDep, key: KeyPath, options: Annotated[RotateOptions, Query()], response: Response
+) -> NewKeyAnswer:
+    """Create a key that allows the same as this one, and let this one end after the overlap."""
+    response.headers.update(SECRET)
+    return NewKeyAnswer.with_text(*await services.keyring.rotate(key, options.overlap_s))
+
+
+@router.delete("/{key}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
+async def revoke_key(services: ServicesDep, key: KeyPath, _options: NoQuery) -> None:
+    """Revoke a key. The next request with it is refused."""
+    await services.keyring.revoke(key)

@@ -1,0 +1,81 @@
+"""Statements about access keys."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from service.gallery.records.schema import KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A row of the table of keys.
+
+    digest: the hash of the key, 32 bytes. secret_id: the secret that the hash is keyed with.
+    scopes: their names. collections: their ids. None: all collections.
+    requests_per_minute, images_per_day, expires_at: None: no limit.
+    images_day, images_used: how many images were sent on this day.
+    """
+
+    id: str
+    label: str | None
+    digest: bytes
+    secret_id: str
+    scopes: tuple[str, ...]
+    collections: tuple[str, ...] | None
+    requests_per_minute: int | None
+    images_per_day: int | None
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    images_day: str | None = None
+    images_used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """When a key was last used, and how many images were sent with it on that day."""
+
+    id: str
+    last_used_at: datetime
+    images_day: str | None
+    images_used: int
+
+
+def load_all(connection: Connection) -> list[StoredKey]:
+    """Return all keys, the oldest first."""
+    return [_key(row) for row in connection.execute(select(KEYS).order_by(KEYS.c.created_at, KEYS.c.id))]
+
+
+def add(connection: Connection, key: StoredKey) -> None:
+    """Store a new key."""
+    row = {name: getattr(key, name) for name in StoredKey.__slots__}
+    connection.execute(insert(KEYS).values(row))
+
+
+def set_end(connection: Connection, key: str, *, expires_at: datetime | None, revoked_at: datetime | None) -> None:
+    """Store when a key ends."""
+    connection.execute(update(KEYS).where(KEYS.c.id == key).values(expires_at=expires_at, revoked_at=revoked_at))
+
+
+def set_uses(connection: Connection, uses: Iterable[KeyUse]) -> None:
+    """Store how keys were used."""
+    for use in uses:
+        values = {name: getattr(use, name) for name in KeyUse.__slots__ if name != "id"}
+        connection.execute(update(KEYS).where(KEYS.c.id == use.id).values(values))
+
+
+def _key(row: Row[Any]) -> StoredKey:
+    fields = row._asdict()
+    collections = fields["collections"]
+    return StoredKey(
+        **{
+            **fields,
+            "scopes": tuple(fields["scopes"]),
+            "collections": None if collections is None else tuple(collections),
+        }
+    )
