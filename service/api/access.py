@@ -47,8 +47,8 @@ NEEDS = {
     ("DELETE", "/collections/{collection}/faces/{face}"): Need(Scope.ENROL),
     ("GET", "/keys"): Need(Scope.ADMIN, all_collections=True),
     ("POST", "/keys"): Need(Scope.ADMIN, all_collections=True),
-    ("DELETE", "/keys/{key}"): Need(Scope.ADMIN, all_collections=True),
-    ("POST", "/keys/{key}/rotate"): Need(Scope.ADMIN, all_collections=True),
+    ("DELETE", "/keys/{key_id}"): Need(Scope.ADMIN, all_collections=True),
+    ("POST", "/keys/{key_id}/rotate"): Need(Scope.ADMIN, all_collections=True),
     ("POST", "/backup"): Need(Scope.ADMIN, all_collections=True),
     ("GET", "/metrics"): Need(Scope.METRICS, all_collections=True),
 }

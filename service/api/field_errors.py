@@ -39,7 +39,7 @@ _KNOWN_NAMES = (
     OPTIONS
     | IMAGES
     | _fields(ClusterBody, NewSubject, SubjectFields, NewKey, *IMAGE_KINDS)
-    | {"path", "query", "body", "collection", "subject", "face", "key"}
+    | {"path", "query", "body", "collection", "subject", "face", "key_id"}
 )
 
 

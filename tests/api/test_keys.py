@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 OPERATOR = "the-key-of-the-operator-of-these-tests"
 MINE, THEIRS = "mine", "theirs"
 ROUTES = sorted(NEEDS, key=lambda route: (route[1], route[0]))
-IDS = {"collection": MINE, "subject": "ada", "face": "0" * 32, "key": "0" * 12}
+IDS = {"collection": MINE, "subject": "ada", "face": "0" * 32, "key_id": "0" * 12}
 
 Json = dict[str, Any]
 

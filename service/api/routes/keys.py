@@ -40,16 +40,16 @@ async def create_key(
     return NewKeyAnswer.with_text(*await services.keyring.create(body.to_create()))
 
 
-@router.post("/{key}/rotate", status_code=HTTPStatus.CREATED, responses=problem_responses(404, 422, 503))
+@router.post("/{key_id}/rotate", status_code=HTTPStatus.CREATED, responses=problem_responses(404, 422, 503))
 async def rotate_key(
-    services: ServicesDep, key: KeyPath, options: Annotated[RotateOptions, Query()], response: Response
+    services: ServicesDep, key_id: KeyPath, options: Annotated[RotateOptions, Query()], response: Response
 ) -> NewKeyAnswer:
     """Create a key that allows the same as this one, and let this one end after the overlap."""
     response.headers.update(SECRET)
-    return NewKeyAnswer.with_text(*await services.keyring.rotate(key, options.overlap_s))
+    return NewKeyAnswer.with_text(*await services.keyring.rotate(key_id, options.overlap_s))
 
 
-@router.delete("/{key}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
-async def revoke_key(services: ServicesDep, key: KeyPath, _options: NoQuery) -> None:
+@router.delete("/{key_id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
+async def revoke_key(services: ServicesDep, key_id: KeyPath, _options: NoQuery) -> None:
     """Revoke a key. The next request with it is refused."""
-    await services.keyring.revoke(key)
+    await services.keyring.revoke(key_id)

@@ -8,6 +8,7 @@ import base64
 import functools
 import io
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ numbers = itertools.count()
 
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
-    if case.meta is None or case.meta.generation.mode.is_negative:
+    if case.meta is None or case.meta.generation.mode.is_negative or "CONTRACT_WITHOUT_KEY" in os.environ:
         return
     service = Service.for_url(str(case.operation.base_url))
     if case.media_type == "application/json" and isinstance(case.body, dict):
@@ -50,8 +51,11 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         case.path_parameters |= {"collection": "default", "face": service.enrol_face()}
         if case.method == "PATCH":
             case.body = {"subject": service.create_subject()}
-    if case.path.endswith("/merge") and case.meta.phase.name != "stateful" and next(numbers) % 2:
-        case.path_parameters |= {"collection": "default", "subject": service.create_subject()}
+    if "key_id" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
+        case.path_parameters |= {"key_id": service.create_key()}
+    if case.path.endswith("/merge") and (case.meta.phase.name == "stateful" or next(numbers) % 2):
+        if case.meta.phase.name != "stateful":
+            case.path_parameters |= {"collection": "default", "subject": service.create_subject()}
         case.body = {"from": service.create_subject()}
 
 
@@ -66,7 +70,8 @@ class Service:
     """A client of the running service."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url)
+        headers = {"x-api-key": key} if (key := os.environ.get("CONTRACT_KEY")) else None
+        self._client = httpx.Client(base_url=url, headers=headers)
 
     @classmethod
     @functools.cache
@@ -93,6 +98,11 @@ class Service:
     def random_embedding(self) -> list[float]:
         vector = np.random.default_rng(next(numbers)).normal(size=self.model["dimension"])
         return list((vector / np.linalg.norm(vector)).tolist())
+
+    def create_key(self) -> str:
+        """Create an access key, and return its id."""
+        answer = self._client.post("keys", json={"scopes": ["read"]}).raise_for_status()
+        return str(answer.json()["id"])
 
     def create_subject(self) -> str:
         """Create a subject, and return its id."""
