@@ -12,6 +12,7 @@ from service.access.key import NO_KEY_HAS_THIS_DIGEST, KeyHasher, id_of, is_same
 from service.access.rates import ImageCount, RequestRate
 from service.domain.access import FULL_ACCESS, Access, Scope, current_access
 from service.domain.access_errors import FirstKeyTooNarrow, KeyInvalid, KeyMissing, KeyNotFound
+from service.domain.errors import StorageUnavailable
 from service.gallery.records.database import Database
 from service.gallery.records.statements import keys
 from service.gallery.records.statements.keys import KeyUse, StoredKey
@@ -174,8 +175,13 @@ class Keyring:
             for key in described
             if key.last_used_at is not None
         ]
-        with self._database.writing() as connection:
-            keys.set_uses(connection, uses)
+        try:
+            with self._database.writing() as connection:
+                keys.set_uses(connection, uses)
+        except StorageUnavailable:
+            for key in used:
+                key.was_used = True
+            raise
 
     def _make(self, new: KeyToCreate) -> tuple[StoredKey, str]:
         text = new_key(key_id := new_id())

@@ -57,6 +57,8 @@ NEEDS = {
 def require_access(request: Request) -> None:
     """Refuse the request if its key does not allow it. The body has not been read yet.
 
+    A collection that the body names is checked where its records are read.
+
     Raises ScopeMissing, AllCollectionsNeeded or CollectionNotFound.
     """
     path = request.scope["route"].path
@@ -67,5 +69,6 @@ def require_access(request: Request) -> None:
         raise ScopeMissing(need.scope)
     if need.all_collections and access.collections is not None:
         raise AllCollectionsNeeded
-    if "collection" in request.path_params:
-        require_collection(request.path_params["collection"])
+    for named in (request.path_params, request.query_params):
+        if "collection" in named:
+            require_collection(named["collection"])
