@@ -2,13 +2,15 @@
 
 A key is `facenet_<id>_<secret>`. The id is public: it is in lists and logs. The secret has 256 random bits, and is
 shown once. The service stores only a hash of the whole key, so who reads the database has no key. The hash is keyed
-with a secret that is not in the database (HMAC-SHA-256, RFC 2104), so who can write to the database cannot add a key.
+with a secret that is not in the database (HMAC-SHA-256, RFC 2104), so who can write to the database cannot add a key. A
+second hash, the seal, is over what a key allows. So a row that was changed in the database is not valid.
 """
 
 import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 
 SECRET_BYTES = 32
 ID_BYTES = 6
@@ -34,7 +36,7 @@ def id_of(key: str) -> str | None:
 
 
 class KeyHasher:
-    """Computes the hash of a key. secret: 32 bytes.
+    """Computes keyed hashes. secret: 32 bytes.
 
     id: names the secret, and does not reveal it. Keys that were hashed with another secret are not valid.
     """
@@ -44,8 +46,12 @@ class KeyHasher:
         self.id = hashlib.sha256(b"facenet key secret" + secret).hexdigest()[:16]
 
     def digest(self, key: str) -> bytes:
-        """Return the hash, 32 bytes."""
-        return hmac.digest(self._secret, key.encode(), "sha256")
+        """Return the hash of a key, 32 bytes."""
+        return hmac.digest(self._secret, b"key\0" + key.encode(), "sha256")
+
+    def seal(self, statements: Iterable[object]) -> bytes:
+        """Return the hash of what a key allows, 32 bytes."""
+        return hmac.digest(self._secret, b"seal\0" + repr(tuple(statements)).encode(), "sha256")
 
 
 def is_same(digest: bytes, other: bytes) -> bool:

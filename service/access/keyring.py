@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import anyio
+import structlog
 
+from service.access.active_key import ActiveKey, KeyState, sealed
 from service.access.key import NO_KEY_HAS_THIS_DIGEST, KeyHasher, id_of, is_same, new_id, new_key
-from service.access.rates import ImageCount, RequestRate
+from service.access.secret_file import KeySecret
 from service.domain.access import FULL_ACCESS, Access, Scope, current_access
 from service.domain.access_errors import FirstKeyTooNarrow, KeyInvalid, KeyMissing, KeyNotFound
 from service.domain.errors import StorageUnavailable
@@ -18,6 +20,7 @@ from service.gallery.records.statements import keys
 from service.gallery.records.statements.keys import KeyUse, StoredKey
 from service.gallery.threads import in_changing_thread
 
+LOG = structlog.stdlib.get_logger("service.access")
 ADMIN_KEY = "admin_file"
 """The id of the operator's key, which is in a file and not in the records."""
 
@@ -33,181 +36,206 @@ class KeyToCreate:
     requests_per_minute: int | None = None
     images_per_day: int | None = None
 
-
-class _ActiveKey:
-    """A key in memory, with what was counted since it was loaded."""
-
-    def __init__(self, stored: StoredKey) -> None:
-        collections = None if stored.collections is None else frozenset(stored.collections)
-        self.access = Access(stored.id, frozenset(map(Scope, stored.scopes)), collections)
-        self.stored = stored
-        self.rate = RequestRate(stored.requests_per_minute) if stored.requests_per_minute else None
-        self.images = ImageCount(stored.images_per_day, stored.images_day, stored.images_used)
-        self.last_used_at = stored.last_used_at
-        self.was_used = False
-
-    def is_valid(self, now: datetime) -> bool:
-        expires_at = self.stored.expires_at
-        return self.stored.revoked_at is None and (expires_at is None or now < expires_at)
-
-    def describe(self) -> StoredKey:
-        """Return the row as it is now."""
-        images = self.images
-        return replace(self.stored, last_used_at=self.last_used_at, images_day=images.day, images_used=images.used)
+    @property
+    def can_be_first(self) -> bool:
+        """Whether further keys can be made with this one, at any time."""
+        return Scope.ADMIN in self.scopes and self.collections is None and self.expires_at is None
 
 
 class Keyring:
     """Finds, creates, rotates and revokes keys. Safe to use from several tasks and threads at once.
 
+    secret: what the keys are hashed with.
     admin_key: the key of the operator, which allows everything. None if there is none.
+    is_open: whether everybody may do everything. It is so until the first key is made, and never again after that. If
+    all keys have ended, or were deleted from the database, nobody can call the service.
+    Raises DataDirectoryUnusable if the secret is damaged.
     """
 
-    def __init__(self, database: Database, hasher: KeyHasher, admin_key: str | None) -> None:
+    def __init__(self, database: Database, secret: KeySecret, admin_key: str | None) -> None:
         self.threads = self.changing_threads = anyio.CapacityLimiter(1)
         self._database = database
-        self._hasher = hasher
-        self._admin_digest = None if admin_key is None else hasher.digest(admin_key)
+        self._secret = secret
         self._changing = threading.Lock()
         with database.reading() as connection:
-            # This dictionary is replaced and never changed in place. So another thread can read it at any time.
-            self._by_id = {key.id: _ActiveKey(key) for key in keys.load_all(connection)}
+            rows = keys.load_all(connection)
+        self.is_open = not (rows or secret.exists() or admin_key)
+        self._hasher: KeyHasher | None = None if self.is_open else secret.hasher()
+        # This dictionary is replaced and never changed in place. So another thread can read it at any time.
+        self._by_id = {key.id: ActiveKey(key, self._hasher) for key in rows} if self._hasher else {}
+        self._admin_digest = self._hasher.digest(admin_key) if self._hasher and admin_key else NO_KEY_HAS_THIS_DIGEST
 
     @property
-    def is_open(self) -> bool:
-        """Whether everybody may do everything. It is so until the first key is made, and never again after that.
-
-        If all keys have ended, nobody can call the service. Otherwise the end of a key would open it to all.
-        """
-        return self._admin_digest is None and not self._by_id
+    def unusable_keys(self) -> int:
+        """How many keys were hashed with another secret, or were changed in the database. They are not valid."""
+        return sum(not key.is_sealed for key in self._by_id.values())
 
     @property
-    def foreign_keys(self) -> int:
-        """How many keys were hashed with another secret. They are not valid here."""
-        return sum(key.stored.secret_id != self._hasher.id for key in self._by_id.values())
+    def can_be_called(self) -> bool:
+        """Whether anybody can call the service."""
+        has_key = any(key.is_valid(datetime.now(UTC)) for key in self._by_id.values())
+        return self.is_open or has_key or self._admin_digest != NO_KEY_HAS_THIS_DIGEST
 
     def authenticate(self, key: str | None) -> Access:
-        """Return what the key allows, and count the request.
-
-        Raises KeyMissing, KeyInvalid or RateExceeded. Why a key is invalid is not said.
-        """
-        if self.is_open:
+        """Return what the key allows. Raises KeyMissing or KeyInvalid. Why a key is invalid is not said."""
+        if self._hasher is None:
             return FULL_ACCESS
         if key is None:
             raise KeyMissing
         digest = self._hasher.digest(key)
         found = self._by_id.get(id_of(key) or "")
         matches = is_same(digest, found.stored.digest if found else NO_KEY_HAS_THIS_DIGEST)
-        is_admin = is_same(digest, self._admin_digest or NO_KEY_HAS_THIS_DIGEST)
-        if is_admin:
+        if is_same(digest, self._admin_digest):
             return replace(FULL_ACCESS, key=ADMIN_KEY)
         now = datetime.now(UTC)
         if found is None or not matches or not found.is_valid(now):
             raise KeyInvalid
         found.last_used_at, found.was_used = now, True
-        if found.rate is not None:
-            found.rate.take(monotonic())
         return found.access
+
+    def require_valid(self, access: Access) -> None:
+        """Check again what `authenticate` returned. A body can come slowly, and the key can end meanwhile.
+
+        Raises KeyMissing if the service was open and no longer is. Raises KeyInvalid.
+        """
+        if access.key is None and not self.is_open:
+            raise KeyMissing
+        found = self._by_id.get(access.key or "")
+        if found is not None and not found.is_valid(datetime.now(UTC)):
+            raise KeyInvalid
+
+    def count_request(self, access: Access) -> None:
+        """Count a request of the key. Raises RateExceeded."""
+        found = self._by_id.get(access.key or "")
+        if found is not None and found.rate is not None:
+            found.rate.take(monotonic())
 
     def count_images(self, images: int) -> None:
         """Count the images of the request that runs now. Raises QuotaUsed."""
-        key = self._by_id.get(current_access().key or "")
-        if key is not None:
-            key.images.take(images, datetime.now(UTC))
+        found = self._by_id.get(current_access().key or "")
+        if found is not None:
+            found.images.take(images, datetime.now(UTC))
 
-    def list_keys(self) -> list[StoredKey]:
+    def list_keys(self) -> list[KeyState]:
         """Return all keys, those that have ended too, the oldest first."""
         return [key.describe() for key in self._by_id.values()]
 
     @in_changing_thread
-    def create(self, new: KeyToCreate) -> tuple[StoredKey, str]:
+    def create(self, new: KeyToCreate) -> tuple[KeyState, str]:
         """Create a key. Return it with its text, which is not stored. Raises FirstKeyTooNarrow."""
         with self._changing:
-            if self.is_open and (Scope.ADMIN not in new.scopes or new.collections is not None):
+            if self.is_open and not new.can_be_first:
                 raise FirstKeyTooNarrow
-            stored, text = self._make(new)
+            hasher = self._hasher or self._secret.hasher()
+            stored, text = _make(new, hasher)
             with self._database.writing() as connection:
                 keys.add(connection, stored)
-            self._put(stored)
-        return stored, text
+            added = self._add(stored, hasher)
+        LOG.info("key_created", id=stored.id, by=current_access().key)
+        return added, text
 
     @in_changing_thread
-    def rotate(self, key: str, overlap_s: float) -> tuple[StoredKey, str]:
-        """Create a key that allows the same. The old one is valid for `overlap_s` more seconds. Raises KeyNotFound."""
+    def rotate(self, key: str, overlap_s: float) -> tuple[KeyState, str]:
+        """Create a key that allows the same. The old one is valid for `overlap_s` more seconds.
+
+        The images of this day count for the new key too.
+        Raises KeyNotFound if the key has ended, or was rotated before.
+        """
         with self._changing:
-            old = self._find(key)
-            new = KeyToCreate(
-                scopes=[Scope(scope) for scope in old.scopes],
-                collections=old.collections,
-                label=old.label,
-                expires_at=_extended(old),
-                requests_per_minute=old.requests_per_minute,
-                images_per_day=old.images_per_day,
-            )
-            stored, text = self._make(new)
+            old, hasher = self._find(key)
+            row = old.describe().stored
+            if row.replaced_by is not None or not old.is_valid(datetime.now(UTC)):
+                raise KeyNotFound
+            stored, text = _make(_copy_of(row), hasher)
+            stored = replace(stored, images_day=row.images_day, images_used=row.images_used)
             ends_at = datetime.now(UTC) + timedelta(seconds=overlap_s)
-            ended = replace(old, expires_at=min(ends_at, old.expires_at or ends_at))
+            ended = replace(row, expires_at=min(ends_at, row.expires_at or ends_at), replaced_by=stored.id)
+            ended = sealed(ended, hasher)
             with self._database.writing() as connection:
                 keys.add(connection, stored)
-                keys.set_end(connection, key, expires_at=ended.expires_at, revoked_at=None)
-            self._put(stored, ended)
-        return stored, text
+                keys.set_end(connection, ended)
+            old.stored = ended
+            added = self._add(stored, hasher)
+        LOG.info("key_rotated", id=key, new=stored.id, by=current_access().key)
+        return added, text
 
     @in_changing_thread
     def revoke(self, key: str) -> None:
-        """End a key now. Raises KeyNotFound, also if it was revoked before."""
+        """End a key now. Raises KeyNotFound, also if it was revoked before.
+
+        Raises StorageUnavailable if this cannot be stored. Then the key is refused only until the service is started
+        again, and this can be called again.
+        """
         with self._changing:
-            ended = replace(self._find(key), revoked_at=datetime.now(UTC))
+            found, hasher = self._find(key)
+            found.is_refused = True
+            ended = sealed(replace(found.describe().stored, revoked_at=datetime.now(UTC)), hasher)
             with self._database.writing() as connection:
-                keys.set_end(connection, key, expires_at=ended.expires_at, revoked_at=ended.revoked_at)
-            self._put(ended)
+                keys.set_end(connection, ended)
+            found.stored = ended
+        LOG.info("key_revoked", id=key, by=current_access().key)
 
     @in_changing_thread
     def store_uses(self) -> None:
         """Store when the keys were last used, and their images. Raises StorageUnavailable."""
         used = [key for key in self._by_id.values() if key.was_used]
-        if not used:
-            return
         for key in used:
             key.was_used = False  # before it is read, so that a use meanwhile is stored the next time
-        described = [key.describe() for key in used]
-        uses = [
-            KeyUse(key.id, key.last_used_at, key.images_day, key.images_used)
-            for key in described
-            if key.last_used_at is not None
-        ]
+        uses = [_use_of(key.describe().stored) for key in used]
         try:
-            with self._database.writing() as connection:
-                keys.set_uses(connection, uses)
+            if uses:
+                with self._database.writing() as connection:
+                    keys.set_uses(connection, uses)
         except StorageUnavailable:
             for key in used:
                 key.was_used = True
             raise
 
-    def _make(self, new: KeyToCreate) -> tuple[StoredKey, str]:
-        text = new_key(key_id := new_id())
-        return StoredKey(
-            id=key_id,
-            label=new.label,
-            digest=self._hasher.digest(text),
-            secret_id=self._hasher.id,
-            scopes=tuple(sorted(set(new.scopes))),
-            collections=None if new.collections is None else tuple(sorted(set(new.collections))),
-            requests_per_minute=new.requests_per_minute,
-            images_per_day=new.images_per_day,
-            created_at=datetime.now(UTC),
-            expires_at=new.expires_at,
-        ), text
-
-    def _find(self, key: str) -> StoredKey:
+    def _find(self, key: str) -> tuple[ActiveKey, KeyHasher]:
+        """Return a key that was not revoked, and what it is hashed with. Raises KeyNotFound."""
         found = self._by_id.get(key)
-        if found is None or found.stored.revoked_at is not None:
+        if found is None or self._hasher is None or found.stored.revoked_at is not None:
             raise KeyNotFound
-        return found.describe()
+        return found, self._hasher
 
-    def _put(self, *changed: StoredKey) -> None:
-        self._by_id = self._by_id | {key.id: _ActiveKey(key) for key in changed}
+    def _add(self, stored: StoredKey, hasher: KeyHasher) -> KeyState:
+        added = ActiveKey(stored, hasher)
+        self._by_id = self._by_id | {stored.id: added}
+        self._hasher, self.is_open = hasher, False
+        return added.describe()
 
 
-def _extended(old: StoredKey) -> datetime | None:
-    """Return the end of the key that follows: it is valid for as long as the old one was, counted from now."""
-    return None if old.expires_at is None else datetime.now(UTC) + (old.expires_at - old.created_at)
+def _make(new: KeyToCreate, hasher: KeyHasher) -> tuple[StoredKey, str]:
+    """Return the row of a new key, and its text."""
+    text = new_key(key_id := new_id())
+    row = StoredKey(
+        id=key_id,
+        label=new.label,
+        digest=hasher.digest(text),
+        secret_id=hasher.id,
+        seal=b"",
+        scopes=tuple(sorted({str(scope) for scope in new.scopes})),
+        collections=None if new.collections is None else tuple(sorted(set(new.collections))),
+        requests_per_minute=new.requests_per_minute,
+        images_per_day=new.images_per_day,
+        created_at=datetime.now(UTC),
+        expires_at=new.expires_at,
+    )
+    return sealed(row, hasher), text
+
+
+def _copy_of(old: StoredKey) -> KeyToCreate:
+    """Return what a key allows. The new key is valid for as long as the old one was, counted from now."""
+    life = None if old.expires_at is None else old.expires_at - old.created_at
+    return KeyToCreate(
+        scopes=[Scope(scope) for scope in old.scopes],
+        collections=old.collections,
+        label=old.label,
+        expires_at=None if life is None else datetime.now(UTC) + life,
+        requests_per_minute=old.requests_per_minute,
+        images_per_day=old.images_per_day,
+    )
+
+
+def _use_of(key: StoredKey) -> KeyUse:
+    return KeyUse(key.id, key.last_used_at, key.images_day, key.images_used)

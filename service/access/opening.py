@@ -9,9 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from service.access.key import KeyHasher
 from service.access.keyring import Keyring
-from service.access.secret_file import read_admin_key, read_or_create_secret
+from service.access.secret_file import KeySecret, read_admin_key
 from service.domain.command_errors import InvalidSettings
 from service.domain.errors import StorageUnavailable
 from service.gallery.records.database import Database
@@ -40,7 +39,7 @@ async def open_keyring(database: Database, data_dir: Path, options: AccessOption
     """Open the keys. Raises InvalidSettings if everybody could call the service, and DataDirectoryUnusable."""
     file = options.admin_key_file
     admin_key = read_admin_key(file) if file else None
-    keyring = Keyring(database, KeyHasher(read_or_create_secret(data_dir)), admin_key)
+    keyring = Keyring(database, KeySecret(data_dir), admin_key)
     _say_who_may_call(keyring, options)
     storing = asyncio.create_task(_store_uses(keyring))
     try:
@@ -53,8 +52,10 @@ async def open_keyring(database: Database, data_dir: Path, options: AccessOption
 
 def _say_who_may_call(keyring: Keyring, options: AccessOptions) -> None:
     """Log who may call the service. Raises InvalidSettings."""
-    if keyring.foreign_keys:
-        LOG.warning("keys_of_another_secret", keys=keyring.foreign_keys)
+    if keyring.unusable_keys:
+        LOG.warning("keys_unusable", keys=keyring.unusable_keys)
+    if not keyring.can_be_called:
+        LOG.warning("no_valid_access_key", what_to_do="set FACE_ADMIN_KEY_FILE")
     if not keyring.is_open:
         return
     if is_loopback(options.host):

@@ -9,7 +9,7 @@ SPAN_S = 60.0
 
 
 class RequestRate:
-    """Allows `per_minute` requests a minute. They may come all at once.
+    """Allows `per_minute` requests a minute on average. After a pause, as many may come at once.
 
     This is the generic cell rate algorithm (ITU-T I.371): one number, the time at which the next request would be due
     if they came evenly.
@@ -43,6 +43,8 @@ class ImageCount:
     def take(self, images: int, now: datetime) -> None:
         """Count the images of a request. Raises QuotaUsed, and then counts none of them."""
         today = now.date().isoformat()
+        if self.day is not None and today < self.day:
+            today = self.day  # the clock was set back
         used = self.used if self.day == today else 0
         if self._per_day is not None and used + images > self._per_day:
             raise QuotaUsed(retry_after_s=ceil(_until_tomorrow(now).total_seconds()))

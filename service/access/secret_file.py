@@ -3,10 +3,11 @@
 import os
 import re
 import secrets
+import tempfile
 from pathlib import Path
 
-from service.access.key import SECRET_BYTES
-from service.domain.command_errors import InvalidSettings
+from service.access.key import SECRET_BYTES, KeyHasher
+from service.domain.command_errors import DataDirectoryUnusable, InvalidSettings
 from service.gallery.data_directory import sync_folder, unusable
 
 SECRET_FILE = "key_secret"  # noqa: S105  # a name
@@ -15,21 +16,36 @@ _SECRET = re.compile(rf"[0-9a-f]{{{2 * SECRET_BYTES}}}\n?")
 _ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~+/=-]{32,256}")
 
 
-def read_or_create_secret(data_dir: Path) -> bytes:
-    """Return the secret of the data directory, 32 bytes. If there is none, create it.
+class KeySecret:
+    """The secret of a data directory, 32 bytes in a file.
 
-    Raises DataDirectoryUnusable.
+    It is made with the first key. So if it exists, the service has had keys, even if they are gone from the database.
     """
-    file = data_dir / SECRET_FILE
-    try:
-        if not file.exists():
-            _create(file, f"{secrets.token_hex(SECRET_BYTES)}\n")
-        text = _read(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise unusable(file, error) from None
-    if not _SECRET.fullmatch(text):
-        raise unusable(file, ValueError("it does not hold 64 hexadecimal digits"))
-    return bytes.fromhex(text)
+
+    def __init__(self, data_dir: Path) -> None:
+        self._file = data_dir / SECRET_FILE
+
+    def exists(self) -> bool:
+        """Return whether the service has had keys."""
+        return self._file.exists()
+
+    def hasher(self) -> KeyHasher:
+        """Return what hashes keys with this secret. The secret is created if there is none.
+
+        Raises DataDirectoryUnusable.
+        """
+        try:
+            if not self.exists():
+                write_new_file(self._file, f"{secrets.token_hex(SECRET_BYTES)}\n")
+            text = _read(self._file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise unusable(self._file, error) from None
+        if not _SECRET.fullmatch(text):
+            raise DataDirectoryUnusable(
+                f"{self._file} is damaged. Take it from a copy of the data directory. If there is none, delete it: "
+                "then no key is valid, and FACE_ADMIN_KEY_FILE lets you make new ones."
+            )
+        return KeyHasher(bytes.fromhex(text))
 
 
 def read_admin_key(file: Path) -> str:
@@ -50,27 +66,28 @@ def read_admin_key(file: Path) -> str:
 def write_admin_key(file: Path) -> None:
     """Write a new random key to a new file that only its owner can read. Raises InvalidSettings."""
     try:
-        _create(file, f"{secrets.token_urlsafe(SECRET_BYTES)}\n")
+        write_new_file(file, f"{secrets.token_urlsafe(SECRET_BYTES)}\n")
     except OSError as error:
-        raise InvalidSettings(f"{file} cannot be created ({error.strerror}). An existing file is kept.") from None
+        raise InvalidSettings(f"{file} cannot be created: {error.strerror}.") from None
+
+
+def write_new_file(file: Path, text: str) -> None:
+    """Create a file that only its owner can read. After a crash, it is complete or missing.
+
+    Raises FileExistsError if it exists, or another OSError.
+    """
+    descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=".")  # a new file, with the mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.link(part, file)  # unlike a renaming, this does not replace an existing file
+    finally:
+        Path(part).unlink()
+    sync_folder(file.parent)
 
 
 def _read(file: Path) -> str:
-    with file.open(encoding="utf-8") as opened:
+    with file.open(encoding="utf-8-sig") as opened:  # an editor may have written a byte order mark
         return opened.read(MAX_FILE_BYTES)
-
-
-def _create(file: Path, text: str) -> None:
-    """Create the file so that it is complete or missing after a crash. Raises FileExistsError if it exists."""
-    part = file.with_name(f"{file.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(descriptor, text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(part, file)  # unlike a renaming, this does not replace an existing file
-    finally:
-        part.unlink()
-    sync_folder(file.parent)

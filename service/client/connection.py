@@ -1,5 +1,6 @@
 """A connection to a running service. It waits when the service is busy, and turns problem documents into errors."""
 
+import sys
 import time
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -11,6 +12,9 @@ from service.domain.command_errors import KeyNeeded, RequestRefused, Unreachable
 TIMEOUT_S = 120.0
 MAX_TRIES = 60
 """How often a request is sent while the service is busy. The service says how long to wait between two tries."""
+
+SAID_WAIT_S = 2.0
+"""A longer wait is said, so that nobody thinks that the command hangs."""
 
 RETRIED_CODES = frozenset({"overloaded", "rate_exceeded", "storage_unavailable"})
 """Problems that can pass. A request that timed out is not repeated: it would take too long again."""
@@ -27,7 +31,9 @@ class Connection:
     def __init__(self, url: str, key: str | None = None) -> None:
         self._url = url
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=headers)
+        # A proxy of the environment must not get a key that is meant for this machine.
+        uses_proxy = httpx.URL(url).host not in {"127.0.0.1", "localhost", "::1"}
+        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=headers, trust_env=uses_proxy)
 
     def __enter__(self) -> Self:
         return self
@@ -38,11 +44,22 @@ class Connection:
         self._client.close()
 
     def call(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
-        """Send a request and return the JSON of the answer.
+        """Send a request, again while the service is busy, and return the JSON of the answer.
 
         Raises RequestRefused, KeyNeeded, or Unreachable if no service answers.
         """
         response = self._send(method, path, **parts)
+        content = _json_object(response)
+        if response.is_error:
+            raise _refusal(content)
+        return content
+
+    def call_once(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
+        """Send a request that must not be repeated, and return the JSON of the answer. Raises as `call` does."""
+        try:
+            response = self._client.request(method, path, **parts)
+        except httpx.TransportError:
+            raise self._unreachable() from None
         content = _json_object(response)
         if response.is_error:
             raise _refusal(content)
@@ -76,7 +93,10 @@ class Connection:
                 raise self._unreachable() from None
             if _json_object(response).get("code") not in RETRIED_CODES:
                 break
-            time.sleep(float(response.headers.get("Retry-After", "1")))
+            wait_s = float(response.headers.get("Retry-After", "1"))
+            if wait_s >= SAID_WAIT_S:
+                print(f"facenet: {_refusal(_json_object(response))} Waiting {wait_s:g} s.", file=sys.stderr)  # noqa: T201  # its output
+            time.sleep(wait_s)
         return response
 
 

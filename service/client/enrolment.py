@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from service.client.connection import Connection, JsonObject
 from service.client.enrolment_report import EnrolmentReport, NotEnrolled
@@ -58,12 +59,17 @@ class FolderEnrolment:
     options: EnrolmentOptions
     done: Callable[[], object]
 
+    @property
+    def _path(self) -> str:
+        """The path of the collection. A name with a slash or dots must not become another path."""
+        return f"/collections/{quote(self.collection, safe='')}"
+
     def run(self, people: Sequence[Person]) -> EnrolmentReport:
         """Enrol all people, several in parallel.
 
         Raises RequestRefused or Unreachable if the problem is not about one photograph.
         """
-        self.service.call("PUT", f"/collections/{self.collection}")
+        self.service.call("PUT", self._path)
         report = EnrolmentReport()
         threads = ThreadPoolExecutor(PEOPLE_AT_ONCE)
         try:
@@ -89,7 +95,7 @@ class FolderEnrolment:
 
     def _enrolled_sha256(self, person: Person) -> set[str]:
         """Create the subject if it is new. Return the sha256 of its enrolled photographs."""
-        path = f"/collections/{self.collection}/subjects"
+        path = f"{self._path}/subjects"
         try:
             self.service.call("POST", path, json={"id": person.id, "name": person.printable_name})
         except RequestRefused as error:
@@ -142,7 +148,7 @@ class FolderEnrolment:
     def _post(self, person: Person, part: dict[Path, bytes]) -> JsonObject:
         return self.service.call(
             "POST",
-            f"/collections/{self.collection}/subjects/{person.id}/faces",
+            f"{self._path}/subjects/{person.id}/faces",
             params=self.options.query,
             files=[("images", (FILE_NAME, data)) for data in part.values()],
         )

@@ -1,16 +1,18 @@
-"""The errors about access keys.
+"""The errors about access keys. They do not depend on HTTP.
 
-FacenetError
-├── AccessError                   the access key does not allow the request
-│   ├── KeyMissing
-│   ├── KeyInvalid                unknown, revoked or expired
-│   ├── ScopeMissing              the key does not allow this kind of work
-│   ├── AllCollectionsNeeded      the key sees some collections only
-│   ├── FirstKeyTooNarrow         without an admin, no further key could be made
-│   └── KeyNotFound               a key to revoke or to rotate does not exist
-└── Unavailable
-├── RateExceeded              more requests a minute than the key allows
-└── QuotaUsed                 more images a day than the key allows
+    FacenetError
+    ├── AccessError                   the access key does not allow the request
+    │   ├── KeyMissing
+    │   ├── KeyInvalid                unknown, revoked or expired
+    │   ├── ScopeMissing              the key does not allow this kind of work
+    │   ├── AllCollectionsNeeded      the key sees some collections only
+    │   ├── FirstKeyTooNarrow         the first key could not make others
+    │   └── KeyNotFound               a key to revoke or to rotate does not exist, or has ended
+    └── Unavailable
+        ├── RateExceeded              more requests a minute than the key allows
+        └── QuotaUsed                 more images a day than the key allows
+
+The other errors of a running service are in `errors.py`.
 """
 
 from service.domain.errors import FacenetError, Unavailable
@@ -35,7 +37,10 @@ class KeyInvalid(AccessError):
     code = "key_invalid"
 
     def __init__(self) -> None:
-        super().__init__("The access key is unknown, was revoked, or has expired. The operator makes a new one.")
+        super().__init__(
+            "The access key is unknown, was revoked, or has expired, or the request has two different keys. The "
+            "operator makes a new key."
+        )
 
 
 class ScopeMissing(AccessError):
@@ -62,7 +67,7 @@ class KeyNotFound(AccessError):
     code = "key_not_found"
 
     def __init__(self) -> None:
-        super().__init__("No key has this id, or it was revoked before. GET /keys lists them.")
+        super().__init__("No key has this id, or it has ended or was rotated before. GET /keys lists all keys.")
 
 
 class FirstKeyTooNarrow(AccessError):
@@ -72,7 +77,8 @@ class FirstKeyTooNarrow(AccessError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The first key needs the scope `admin` for all collections. Without it, nobody could make another key."
+            "The first key needs the scope `admin` for all collections, and no end. Otherwise nobody could make "
+            "another key."
         )
 
 

@@ -12,6 +12,7 @@
         ├── Unreachable               no service answers
         ├── RequestRefused            the service refused the request
         ├── KeyNeeded                 the service wants an access key
+        ├── KeyNotWritten             a new key cannot be written to its file
         ├── KeyUnreadable             the file of an access key cannot be read
         ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
         └── EmptyFolder               there is nothing to send
@@ -70,6 +71,10 @@ class KeyNeeded(ClientError):
         super().__init__("The service wants an access key. Pass --key-file FILE, or set FACENET_KEY_FILE=FILE.")
 
 
+class KeyNotWritten(ClientError):
+    """A new key cannot be written to its file, or to standard output."""
+
+
 class KeyUnreadable(ClientError):
     """The file of an access key cannot be read, or holds no key."""
 
@@ -95,7 +100,9 @@ class RequestRefused(ClientError):
     """
 
     def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(problem.get("detail", "The service refused the request and gave no reason."))
+        reason = problem.get("detail", "The service refused the request and gave no reason.")
+        faults = [f"{fault['where']}: {fault['message']}" for fault in problem.get("errors", ())]
+        super().__init__(" ".join([reason, *faults]))
         self.problem = problem
 
     @property

@@ -140,7 +140,10 @@ class CollectionNotFound(GalleryError):
     code = "collection_not_found"
 
     def __init__(self) -> None:
-        super().__init__("No collection has this id. PUT /collections/{id} creates one; GET /collections lists them.")
+        super().__init__(
+            "No collection has this id, or the access key does not include it. PUT /collections/{id} creates one; GET "
+            "/collections lists them."
+        )
 
 
 class SubjectNotFound(GalleryError):

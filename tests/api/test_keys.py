@@ -68,8 +68,8 @@ class Keys:
 
     async def revoked(self) -> str:
         key = await self.make("revoked", KeyToCreate(list(Scope)))
-        listed = {one.id: one for one in self.keyring.list_keys()}
-        if listed[key.split("_")[1]].revoked_at is None:
+        listed = {one.stored.id: one for one in self.keyring.list_keys()}
+        if listed[key.split("_")[1]].is_valid:
             await self.keyring.revoke(key.split("_")[1])
         return key
 
@@ -316,6 +316,7 @@ async def test_the_example_of_the_description_makes_a_key(closed_app: FastAPI, c
         {"scopes": ["read"], "collections": ["../x"]}, {"scopes": ["read"], "expires_in_s": 0},
         {"scopes": ["read"], "requests_per_minute": 0}, {"scopes": ["read"], "label": "\n"},
         {"scopes": ["read"], "key": "mine"},
+        {"scopes": ["metrics"], "collections": ["mine"]},
     ],
 )  # fmt: skip
 async def test_an_invalid_key_to_create_is_422(client: httpx.AsyncClient, body: Json) -> None:
@@ -339,3 +340,20 @@ async def test_images_above_the_quota_of_a_key_are_429(client: httpx.AsyncClient
     assert outcome(refused) == "429 quota_used"
     assert int(refused.headers["retry-after"]) <= 86_400
     assert (await client.post("/embed", files={"images": obama}, headers=bearer(key))).status_code == 200
+
+
+async def test_a_key_that_is_revoked_while_the_body_comes_can_do_nothing_more(
+    client: httpx.AsyncClient, keys: Keys
+) -> None:
+    key = await keys.make("slow body", KeyToCreate(list(Scope)))
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"scopes": '
+        await client.delete(f"/keys/{key.split('_')[1]}", headers=bearer(OPERATOR))
+        yield b'["admin"]}'
+
+    before = (await client.get("/keys", headers=bearer(OPERATOR))).json()["items"]
+    headers = bearer(key) | {"Content-Type": "application/json"}
+    assert outcome(await client.post("/keys", content=body(), headers=headers)) == "401 key_invalid"
+    after = (await client.get("/keys", headers=bearer(OPERATOR))).json()["items"]
+    assert [item["id"] for item in after] == [item["id"] for item in before]

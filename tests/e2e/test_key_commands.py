@@ -31,9 +31,9 @@ def facenet(service: RunningService, *arguments: str, key: Path | None = None, c
 
 def make_key(service: RunningService, file: Path, *options: str, key: Path | None = None) -> str:
     """Make a key, store it in a file, and return its id."""
-    output, _ = facenet(service, "keys", "create", *options, key=key)
-    file.write_text(output)
-    return output.split("_")[1]
+    facenet(service, "keys", "create", *options, "--out", str(file), key=key)
+    assert file.stat().st_mode & 0o777 == 0o600
+    return file.read_text().split("_")[1]
 
 
 def get(service: RunningService, path: str, key_file: Path) -> int:
@@ -76,6 +76,9 @@ def test_a_service_is_closed_by_its_first_key_and_opened_to_others_by_more_keys(
     [
         (("--scope", "all"), "The scopes are verify, read, enrol, admin, metrics"),
         (("--scope", "admin", "--expires", "soon"), "A duration is a number and a unit"),
+        (("--scope", "admin", "--expires", "99999d"), "body.expires_in_s"),
+        (("--scope", "read", "--collection", "bad id!"), "body.collections"),
+        (("--scope", "read", "--out", "/dev/null"), "exists already"),
         (("--scope", "read"), "The first key needs the scope `admin`"),
     ],
 )
@@ -87,6 +90,15 @@ def test_a_key_that_cannot_be_made_is_explained(
     assert result.returncode != 0
     assert message in " ".join(result.stderr.replace("│", " ").split())
     assert httpx.get(f"{service.url}/collections").status_code == 200
+
+
+@pytest.mark.parametrize("key_id", ["../collections/default", "..", "a/b", "0" * 13])
+def test_an_id_that_would_be_another_path_is_refused(service: RunningService, key_id: str) -> None:
+    for command in ("revoke", "rotate"):
+        arguments = facenet_command("keys", command, key_id, "--url", service.url)
+        result = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+        assert "hexadecimal" in result.stderr
+    assert httpx.get(f"{service.url}/collections/default").status_code == 200
 
 
 def test_keys_and_revocations_that_were_acknowledged_survive_a_kill(
@@ -130,7 +142,7 @@ def test_after_a_restore_the_keys_are_valid_only_with_the_old_secret(
     environment = service_environment(restored, models_dir)
     subprocess.run(facenet_command("restore", str(tmp_path / "gallery.tar")), env=environment, check=True, timeout=60)
     with run_service(restored, models_dir) as service:
-        service.wait_for_log("keys_of_another_secret")
+        service.wait_for_log("keys_unusable")
         assert get(service, "/keys", admin) == 401
         assert httpx.get(f"{service.url}/collections").status_code == 401
         service.process.send_signal(signal.SIGTERM)

@@ -1,7 +1,7 @@
 """Which access key a request has."""
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.keyring import Keyring
 from service.api.problems import response_to
@@ -28,23 +28,36 @@ class Authentication:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._is_public(scope):
+            with work_with(NO_ACCESS):
+                await self._app(scope, receive, send)
+            return
+        keyring: Keyring = scope["app"].state.services.keyring
         try:
-            access = NO_ACCESS if self._is_public(scope) else _authenticate(scope)
+            access = keyring.authenticate(_presented_key(Headers(scope=scope)))
+            scope["access_key"] = access.key  # for the log
+            keyring.count_request(access)
         except (AccessError, RateExceeded) as error:
             await response_to(error)(scope, receive, send)
             return
-        scope["access_key"] = access.key  # for the log
         with work_with(access):
-            await self._app(scope, receive, send)
+            await self._app(scope, _receive_while_valid(receive, keyring, access), send)
 
     def _is_public(self, scope: Scope) -> bool:
         path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
         return path in PUBLIC_PATHS or path.startswith(self._static_path)
 
 
-def _authenticate(scope: Scope) -> Access:
-    keyring: Keyring = scope["app"].state.services.keyring
-    return keyring.authenticate(_presented_key(Headers(scope=scope)))
+def _receive_while_valid(receive: Receive, keyring: Keyring, access: Access) -> Receive:
+    """Check the key again when the body is complete. Otherwise a slow body could do what a revoked key may not."""
+
+    async def receive_while_valid() -> Message:
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            keyring.require_valid(access)
+        return message
+
+    return receive_while_valid
 
 
 def _presented_key(headers: Headers) -> str | None:

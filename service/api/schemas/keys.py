@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from service.access.active_key import KeyState
 from service.access.keyring import KeyToCreate
 from service.api.schemas.fields import Body, Id, Name, Options
 from service.api.schemas.responses import Answer
 from service.domain.access import Scope
-from service.gallery.records.statements.keys import StoredKey
 
 DAY_S = 86_400
 MAX_LIFE_S = 3650 * DAY_S
@@ -32,6 +33,12 @@ class NewKey(Body):
     )
     requests_per_minute: Count | None = None
     images_per_day: Count | None = Field(None, description="the day is that of UTC")
+
+    @model_validator(mode="after")
+    def _metrics_are_about_all_collections(self) -> Self:
+        if Scope.METRICS in self.scopes and self.collections is not None:
+            raise PydanticCustomError("metrics", "The scope metrics is for a key of all collections.")
+        return self
 
     def to_create(self) -> KeyToCreate:
         """Return the key to create."""
@@ -66,15 +73,17 @@ class KeyAnswer(Answer):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    valid: bool
 
     @classmethod
-    def of(cls, key: StoredKey) -> Self:
+    def of(cls, state: KeyState) -> Self:
         """Describe a key."""
+        key = state.stored
         today = datetime.now(UTC).date().isoformat()
         return cls(
             id=key.id,
             label=key.label,
-            scopes=[Scope(scope) for scope in key.scopes],
+            scopes=[scope for scope in Scope if scope in key.scopes],
             collections=None if key.collections is None else list(key.collections),
             requests_per_minute=key.requests_per_minute,
             images_per_day=key.images_per_day,
@@ -83,6 +92,7 @@ class KeyAnswer(Answer):
             expires_at=key.expires_at,
             revoked_at=key.revoked_at,
             last_used_at=key.last_used_at,
+            valid=state.is_valid,
         )
 
 
@@ -92,7 +102,7 @@ class NewKeyAnswer(KeyAnswer):
     key: str
 
     @classmethod
-    def with_text(cls, key: StoredKey, text: str) -> Self:
+    def with_text(cls, key: KeyState, text: str) -> Self:
         """Describe a new key, with the text that its owner sends."""
         return cls(**KeyAnswer.of(key).model_dump(), key=text)
 

@@ -100,6 +100,7 @@ KEYS = Table(
     Column("label", String),
     Column("digest", LargeBinary, nullable=False),  # of the whole key, keyed with the secret of the service
     Column("secret_id", String, nullable=False),  # which secret
+    Column("seal", LargeBinary, nullable=False),  # of what the row allows, keyed with the secret
     Column("scopes", JSON, nullable=False),
     Column("collections", JSON(none_as_null=True)),  # their ids; NULL: all
     Column("requests_per_minute", Integer),
@@ -107,6 +108,7 @@ KEYS = Table(
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc),
     Column("revoked_at", Utc),
+    Column("replaced_by", String),  # the id of the key that a rotation made
     Column("last_used_at", Utc),
     Column("images_day", String),  # the day, in UTC, that `images_used` is about
     Column("images_used", Integer, nullable=False),

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from service.access.key import KeyHasher
 from service.access.keyring import ADMIN_KEY, Keyring, KeyToCreate
 from service.access.opening import AccessOptions, is_loopback, open_keyring
+from service.access.secret_file import SECRET_FILE, KeySecret
 from service.domain.access import FULL_ACCESS, Access, Scope, work_with
 from service.domain.access_errors import FirstKeyTooNarrow, KeyInvalid, KeyMissing, KeyNotFound, QuotaUsed, RateExceeded
 from service.domain.command_errors import InvalidSettings
+from service.domain.errors import StorageUnavailable
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.records.database import Database
+from service.gallery.records.statements import keys
 
 pytestmark = pytest.mark.anyio
 
-HASHER = KeyHasher(bytes(range(32)))
+Load = Callable[[], Keyring]
+
 DOOR = KeyToCreate([Scope.VERIFY], ["staff"], label="north door")
 ADMIN = KeyToCreate(list(Scope), label="operator")
 
@@ -38,9 +41,15 @@ def data_bytes(tmp_path: Path) -> Callable[[], bytes]:
 
 
 @pytest.fixture
-def open_ring(database: Database) -> Keyring:
+def load(database: Database, tmp_path: Path) -> Load:
+    """Return a function that loads the keys as a start of the service does."""
+    return lambda: Keyring(database, KeySecret(tmp_path), admin_key=None)
+
+
+@pytest.fixture
+def open_ring(load: Load) -> Keyring:
     """Return a keyring without a key."""
-    return Keyring(database, HASHER, admin_key=None)
+    return load()
 
 
 @pytest.fixture
@@ -68,7 +77,7 @@ async def test_with_the_first_key_nobody_gets_in_without_one(keyring: Keyring) -
     with pytest.raises(KeyMissing):
         keyring.authenticate(None)
     access = keyring.authenticate(key)
-    assert access == Access(stored.id, frozenset({Scope.VERIFY}), frozenset({"staff"}))
+    assert access == Access(stored.stored.id, frozenset({Scope.VERIFY}), frozenset({"staff"}))
 
 
 async def test_a_wrong_key_is_refused_whatever_is_wrong(keyring: Keyring) -> None:
@@ -88,14 +97,14 @@ async def test_a_key_ends_at_its_time_and_the_service_does_not_open(keyring: Key
         keyring.authenticate(None)
 
 
-async def test_a_revoked_key_is_refused_at_once_and_after_a_restart(database: Database, keyring: Keyring) -> None:
+async def test_a_revoked_key_is_refused_at_once_and_after_a_restart(load: Load, keyring: Keyring) -> None:
     stored, key = await keyring.create(DOOR)
-    await keyring.revoke(stored.id)
-    for ring in (keyring, Keyring(database, HASHER, None)):
+    await keyring.revoke(stored.stored.id)
+    for ring in (keyring, load()):
         assert not ring.is_open
         with pytest.raises(KeyInvalid):
             ring.authenticate(key)
-    for unknown in (stored.id, "0" * 12):
+    for unknown in (stored.stored.id, "0" * 12):
         with pytest.raises(KeyNotFound):
             await keyring.revoke(unknown)
         with pytest.raises(KeyNotFound):
@@ -103,21 +112,21 @@ async def test_a_revoked_key_is_refused_at_once_and_after_a_restart(database: Da
 
 
 async def test_a_rotated_key_allows_the_same_and_the_old_one_ends_after_the_overlap(
-    database: Database, keyring: Keyring
+    load: Load, keyring: Keyring
 ) -> None:
     ends_at = datetime.now(UTC) + timedelta(days=30)
     old, old_key = await keyring.create(
         KeyToCreate([Scope.VERIFY, Scope.READ], ["staff"], "door", ends_at, requests_per_minute=9, images_per_day=8)
     )
-    new, new_key = await keyring.rotate(old.id, 60)
-    for ring in (keyring, Keyring(database, HASHER, None)):
-        assert ring.authenticate(old_key).key == old.id
+    new, new_key = await keyring.rotate(old.stored.id, 60)
+    for ring in (keyring, load()):
+        assert ring.authenticate(old_key).key == old.stored.id
         access = ring.authenticate(new_key)
-        assert access == Access(new.id, frozenset({Scope.VERIFY, Scope.READ}), frozenset({"staff"}))
-    assert (new.label, new.requests_per_minute, new.images_per_day) == ("door", 9, 8)
-    assert new.expires_at is not None
-    assert abs(new.expires_at - ends_at) < timedelta(minutes=1)
-    await keyring.rotate(new.id, 0)
+        assert access == Access(new.stored.id, frozenset({Scope.VERIFY, Scope.READ}), frozenset({"staff"}))
+    assert (new.stored.label, new.stored.requests_per_minute, new.stored.images_per_day) == ("door", 9, 8)
+    assert new.stored.expires_at is not None
+    assert abs(new.stored.expires_at - ends_at) < timedelta(minutes=1)
+    await keyring.rotate(new.stored.id, 0)
     with pytest.raises(KeyInvalid):
         keyring.authenticate(new_key)
 
@@ -125,22 +134,23 @@ async def test_a_rotated_key_allows_the_same_and_the_old_one_ends_after_the_over
 async def test_a_rotation_does_not_make_the_old_key_live_longer(keyring: Keyring) -> None:
     ends_at = datetime.now(UTC) + timedelta(seconds=30)
     old, _ = await keyring.create(KeyToCreate([Scope.READ], expires_at=ends_at))
-    await keyring.rotate(old.id, 3600)
-    assert {key.id: key for key in keyring.list_keys()}[old.id].expires_at == ends_at
+    await keyring.rotate(old.stored.id, 3600)
+    assert {state.stored.id: state for state in keyring.list_keys()}[old.stored.id].stored.expires_at == ends_at
 
 
 async def test_a_key_of_another_secret_is_not_valid_and_the_service_does_not_open(
-    database: Database, keyring: Keyring
+    load: Load, keyring: Keyring, tmp_path: Path
 ) -> None:
     _, key = await keyring.create(DOOR)
-    other = Keyring(database, KeyHasher(bytes(32)), None)
-    assert (other.is_open, other.foreign_keys) == (False, 2)
+    (tmp_path / SECRET_FILE).unlink()
+    other = load()
+    assert (other.is_open, other.unusable_keys, other.can_be_called) == (False, 2, False)
     with pytest.raises(KeyInvalid):
         other.authenticate(key)
 
 
-async def test_the_key_of_the_operator_allows_everything(database: Database) -> None:
-    keyring = Keyring(database, HASHER, admin_key="operator" * 5)
+async def test_the_key_of_the_operator_allows_everything(database: Database, tmp_path: Path) -> None:
+    keyring = Keyring(database, KeySecret(tmp_path), admin_key="operator" * 5)
     assert not keyring.is_open
     access = keyring.authenticate("operator" * 5)
     assert access == Access(ADMIN_KEY, frozenset(Scope), None)
@@ -150,18 +160,83 @@ async def test_the_key_of_the_operator_allows_everything(database: Database) -> 
 
 async def test_the_database_holds_no_key(data_bytes: Callable[[], bytes], keyring: Keyring) -> None:
     stored, key = await keyring.create(DOOR)
-    assert stored.id.encode() in data_bytes()
+    assert stored.stored.id.encode() in data_bytes()
     assert key.rpartition("_")[2].encode() not in data_bytes()
 
 
-async def test_who_can_write_to_the_database_cannot_add_a_key(tmp_path: Path, database: Database) -> None:
-    """The thief knows a key of a service of his own, and copies its row."""
-    own = Keyring(database, KeyHasher(b"thief" * 8), None)
-    _, key = await own.create(ADMIN)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE keys SET scopes = '[\"admin\"]'",
+        "UPDATE keys SET collections = NULL",
+        "UPDATE keys SET expires_at = NULL",
+        "UPDATE keys SET revoked_at = NULL",
+        "UPDATE keys SET requests_per_minute = NULL",
+        "UPDATE keys SET digest = (SELECT digest FROM keys ORDER BY created_at LIMIT 1)",
+        "DELETE FROM keys",
+    ],
+)
+async def test_who_can_write_to_the_database_gets_nothing_more(
+    load: Load, keyring: Keyring, tmp_path: Path, change: str
+) -> None:
+    ends_at = datetime.now(UTC) + timedelta(hours=1)
+    new = KeyToCreate([Scope.VERIFY], ["staff"], expires_at=ends_at, requests_per_minute=5)
+    stored, key = await keyring.create(new)
+    if "revoked_at" in change:
+        await keyring.revoke(stored.stored.id)
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE)) as connection, connection:
-        connection.execute("UPDATE keys SET secret_id = ?", (HASHER.id,))
+        connection.execute(change if "DELETE" in change else f"{change} WHERE label IS NULL")
+    changed = load()
+    assert not changed.is_open
     with pytest.raises(KeyInvalid):
-        Keyring(database, HASHER, None).authenticate(key)
+        changed.authenticate(key)
+    with pytest.raises(KeyMissing):
+        changed.authenticate(None)
+
+
+async def test_a_request_is_checked_again_when_its_body_is_complete(open_ring: Keyring) -> None:
+    anonymous = open_ring.authenticate(None)
+    stored, key = await open_ring.create(ADMIN)
+    with pytest.raises(KeyMissing):
+        open_ring.require_valid(anonymous)
+    access = open_ring.authenticate(key)
+    open_ring.require_valid(access)
+    await open_ring.revoke(stored.stored.id)
+    with pytest.raises(KeyInvalid):
+        open_ring.require_valid(access)
+
+
+async def test_a_key_is_rotated_once_and_its_images_count_for_both(load: Load, keyring: Keyring) -> None:
+    old, old_key = await keyring.create(KeyToCreate([Scope.VERIFY], images_per_day=5))
+    with work_with(keyring.authenticate(old_key)):
+        keyring.count_images(4)
+    new, new_key = await keyring.rotate(old.stored.id, 60)
+    assert new.stored.expires_at is None
+    with pytest.raises(KeyNotFound):
+        await keyring.rotate(old.stored.id, 60)
+    await keyring.store_uses()
+    for ring in (keyring, load()):
+        with work_with(ring.authenticate(new_key)), pytest.raises(QuotaUsed):
+            ring.count_images(2)
+        used = {state.stored.id: state.stored.images_used for state in ring.list_keys()}
+        assert (used[old.stored.id], used[new.stored.id]) == (4, 4)
+
+
+async def test_a_key_that_cannot_be_revoked_on_the_disk_is_refused_and_can_be_revoked_again(
+    keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, key = await keyring.create(DOOR)
+    with monkeypatch.context() as patched:
+        patched.setattr(keys, "set_end", raise_storage_unavailable)
+        with pytest.raises(StorageUnavailable):
+            await keyring.revoke(stored.stored.id)
+    with pytest.raises(KeyInvalid):
+        keyring.authenticate(key)
+    await keyring.revoke(stored.stored.id)
+
+
+def raise_storage_unavailable(*_: object) -> None:
+    raise StorageUnavailable
 
 
 async def test_requests_and_images_are_limited_by_key(keyring: Keyring) -> None:
@@ -171,21 +246,22 @@ async def test_requests_and_images_are_limited_by_key(keyring: Keyring) -> None:
         keyring.count_images(5)
         with pytest.raises(QuotaUsed):
             keyring.count_images(1)
-    keyring.authenticate(busy)
+    for _ in range(2):
+        keyring.count_request(keyring.authenticate(busy))
     with pytest.raises(RateExceeded):
-        keyring.authenticate(busy)
+        keyring.count_request(keyring.authenticate(busy))
     with work_with(keyring.authenticate(other)):
         keyring.count_images(5)
 
 
-async def test_uses_are_stored_and_continue_after_a_restart(database: Database, keyring: Keyring) -> None:
+async def test_uses_are_stored_and_continue_after_a_restart(load: Load, keyring: Keyring) -> None:
     _, key = await keyring.create(KeyToCreate([Scope.VERIFY], images_per_day=5))
-    assert keyring.list_keys()[-1].last_used_at is None
+    assert keyring.list_keys()[-1].stored.last_used_at is None
     with work_with(keyring.authenticate(key)):
         keyring.count_images(4)
     await keyring.store_uses()
-    again = Keyring(database, HASHER, None)
-    listed = again.list_keys()[-1]
+    again = load()
+    listed = again.list_keys()[-1].stored
     assert listed.last_used_at is not None
     assert listed.images_used == 4
     with work_with(again.authenticate(key)), pytest.raises(QuotaUsed):
@@ -213,4 +289,4 @@ async def test_the_uses_of_the_last_seconds_are_stored_at_the_end(database: Data
         _, key = await keyring.create(ADMIN)
         keyring.authenticate(key)
     async with open_keyring(database, tmp_path, AccessOptions("::1", None, insecure=False)) as keyring:
-        assert keyring.list_keys()[-1].last_used_at is not None
+        assert keyring.list_keys()[-1].stored.last_used_at is not None

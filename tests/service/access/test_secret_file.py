@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from service.access.secret_file import SECRET_FILE, read_admin_key, read_or_create_secret, write_admin_key
+from service.access.secret_file import SECRET_FILE, KeySecret, read_admin_key, write_admin_key
 from service.domain.command_errors import DataDirectoryUnusable, InvalidSettings
 
 
 def test_the_secret_is_created_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    secret = read_or_create_secret(tmp_path)
-    assert len(secret) == 32
-    assert read_or_create_secret(tmp_path) == secret
+    secret = KeySecret(tmp_path)
+    assert not secret.exists()
+    assert secret.hasher().id == secret.hasher().id == KeySecret(tmp_path).hasher().id
     assert (tmp_path / SECRET_FILE).stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == [SECRET_FILE]
 
@@ -20,8 +20,17 @@ def test_the_secret_is_created_once_and_only_its_owner_can_read_it(tmp_path: Pat
 def test_a_damaged_secret_stops_the_start(tmp_path: Path, text: str) -> None:
     (tmp_path / SECRET_FILE).write_text(text, "latin-1")
     with pytest.raises(DataDirectoryUnusable):
-        read_or_create_secret(tmp_path)
+        KeySecret(tmp_path).hasher()
     assert (tmp_path / SECRET_FILE).read_text("latin-1") == text
+
+
+def test_files_beside_a_new_file_are_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("kept")
+    (tmp_path / "admin.key.part").symlink_to(target)
+    write_admin_key(tmp_path / "admin.key")
+    assert target.read_text() == "kept"
+    assert not (tmp_path / "admin.key").is_symlink()
 
 
 def test_a_written_key_of_the_operator_can_be_read_and_is_not_overwritten(tmp_path: Path) -> None:
@@ -30,7 +39,10 @@ def test_a_written_key_of_the_operator_can_be_read_and_is_not_overwritten(tmp_pa
     assert file.stat().st_mode & 0o777 == 0o600
     key = read_admin_key(file)
     assert len(key) == 43
-    with pytest.raises(InvalidSettings, match="kept"):
+    with_mark = tmp_path / "bom.key"
+    with_mark.write_text(f"\ufeff{key}\r\n", "utf-8")
+    assert read_admin_key(with_mark) == key
+    with pytest.raises(InvalidSettings, match="File exists"):
         write_admin_key(file)
     assert read_admin_key(file) == key
 

@@ -15,6 +15,8 @@ class StoredKey:
     """A row of the table of keys.
 
     digest: the hash of the key, 32 bytes. secret_id: the secret that the hash is keyed with.
+    seal: a keyed hash of what the key allows and of its end, 32 bytes. So a changed row is noticed.
+    replaced_by: the id of the key that a rotation made. None: it was not rotated.
     scopes: their names. collections: their ids. None: all collections.
     requests_per_minute, images_per_day, expires_at: None: no limit.
     images_day, images_used: how many images were sent on this day.
@@ -24,6 +26,7 @@ class StoredKey:
     label: str | None
     digest: bytes
     secret_id: str
+    seal: bytes
     scopes: tuple[str, ...]
     collections: tuple[str, ...] | None
     requests_per_minute: int | None
@@ -31,6 +34,7 @@ class StoredKey:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    replaced_by: str | None = None
     last_used_at: datetime | None = None
     images_day: str | None = None
     images_used: int = 0
@@ -41,7 +45,7 @@ class KeyUse:
     """When a key was last used, and how many images were sent with it on that day."""
 
     id: str
-    last_used_at: datetime
+    last_used_at: datetime | None
     images_day: str | None
     images_used: int
 
@@ -57,9 +61,11 @@ def add(connection: Connection, key: StoredKey) -> None:
     connection.execute(insert(KEYS).values(row))
 
 
-def set_end(connection: Connection, key: str, *, expires_at: datetime | None, revoked_at: datetime | None) -> None:
-    """Store when a key ends."""
-    connection.execute(update(KEYS).where(KEYS.c.id == key).values(expires_at=expires_at, revoked_at=revoked_at))
+def set_end(connection: Connection, key: StoredKey) -> None:
+    """Store when a key ends, and the key that replaces it."""
+    names = ("expires_at", "revoked_at", "replaced_by", "seal")
+    values = {name: getattr(key, name) for name in names}
+    connection.execute(update(KEYS).where(KEYS.c.id == key.id).values(values))
 
 
 def set_uses(connection: Connection, uses: Iterable[KeyUse]) -> None:
