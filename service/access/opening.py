@@ -66,7 +66,8 @@ def _say_who_may_call(keyring: Keyring, options: AccessOptions) -> None:
         raise InvalidSettings(
             f"The service has no access key, and FACE_HOST={options.host} lets other machines call it. They could read "
             "and delete every face. `facenet keys generate FILE` makes a key: set FACE_ADMIN_KEY_FILE=FILE. Or set "
-            "FACE_HOST=127.0.0.1. If something before the service checks who calls, set FACE_INSECURE=yes."
+            "FACE_HOST=127.0.0.1 (make run HOST=127.0.0.1). If something before the service checks who calls, set "
+            "FACE_INSECURE=yes."
         )
 
 

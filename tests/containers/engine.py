@@ -19,6 +19,9 @@ HARDENING_OPTIONS = (
 )
 """The restrictions that docker-compose.yml and k8s/ also set."""
 
+WITHOUT_KEYS = "--env=FACE_INSECURE=yes"
+"""In its container the service listens on all addresses, so without keys it starts only with this."""
+
 ANONYMOUS_DATA_VOLUME = "--volume=/data"
 """A volume without a name. It is removed with its container."""
 

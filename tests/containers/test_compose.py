@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.access.secret_file import write_admin_key
 from tests.conftest import ROOT
 from tests.containers.engine import COMPOSE, TIMEOUT_S, Container
 
@@ -45,7 +46,7 @@ class Project:
 @pytest.fixture
 def project(cpu_image: str, photographs: Path) -> Iterator[Project]:
     assert cpu_image
-    project = Project("facenet-test", {"PUBLISH": "127.0.0.1:0", "PHOTOGRAPHS": str(photographs)})
+    project = Project("facenet-test", {"PORT": "0", "PHOTOGRAPHS": str(photographs)})
     try:
         yield project
     finally:
@@ -61,6 +62,16 @@ def test_enrolled_faces_exist_after_down_and_up(project: Project, obama: bytes, 
     url = project.up().url()
     answer = httpx.post(f"{url}/identify", files={"image": obama2}).json()
     assert answer["faces"][0]["subject"] == "obama"
+
+
+def test_with_the_override_for_keys_a_request_without_a_key_is_refused(project: Project, tmp_path: Path) -> None:
+    write_admin_key(key_file := tmp_path / "admin_key")
+    key_file.chmod(0o444)  # the user of the container reads it
+    settings = {"PUBLISH": "127.0.0.1:0", "ADMIN_KEY_FILE": str(key_file)}
+    service = project.up(COMPOSE_FILE="docker-compose.yml:docker/compose.keys.yml", **settings)
+    key = key_file.read_text("ascii").strip()
+    assert httpx.get(f"{service.url()}/model").status_code == HTTPStatus.UNAUTHORIZED
+    assert httpx.get(f"{service.url()}/model", headers={"x-api-key": key}).status_code == HTTPStatus.OK
 
 
 @pytest.mark.skipif("PROMETHEUS_IMAGE" not in os.environ, reason="PROMETHEUS_IMAGE is not set")

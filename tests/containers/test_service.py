@@ -7,7 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.containers.engine import ANONYMOUS_DATA_VOLUME, HARDENING_OPTIONS, create_volume, docker, run_container
+from tests.containers.engine import (
+    ANONYMOUS_DATA_VOLUME,
+    HARDENING_OPTIONS,
+    WITHOUT_KEYS,
+    create_volume,
+    docker,
+    run_container,
+)
 from tests.support.enrolling_clients import EnrollingClients, check_acknowledged_faces
 
 HEALTHY_WITHIN_S = 60
@@ -19,6 +26,7 @@ def test_the_service_answers_without_a_network(cpu_image: str, photographs: Path
     with run_container(
         cpu_image,
         *HARDENING_OPTIONS,
+        WITHOUT_KEYS,
         ANONYMOUS_DATA_VOLUME,
         "--network=none",
         f"--volume={photographs}:/photographs:ro",
@@ -29,7 +37,7 @@ def test_the_service_answers_without_a_network(cpu_image: str, photographs: Path
 
 
 def test_the_service_is_unprivileged_and_can_write_only_its_data(cpu_image: str) -> None:
-    with run_container(cpu_image, *HARDENING_OPTIONS, ANONYMOUS_DATA_VOLUME) as service:
+    with run_container(cpu_image, *HARDENING_OPTIONS, WITHOUT_KEYS, ANONYMOUS_DATA_VOLUME) as service:
         service.wait_until_ready()
         assert service.run("id", "-u").strip() == "65532"
         assert service.run("sh", "-c", "cat /proc/1/status | grep CapEff").split()[1] == "0" * 16
@@ -38,7 +46,9 @@ def test_the_service_is_unprivileged_and_can_write_only_its_data(cpu_image: str)
 
 
 def test_the_engine_reports_the_service_as_healthy(cpu_image: str) -> None:
-    with run_container(cpu_image, *HARDENING_OPTIONS, ANONYMOUS_DATA_VOLUME, "--health-interval=1s") as service:
+    with run_container(
+        cpu_image, *HARDENING_OPTIONS, WITHOUT_KEYS, ANONYMOUS_DATA_VOLUME, "--health-interval=1s"
+    ) as service:
         service.wait_until_ready()
         deadline_s = time.monotonic() + HEALTHY_WITHIN_S
         while service.state["Health"]["Status"] == "starting":
@@ -48,7 +58,7 @@ def test_the_engine_reports_the_service_as_healthy(cpu_image: str) -> None:
 
 @pytest.mark.parametrize("init", [(), ("--init",)])
 def test_the_service_ends_with_0_as_process_1_and_under_an_init(cpu_image: str, init: tuple[str, ...]) -> None:
-    with run_container(cpu_image, *HARDENING_OPTIONS, ANONYMOUS_DATA_VOLUME, *init) as service:
+    with run_container(cpu_image, *HARDENING_OPTIONS, WITHOUT_KEYS, ANONYMOUS_DATA_VOLUME, *init) as service:
         service.wait_until_ready()
         docker("stop", "--time=30", service.id)
         assert service.state["ExitCode"] == 0
@@ -57,7 +67,7 @@ def test_the_service_ends_with_0_as_process_1_and_under_an_init(cpu_image: str, 
 
 def test_acknowledged_faces_survive_kill_9(cpu_image: str) -> None:
     with create_volume() as data_volume:
-        options = (*HARDENING_OPTIONS, "--publish=127.0.0.1::8000", f"--volume={data_volume}:/data")
+        options = (*HARDENING_OPTIONS, WITHOUT_KEYS, "--publish=127.0.0.1::8000", f"--volume={data_volume}:/data")
         with run_container(cpu_image, *options) as service:
             service.wait_until_ready()
             url = service.url()
@@ -78,6 +88,7 @@ def test_acknowledged_faces_survive_kill_9(cpu_image: str) -> None:
         ((ANONYMOUS_DATA_VOLUME, "--env=FACE_MODEL__EMBEDDER=sface"), "The nearest is FACE_MODELS__EMBEDDER"),
         (("--volume=/etc:/data:ro",), "/data cannot be read and written"),
         ((ANONYMOUS_DATA_VOLUME, "--env=FACE_INFERENCE__PROVIDER=cuda"), "no cuda provider"),
+        ((ANONYMOUS_DATA_VOLUME,), "The service has no access key"),
     ],
 )
 def test_a_failed_start_logs_the_reason_and_ends_with_1(cpu_image: str, options: tuple[str, ...], message: str) -> None:

@@ -25,7 +25,16 @@ _RULE = _ALERT_OR_RECORD | _object(
     "expr", alert=_TEXT, record=_TEXT, expr=_TEXT, labels=_TEXT_MAP, annotations=_TEXT_MAP, **{"for": _DURATION}
 )
 _RELABELLING = _object("targetLabel", "replacement", targetLabel=_TEXT, replacement=_TEXT)
-_ENDPOINT = _object("port", port=_TEXT, path=_TEXT, interval=_DURATION, relabelings=_list(_RELABELLING))
+_SECRET_KEY = _object("name", "key", name=_TEXT, key=_TEXT)
+_AUTHORIZATION = _object("credentials", credentials=_SECRET_KEY)
+_ENDPOINT = _object(
+    "port",
+    port=_TEXT,
+    path=_TEXT,
+    interval=_DURATION,
+    authorization=_AUTHORIZATION,
+    relabelings=_list(_RELABELLING),
+)
 
 SPECS = {
     "ServiceMonitor": _object(

@@ -26,14 +26,15 @@ from tests.deployment.manifests import (
 HADOLINT, COMPOSE = (Path(sys.executable).with_name(name) for name in ("hadolint", "docker-compose"))
 DOCKERFILES = [("service", "cpu"), ("service", "gpu"), ("training", "")]
 PROFILES = ["", "monitoring", "train"]
+KEYS = "docker/compose.keys.yml"
 SETTINGS = {variable.name for variable in list_variables()}
 each_image = pytest.mark.parametrize(("dockerfile", "target"), DOCKERFILES)
 
 
 @cache
-def compose_config(*files: str, profile: str = "") -> Manifest:
-    """Return the configuration as docker compose reads it."""
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+def compose_config(*files: str, profile: str = "", **variables: str) -> Manifest:
+    """Return the configuration as docker compose reads it. variables: the environment of an operator."""
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **variables}
     command = [
         str(COMPOSE),
         "--env-file=/dev/null",
@@ -47,9 +48,10 @@ def compose_config(*files: str, profile: str = "") -> Manifest:
     return config
 
 
-def compose_services(profile: str = "", *overrides: str) -> dict[str, Any]:
+def compose_services(profile: str = "", *overrides: str, **variables: str) -> dict[str, Any]:
     """Return the services of docker-compose.yml, by name."""
-    services: dict[str, Any] = compose_config("docker-compose.yml", *overrides, profile=profile)["services"]
+    config = compose_config("docker-compose.yml", *overrides, profile=profile, **variables)
+    services: dict[str, Any] = config["services"]
     return services
 
 
@@ -73,6 +75,7 @@ def test_an_image_runs_as_an_unprivileged_user_on_the_base_image_of_the_makefile
 def test_the_variables_of_the_service_are_settings_and_no_volume_hides_its_models(target: str) -> None:
     variables = {key: value for key, value in image_values("service", target, "ENV").items() if key.startswith(PREFIX)}
     assert variables.keys() <= SETTINGS
+    assert "FACE_INSECURE" not in variables, "only the operator can say that something else checks who calls"
     assert (
         variables["FACE_PORT"]
         == str(Settings.model_fields["port"].default)
@@ -128,6 +131,33 @@ def test_the_gpu_override_changes_only_the_image_and_the_resources() -> None:
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
 
 
+@pytest.mark.parametrize("overrides", [(), ("docker/compose.gpu.yml",)])
+def test_without_keys_no_variable_opens_the_port_to_other_machines(overrides: tuple[str, ...]) -> None:
+    variables = {"PUBLISH": "0.0.0.0:8000", "HOST": "0.0.0.0", "FACE_HOST": "0.0.0.0", "PORT": "8080"}  # noqa: S104
+    face = compose_services("", *overrides, **variables)["face"]
+    assert [(port["host_ip"], port["published"]) for port in face["ports"]] == [("127.0.0.1", "8080")]
+    assert face["environment"]["FACE_INSECURE"] == "yes"
+
+
+@pytest.mark.parametrize("overrides", [(KEYS,), ("docker/compose.gpu.yml", KEYS)])
+def test_the_override_that_opens_the_port_always_demands_keys(overrides: tuple[str, ...]) -> None:
+    config = compose_config("docker-compose.yml", *overrides, FACE_INSECURE="yes", FACE_ADMIN_KEY_FILE="")
+    face = config["services"]["face"]
+    assert [(port["host_ip"], port["published"]) for port in face["ports"]] == [("0.0.0.0", "8000")]  # noqa: S104
+    assert face["environment"]["FACE_INSECURE"] == "no"
+    (secret,) = face["secrets"]
+    assert face["environment"]["FACE_ADMIN_KEY_FILE"] == secret["target"]
+    assert config["secrets"][secret["source"]]["file"] == str(ROOT / "var" / "keys" / "admin_key")
+
+
+def test_the_override_with_keys_changes_nothing_else() -> None:
+    without, with_keys = compose_services("monitoring"), compose_services("monitoring", KEYS)
+    assert [name for name in with_keys if with_keys[name] != without[name]] == ["face"]
+    changed = {key for key, value in with_keys["face"].items() if without["face"].get(key) != value}
+    assert changed == {"ports", "environment", "secrets"}
+    assert with_keys.keys() == without.keys()
+
+
 def test_compose_and_kubernetes_give_the_service_the_same_memory() -> None:
     for name, overrides in (("overlays/cpu", ()), ("overlays/gpu", ("docker/compose.gpu.yml",))):
         (pod,) = manifests_of_kind(name, "StatefulSet")
@@ -147,6 +177,8 @@ def test_prometheus_scrapes_the_service_by_its_name_and_port() -> None:
     ((target,),) = [static_config["targets"] for static_config in job["static_configs"]]
     assert target == f"face:{instruction_value('service', 'cpu', 'EXPOSE')}"
     assert "face" in compose_services("monitoring")
+    (secret,) = compose_services("monitoring")["prometheus"]["secrets"]
+    assert job["authorization"] == {"credentials_file": secret["target"]}
     assert "face" in compose_services()["face"]["environment"]["FACE_ALLOWED_HOSTS"].split(",")
 
 

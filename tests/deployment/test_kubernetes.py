@@ -39,7 +39,7 @@ pytestmark = [kubectl_needed, pytest.mark.slow]
 VERSIONS = ("1.35", "1.36", "1.37")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 IMAGE = "facenet-"
-INTERNAL_PATHS = {"/livez", "/readyz", "/metrics", "/backup"}
+INTERNAL_PATHS = {"/livez", "/readyz", "/metrics", "/backup", "/keys"}
 """Paths that only clients inside the cluster may call."""
 
 every_rendering = pytest.mark.parametrize("name", RENDERINGS)
@@ -100,7 +100,7 @@ def test_every_pod_follows_the_restricted_level(name: str) -> None:
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        assert all(volume.keys() & {"emptyDir", "persistentVolumeClaim"} for volume in spec["volumes"])
+        assert all(volume.keys() & {"emptyDir", "persistentVolumeClaim", "secret"} for volume in spec["volumes"])
         for container in containers_of(pod):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -227,6 +227,32 @@ def test_the_settings_are_valid_and_fit_the_mounts(name: str) -> None:
 
 
 @every_service_rendering
+def test_a_request_without_a_key_is_refused_because_the_operator_has_one(name: str) -> None:
+    settings = load_deployed_settings(name)
+    (volume,) = [
+        volume["secret"]
+        for volume in only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["volumes"]
+        if "secret" in volume
+    ]
+    (item,) = volume["items"]
+    (mount_path,) = mount_paths(only_manifest(name, "StatefulSet")["spec"]["template"], "secret")
+    assert settings.insecure == "no"
+    assert str(settings.admin_key_file) == f"{mount_path}/{item['path']}"
+    assert (volume["defaultMode"], volume.get("optional", False)) == (0o440, False), "the Pod waits for its Secret"
+    assert shows_how_to_create(volume["secretName"], item["key"])
+
+
+@every_rendering
+def test_no_manifest_has_a_key(name: str) -> None:
+    assert not manifests_of_kind(name, "Secret")
+
+
+def shows_how_to_create(secret: str, key: str) -> bool:
+    """Return whether the README has the command that creates this Secret."""
+    return f"create secret generic {secret} --from-file={key}=" in (K8S / "README.md").read_text("utf-8")
+
+
+@every_service_rendering
 def test_the_port_is_the_port_of_the_settings(name: str) -> None:
     settings = load_deployed_settings(name)
     (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
@@ -283,7 +309,7 @@ def test_the_ingress_has_the_body_limit_of_the_service(name: str) -> None:
 
 
 @with_ingress
-def test_the_ingress_has_every_path_except_probes_metrics_and_backup(name: str) -> None:
+def test_the_ingress_has_every_path_except_probes_metrics_backup_and_keys(name: str) -> None:
     spec = only_manifest(name, "Ingress")["spec"]
     (rule,) = spec["rules"]
     app = describe_app(Settings())
@@ -307,6 +333,8 @@ def test_one_service_is_scraped_under_the_job_name_of_the_rules(name: str) -> No
     assert len(scraped) == 1
     assert endpoint["port"] in {port["name"] for port in scraped[0]["spec"]["ports"]}
     assert endpoint["path"] in describe_app(Settings()).openapi()["paths"]
+    credentials = endpoint["authorization"]["credentials"]
+    assert shows_how_to_create(credentials["name"], credentials["key"])
     config = yaml.safe_load((ROOT / "docker" / "monitoring" / "prometheus.yml").read_text("utf-8"))
     (job,) = config["scrape_configs"]
     assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": job["job_name"]}]

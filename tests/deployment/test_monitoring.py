@@ -28,6 +28,7 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
+from service.access.secret_file import write_admin_key
 from service.api.middleware.observation import CLIENT_LEFT
 from service.app import describe_app
 from service.clusterers import CLUSTERERS
@@ -230,7 +231,11 @@ def find_tool(name: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["check", "config", "prometheus.yml"], ["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]],
+    [
+        ["check", "config", "--syntax-only", "prometheus.yml"],
+        ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts_test.yml"],
+    ],
     ids=" ".join,
 )
 def test_promtool_accepts_the_files(arguments: list[str]) -> None:
@@ -260,12 +265,14 @@ class Prometheus:
 
 
 @contextmanager
-def run_prometheus(service_url: str, folder: Path) -> Iterator[Prometheus]:
-    """Run Prometheus with the shipped configuration, except for the address of the service and shorter intervals."""
+def run_prometheus(service_url: str, folder: Path, key_file: Path) -> Iterator[Prometheus]:
+    """Run Prometheus with the shipped configuration, except for the service, the key file and shorter intervals."""
     (job,) = CONFIG["scrape_configs"]
+    targets = {"static_configs": [{"targets": [urlsplit(service_url).netloc]}]}
+    key = {"authorization": job["authorization"] | {"credentials_file": str(key_file)}}
     config = CONFIG | {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "scrape_configs": [job | {"static_configs": [{"targets": [urlsplit(service_url).netloc]}]}],
+        "scrape_configs": [job | targets | key],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
     shutil.copy(MONITORING / "alerts.yml", folder)
@@ -309,7 +316,10 @@ def prometheus(models_dir: Path, photographs: Path, tmp_path_factory: pytest.Tem
     """Yield a Prometheus that has counted each request in at least two scrapes, and has evaluated each rule."""
     find_tool("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    with run_service(folder / "gallery", models_dir) as service, run_prometheus(service.url, folder) as prometheus:
+    with (
+        run_service(folder / "gallery", models_dir) as service,
+        run_prometheus(service.url, folder, MONITORING / "no_key") as prometheus,
+    ):
         deadline_s = time.monotonic() + SCRAPE_TIMEOUT_S
         while len(
             prometheus.numbers(f"sum by (decision) (increase(face_decisions_total[{RATE_WINDOW}])) > 0")
@@ -333,6 +343,24 @@ def test_each_rule_is_evaluated(prometheus: Prometheus, name: str) -> None:
 
 def test_no_alert_fires_for_a_healthy_service(prometheus: Prometheus) -> None:
     assert {rule["name"] for rule in prometheus.rules() if rule.get("state") == "firing"} == set()
+
+
+@pytest.mark.parametrize(("scope", "up"), [("metrics", 1.0), ("read", 0.0)])
+def test_a_service_with_keys_is_scraped_with_a_key_of_the_scope_metrics_only(
+    models_dir: Path, tmp_path: Path, scope: str, up: float
+) -> None:
+    find_tool("prometheus")
+    write_admin_key(admin_key_file := tmp_path / "admin_key")
+    settings = {"FACE_ADMIN_KEY_FILE": str(admin_key_file)}
+    with run_service(tmp_path / "gallery", models_dir, **settings) as service:
+        admin = {"x-api-key": admin_key_file.read_text("ascii").strip()}
+        answer = httpx.post(f"{service.url}/keys", headers=admin, json={"scopes": [scope]}).raise_for_status()
+        (key_file := tmp_path / "metrics_key").write_text(f"{answer.json()['key']}\n", "ascii")
+        with run_prometheus(service.url, tmp_path, key_file) as prometheus:
+            deadline_s = time.monotonic() + SCRAPE_TIMEOUT_S
+            while not (found := prometheus.numbers('up{job="face"}')):
+                assert time.monotonic() < deadline_s, prometheus.get("targets")
+            assert found == [up]
 
 
 @pytest.mark.parametrize("label", ["route", "method", "status", "stage", "decision", "outcome", "code"])

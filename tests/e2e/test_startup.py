@@ -51,6 +51,21 @@ def test_an_unknown_host_is_reported(models_dir: Path, tmp_path: Path) -> None:
     assert "make run HOST=127.0.0.1, or FACE_HOST=127.0.0.1 for facenet serve" in error
 
 
+def test_without_a_key_an_address_that_others_reach_is_refused_with_what_to_do(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    error = startup_error(tmp_path / "data", models_dir, FACE_HOST="0.0.0.0")  # noqa: S104  # as in the image
+    assert "`facenet keys generate FILE` makes a key: set FACE_ADMIN_KEY_FILE=FILE" in error
+    assert "FACE_HOST=127.0.0.1" in error
+    assert "FACE_INSECURE=yes" in error
+
+
+def test_a_key_file_that_cannot_be_read_is_reported(models_dir: Path, tmp_path: Path) -> None:
+    error = startup_error(tmp_path / "data", models_dir, FACE_ADMIN_KEY_FILE=str(tmp_path / "missing.key"))
+    assert "FACE_ADMIN_KEY_FILE" in error
+    assert "No such file" in error
+
+
 def test_a_data_directory_in_use_is_reported(models_dir: Path, tmp_path: Path) -> None:
     with run_service(tmp_path / "data", models_dir):
         assert "another process" in startup_error(tmp_path / "data", models_dir).lower()

@@ -49,6 +49,8 @@ def test_the_nginx_example_of_the_readme_works(service_under_sub_path: RunningSe
     with run_nginx(nginx, service_under_sub_path.url, tmp_path) as url:
         check_pages(url)
         check_calls(url)
+        for path in ("backup", "keys", "keys/3f9c0a7be214/rotate", "metrics"):
+            assert (httpx.get(f"{url}/{path}").status_code, path) == (404, path)
 
 
 def check_pages(url: str) -> None:
