@@ -13,9 +13,13 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
+from service.access.audit.files import FOLDER, Keeping
+from service.access.audit.log import AuditLog
+from service.access.audit.trail import GalleryTrail
 from service.api import problems
 from service.api.admission import Admission
 from service.api.dependencies import Services, refuse_repeated_options
+from service.api.middleware.audit import RequestAudit
 from service.api.middleware.hosts import AllowedHosts
 from service.api.middleware.limits import RequestLimits
 from service.api.middleware.observation import RequestObservation
@@ -61,12 +65,18 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     cv2.setNumThreads(1)  # photographs are already processed in parallel
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
-        with open_gallery(settings.data_dir, settings.gallery.index) as gallery:
-            yield build_app(settings, _services(settings, pipeline, gallery))
+        audit = _audit_log(settings)
+        with open_gallery(settings.data_dir, settings.gallery.index, GalleryTrail(audit)) as gallery:
+            yield build_app(settings, _services(settings, pipeline, gallery, audit))
             await gallery.finish()
 
 
-def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery) -> Services:
+def _audit_log(settings: Settings) -> AuditLog:
+    keeping = Keeping(settings.audit.keep_days, settings.audit.max_bytes)
+    return AuditLog(settings.data_dir / FOLDER, settings.audit.secret_in(settings.data_dir), keeping)
+
+
+def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, audit: AuditLog) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.face_count)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
@@ -74,6 +84,7 @@ def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery) -> Servi
     return Services(
         probes=ProbeReader(pipeline, gallery),
         gallery=gallery,
+        audit=audit,
         admission=Admission(limits.images_in_flight, limits.images_per_request),
         cluster_threads=anyio.CapacityLimiter(CLUSTERINGS_AT_ONCE),
         embeddings_per_request=limits.embeddings_per_request,
@@ -124,6 +135,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     )
     connections = _connections(settings)
     app.add_middleware(RunningRequests, limit=connections - min(SPARE_CONNECTIONS, connections // 4))
+    app.add_middleware(RequestAudit)
     app.add_middleware(RequestObservation)
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)

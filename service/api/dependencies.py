@@ -9,6 +9,7 @@ import anyio
 from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 
+from service.access.audit.log import AuditLog
 from service.api.admission import Admission
 from service.api.schemas.fields import Id, NoOptions
 from service.decisions.probes import ProbeReader
@@ -26,6 +27,7 @@ class Services:
 
     probes: ProbeReader
     gallery: Gallery
+    audit: AuditLog
     admission: Admission
     cluster_threads: anyio.CapacityLimiter
     embeddings_per_request: int

@@ -17,6 +17,7 @@ from service.api.bodies import FORM, JSON
 from service.api.middleware.origins import SAFE_METHODS
 from service.api.problems import Problem, problem_responses
 from service.api.schemas.cluster import ClusterBody
+from service.api.schemas.collections import CollectionFields
 from service.api.schemas.faces import FaceFields
 from service.api.schemas.identify import IdentifyBody
 from service.api.schemas.images import ImagesBody, image_fields
@@ -28,6 +29,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     IdentifyBody,
     ImagesBody,
     ClusterBody,
+    CollectionFields,
     FaceFields,
     NewSubject,
     SubjectFields,
@@ -45,8 +47,14 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
     "Server-Timing": {"description": "milliseconds in each stage", "schema": _TEXT},
     "Retry-After": {"description": "how many seconds to wait before the next try", "schema": {"type": "integer"}},
+    "X-Deletion-Receipt": {
+        "description": "the line of this deletion in the audit log: `facenet audit receipt`",
+        "schema": _TEXT,
+        "required": False,
+    },
 }
 HEADERS_OF_ALL_RESPONSES = ("X-Request-ID", "Server-Timing")
+HEADERS_BY_STATUS = {"204": ("X-Deletion-Receipt",), "503": ("Retry-After",)}
 
 Examples = dict[str, Any]
 
@@ -68,6 +76,7 @@ IMAGES_EXAMPLE = _example("A drawn face in two lights", {"images": [_A, _B]})
 NEW_SUBJECT_EXAMPLE = _example("A person", {"id": "ada", "name": "Ada Lovelace", "metadata": {"team": "engines"}})
 FACE_EXAMPLE = _example("The face belongs to this subject", {"subject": "ada"})
 MERGE_EXAMPLE = _example("The subject that is deleted. It is not the subject of the path", {"from": "ada"})
+EXPIRY_EXAMPLE = _example("Faces are deleted after a year", {"expires_after_days": 365})
 SUBJECT_EXAMPLE = _example("What is known of a person", {"name": "Ada Lovelace", "metadata": {"team": "engines"}})
 
 
@@ -77,9 +86,9 @@ def request_body(model: type[BaseModel], examples: Examples, *, required: bool =
     return {"requestBody": {"required": required, "content": content}}
 
 
-def json_request_body(model: type[BaseModel], examples: Examples) -> dict[str, Any]:
+def json_request_body(model: type[BaseModel], examples: Examples, *, required: bool = True) -> dict[str, Any]:
     """Describe a body that is JSON only."""
-    return {"requestBody": {"required": True, "content": {JSON: _json_content(model, examples)}}}
+    return {"requestBody": {"required": required, "content": {JSON: _json_content(model, examples)}}}
 
 
 def complete_description(app: FastAPI) -> None:
@@ -110,11 +119,11 @@ def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
 def _complete(description: dict[str, Any]) -> None:
     components = description["components"]
     components["schemas"] = _schemas([*BODIES, Problem]) | components["schemas"]
-    components["headers"] = {name: {**header, "required": True} for name, header in HEADERS.items()}
+    components["headers"] = {name: {"required": True, **header} for name, header in HEADERS.items()}
     for method, operation in _operations(description):
         operation["responses"] |= _refusals_of_browsers(method)
         for status, response in operation["responses"].items():
-            names = (*HEADERS_OF_ALL_RESPONSES, "Retry-After") if status == "503" else HEADERS_OF_ALL_RESPONSES
+            names = (*HEADERS_OF_ALL_RESPONSES, *HEADERS_BY_STATUS.get(status, ()))
             response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _without_null(parameter["schema"])

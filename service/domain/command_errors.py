@@ -7,10 +7,12 @@
     │   ├── ProviderUnavailable
     │   ├── DataDirectoryInUse
     │   ├── DataDirectoryUnusable
+    │   ├── AuditUnusable
     │   └── PortInUse
     └── ClientError                   a command beside the service cannot continue
         ├── Unreachable               no service answers
         ├── RequestRefused            the service refused the request
+        ├── FileNotWritten            a file cannot be written, or exists already
         ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
         └── EmptyFolder               there is nothing to send
 
@@ -49,6 +51,10 @@ class DataDirectoryUnusable(StartupError):
     """The data directory cannot be read or written, or a newer version of the service wrote it."""
 
 
+class AuditUnusable(StartupError):
+    """The audit log, or its secret, cannot be read or written."""
+
+
 class PortInUse(StartupError):
     """Another process listens on the port."""
 
@@ -59,6 +65,10 @@ class ClientError(FacenetError):
 
 class Unreachable(ClientError):
     """No service answers at the address."""
+
+
+class FileNotWritten(ClientError):
+    """A file cannot be written, or exists already."""
 
 
 class BackupUnusable(ClientError):

@@ -124,8 +124,9 @@ def copy(connection: sqlite3.Connection, target: Path) -> None:
     connection.execute("VACUUM INTO ?", (str(target.absolute()),))
 
 
-def change_copy(path: Path, statement: str) -> None:
-    """Run a statement on a copy, and leave no file beside it."""
+def change_copy(path: Path, *statements: str) -> None:
+    """Run statements on a copy, and leave no file beside it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=OFF")
-        connection.execute(statement)
+        for statement in statements:
+            connection.execute(statement)
