@@ -29,7 +29,19 @@ from service.api.middleware.root_path import RootPath
 from service.api.middleware.running_requests import RunningRequests
 from service.api.middleware.uploads import UploadRules
 from service.api.openapi import HEADERS, complete_description
-from service.api.routes import backup, cluster, collections, docs, embed, faces, health, identify, subjects, verify
+from service.api.routes import (
+    backup,
+    cluster,
+    collections,
+    docs,
+    embed,
+    exports,
+    faces,
+    health,
+    identify,
+    subjects,
+    verify,
+)
 from service.api.server.connections import within_descriptors
 from service.api.server.server import ServerOptions
 from service.decisions.probes import ProbeReader
@@ -112,7 +124,7 @@ def describe_app(settings: Settings) -> FastAPI:
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         dependencies=[Depends(refuse_repeated_options)],
     )
-    for route in (verify, identify, cluster, embed, collections, subjects, faces, backup, health):
+    for route in (verify, identify, cluster, embed, collections, subjects, faces, exports, backup, health):
         app.include_router(route.router)
     app.add_api_route(docs.PATH, docs.show_docs, include_in_schema=False)
     problems.install(app)

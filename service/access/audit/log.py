@@ -18,6 +18,7 @@ import structlog
 from service.access.audit.files import Keeping, log_files
 from service.access.audit.limits import RefusalLimit
 from service.access.audit.line import Head
+from service.access.audit.search import LineFilter, find_lines
 from service.access.audit.secret import AuditSecret, create_secret, read_secret
 from service.access.audit.writer import AuditWriter, time_text
 from service.domain.command_errors import AuditUnusable
@@ -97,6 +98,10 @@ class AuditLog:
                 return None
         self._wake.set()
         return await asyncio.wrap_future(entry.written) if entry.written else None
+
+    def lines_about(self, collection: str, subject: str) -> Iterator[Fields]:
+        """Yield the fields of the written lines about a subject, the oldest first. It reads files, so use a thread."""
+        return find_lines(self._folder, LineFilter.of(self.secret, collection, subject))
 
     @contextmanager
     def open(self, noted: Head | None) -> Iterator[None]:

@@ -240,6 +240,14 @@ def reading_copy(path: Path) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def reading_shared(path: Path) -> Iterator[Connection]:
+    """Open a database that another process may change. Raises StorageUnavailable."""
+    engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_shared, path), poolclass=NullPool)
+    with _storage_errors(), engine.begin() as connection:
+        yield connection
+
+
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", sqlite.BEGIN_READING))
 

@@ -72,6 +72,11 @@ def connect_to_copy(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_to_shared(path: Path) -> sqlite3.Connection:
+    """Open a file that another process may use, for reading only. Its journal must exist."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
 def check(connection: sqlite3.Connection) -> None:
     """Check the structure of the whole file. Reads all of it. Raises StorageLost."""
     (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
