@@ -108,7 +108,8 @@ def receipt(
         print("This receipt is not genuine, or the log no longer has its line (FACE_AUDIT__KEEP_DAYS).")  # noqa: T201
         raise typer.Exit(1)
     deleted_at = datetime.fromisoformat(line["time"])
-    print(f"Genuine: {line['route']} of the collection {line['collection']} was deleted at {line['time']}.")  # noqa: T201
+    what = line["route"].rpartition("{")[2].removesuffix("}")  # /collections/{collection}/faces/{face}
+    print(f"Genuine: a {what} was deleted at {line['time']}, in the collection {line['collection']}.")  # noqa: T201
     print(_describe_remains(deleted_at, log.facts))  # noqa: T201  # its output
 
 

@@ -17,6 +17,7 @@ from service.access.audit.line import Head, Line
 FOLDER = "audit"
 SUFFIX, TORN_SUFFIX = ".jsonl", ".torn"
 BLOCK_BYTES = 2**16
+FILE_BYTES = 16 * 2**20
 
 
 def log_files(folder: Path) -> list[Path]:
@@ -110,10 +111,14 @@ class OpenFile:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """How long lines are kept: at most `days`, and at most `total_bytes` of all files together."""
+    """How long lines are kept: at most `days`, and at most `total_bytes` of all files together.
+
+    file_bytes: a file that has more gets no further line.
+    """
 
     days: int
     total_bytes: int
+    file_bytes: int = FILE_BYTES
 
 
 def files_to_delete(files: list[Path], keeping: Keeping, now_s: float) -> list[Path]:

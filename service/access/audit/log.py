@@ -154,16 +154,14 @@ class AuditLog:
             self._fail(error)
             self._put_back(entries)
             return
+        if entries:
+            self._recover()
         for entry, head in zip(entries, heads, strict=True):
             _answer(entry, head)
         try:
             writer.sync_if_due()
         except OSError as error:
             self._fail(error)
-            return
-        if self._is_failing:
-            LOG.info("audit_log_written")
-        self._is_failing = False
 
     def _take(self) -> list[_Entry]:
         with self._lock:
@@ -180,6 +178,11 @@ class AuditLog:
             entry.written = None
         with self._lock:
             self._entries.extendleft(reversed(entries))
+
+    def _recover(self) -> None:
+        if self._is_failing:
+            LOG.info("audit_log_written")
+        self._is_failing = False
 
     def _fail(self, error: OSError) -> None:
         if not self._is_failing:

@@ -19,7 +19,6 @@ from service.access.audit.files import (
 from service.access.audit.line import Head, seal
 from service.access.audit.secret import AuditSecret
 
-FILE_BYTES = 16 * 2**20
 SYNC_S = 0.5
 """Lines are durable after this time, and the time that the disk takes."""
 DAMAGED_SUFFIX = ".damaged"
@@ -51,7 +50,7 @@ class AuditWriter:
 
     def write(self, entries: Sequence[dict[str, Any]]) -> list[Head]:
         """Add a line for each entry: all lines or none. Return the head after each. They are not durable yet."""
-        if self._file.size_bytes >= FILE_BYTES or _today() != self._day:
+        if self._file.size_bytes >= self._keeping.file_bytes or _today() != self._day:
             self._rotate()
         heads, lines = [], []
         head = self.head
