@@ -208,6 +208,29 @@ def test_a_damaged_log_does_not_stop_the_service_and_is_reported_at_the_start(
     assert (checked.returncode, "the end of the log was missing" in checked.stdout) == (1, True)
 
 
+def test_without_a_writable_log_changes_are_refused_and_decisions_go_on(
+    data_dir: Path, models_dir: Path, tmp_path: Path, audit: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    with run_service(data_dir, models_dir) as service, httpx.Client(base_url=service.url) as client:
+        model = client.get("/model").json()["id"]
+        (data_dir / "audit").rename(tmp_path / "taken")
+        client.put("/collections/running")  # it is stored, and its line waits
+        refused = client.put("/collections/refused")
+        assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+        pair = {"image_a": embedding(0, model), "image_b": embedding(1, model)}
+        assert client.post("/verify", json=pair).status_code == 200
+        assert client.get("/collections/refused").status_code == 404
+        service.wait_for_log('"audit_log_not_written"')
+        (tmp_path / "taken").rename(data_dir / "audit")
+        service.wait_for_log('"audit_log_written"')
+        assert client.put("/collections/refused").status_code == 201
+        assert service.stop() == 0
+    collections = [line.get("collection") for line in shown(audit) if line["event"] == "change"]
+    assert collections == ["running", "refused"]
+    assert [line["route"] for line in shown(audit) if line["event"] == "decision"] == ["/verify"]
+    assert audit("verify").returncode == 0
+
+
 def test_all_about_a_subject_is_in_one_file(
     data_dir: Path, models_dir: Path, tmp_path: Path, photographs: Path
 ) -> None:
