@@ -13,21 +13,27 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import numpy as np
 
+from service.access.audit.files import FOLDER, Keeping
+from service.access.audit.log import AuditLog
+from service.access.audit.request_lines import AnsweredRequest, Event
+from service.access.audit.trail import GalleryTrail
 from service.domain.embedding import Embeddings
-from service.gallery.base import EmbeddingModel, FaceToEnrol
+from service.gallery.base import EmbeddingModel, FaceToEnrol, SubjectChanges
 from service.gallery.gallery import Gallery
 from service.gallery.opening import open_gallery
+from service.observability.outcomes import request_outcome
 
 DIMENSION = 128
 MODEL = EmbeddingModel("e" * 64, DIMENSION)
 COLLECTION = "default"
+ROUTE = "/collections/{collection}/subjects/{subject}"
 VECTOR_PART_BYTES = 16
 """Parts of vectors are searched, because a part can stay where the rest was overwritten."""
 TEXT = re.compile(rb"(?=((?:person|former|name)\.[0-9a-f]{24}|[0-9a-f]{64}))")
@@ -50,20 +56,39 @@ class Subjects:
         return [f"{kind}.{self._random.getrandbits(96):024x}" + "x" * self._random.randrange(30) for _ in range(count)]
 
 
-async def change(gallery: Gallery, subjects: Subjects) -> None:
+class AuditedChanges:
+    """Makes changes as requests do: each gets its line in the audit log."""
+
+    def __init__(self, gallery: Gallery, log: AuditLog) -> None:
+        self._gallery, self._log = gallery, log
+
+    async def make(self, method: str, subject: str, change: Awaitable[object]) -> None:
+        """Make a change of a subject."""
+        with request_outcome() as outcome:
+            await change
+            ids = {"collection": COLLECTION, "subject": subject}
+            request = AnsweredRequest("erasure", method, ROUTE, False, ids, 200, None, outcome)  # noqa: FBT003
+            fields = request.fields(Event.CHANGE, self._log.secret, self._gallery.has_collection)
+            await self._log.record_change(fields)
+
+
+async def change(gallery: Gallery, changes: AuditedChanges, subjects: Subjects) -> None:
     """Enrol, rename and delete, and print what each change cost."""
     with timed("enrol", len(subjects.ids)):
         for subject, name, sha256, embedding in zip(
             subjects.ids, subjects.former_names, subjects.hashes, subjects.embeddings, strict=True
         ):
-            await gallery.put_subject(COLLECTION, subject, name, {"note": name})
-            await gallery.enrol(COLLECTION, subject, [FaceToEnrol(sha256, embedding)], MODEL)
+            await changes.make("PUT", subject, gallery.put_subject(COLLECTION, subject, name, {"note": name}))
+            face = FaceToEnrol(sha256, embedding)
+            await changes.make("POST", subject, gallery.enrol(COLLECTION, subject, [face], MODEL))
     with timed("rename", len(subjects.ids)):
         for subject, name in zip(subjects.ids, subjects.names, strict=True):
-            await gallery.change_subject(COLLECTION, subject, {"name": name, "metadata": {"note": name}})
+            fields: SubjectChanges = {"name": name, "metadata": {"note": name}}
+            await changes.make("PATCH", subject, gallery.change_subject(COLLECTION, subject, fields))
     with timed("delete", len(subjects.deleted)):
         for number in subjects.deleted:
-            await gallery.delete_subject(COLLECTION, subjects.ids[number])
+            subject = subjects.ids[number]
+            await changes.make("DELETE", subject, gallery.delete_subject(COLLECTION, subject))
 
 
 @contextmanager
@@ -76,7 +101,7 @@ def timed(what: str, count: int) -> Iterator[None]:
 
 def print_remains(when: str, folder: Path, subjects: Subjects) -> int:
     """Search all files, print how much of each kind was found, and return how much in all."""
-    content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    content = b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
     texts = {match.group(1) for match in TEXT.finditer(content)}
     deleted = subjects.deleted
     found = {
@@ -110,8 +135,9 @@ def _count_vectors(content: bytes, deleted: Embeddings) -> int:
 async def run(folder: Path, count: int) -> int:
     """Return how much was found after the rewrite and after the end."""
     subjects = Subjects(count)
-    with open_gallery(folder, "exact") as gallery:
-        await change(gallery, subjects)
+    log = AuditLog(folder / FOLDER, folder / FOLDER / "secret", Keeping(days=365, total_bytes=2**30))
+    with open_gallery(folder, "exact", GalleryTrail(log)) as gallery:
+        await change(gallery, AuditedChanges(gallery, log), subjects)
         print_remains("before the rewrite", folder, subjects)
         started_s = time.perf_counter()
         while gallery.has_remains:  # noqa: ASYNC110  # a thread removes them, and nothing signals it

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
-from service.client import key_commands
+from service.client import audit, key_commands
 from service.client.connection import Connection
 from service.client.demo import run_demo
 from service.client.enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
@@ -32,6 +32,7 @@ from service.settings.environment import list_variables, load_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(key_commands.app, name="keys")
+app.add_typer(audit.app, name="audit")
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")]
 
 
@@ -138,6 +139,21 @@ def backup(
     with connect(url, key_file) as service:
         manifest = save_backup(service, file)
     print(f"{file} holds {manifest.summary()}.")  # noqa: T201  # its output
+
+
+@app.command()
+def export_subject(
+    subject: Annotated[str, typer.Argument(help="the id of the subject")],
+    file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")],
+    collection: Annotated[str, typer.Option(help="the collection of the subject")] = "default",
+    url: Url = LOCAL,
+) -> None:
+    """Save all that a running service knows of one person: fields, faces, embeddings, lines of the audit log."""
+    from service.client.export import save_subject  # noqa: PLC0415  # the other commands do not need it
+
+    with Connection(url) as service:
+        save_subject(service, collection, subject, file)
+    print(f"{file} holds all that is stored about the subject.")  # noqa: T201  # its output
 
 
 @app.command()

@@ -13,12 +13,16 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
+from service.access.audit.files import FOLDER, Keeping
+from service.access.audit.log import AuditLog
+from service.access.audit.trail import GalleryTrail
 from service.access.keyring import Keyring
 from service.access.opening import AccessOptions, open_keyring
 from service.api import problems
 from service.api.access import require_access
 from service.api.admission import Admission
 from service.api.dependencies import Services, refuse_repeated_options
+from service.api.middleware.audit import RequestAudit
 from service.api.middleware.authentication import Authentication
 from service.api.middleware.hosts import AllowedHosts
 from service.api.middleware.limits import RequestLimits
@@ -35,6 +39,7 @@ from service.api.routes import (
     collections,
     docs,
     embed,
+    exports,
     faces,
     health,
     identify,
@@ -77,13 +82,19 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     cv2.setNumThreads(1)  # photographs are already processed in parallel
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
-        with open_gallery(settings.data_dir, settings.gallery.index) as gallery:
+        audit = _audit_log(settings)
+        with open_gallery(settings.data_dir, settings.gallery.index, GalleryTrail(audit)) as gallery:
             async with open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring:
-                yield build_app(settings, _services(settings, pipeline, gallery, keyring))
+                yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit))
                 await gallery.finish()
 
 
-def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring: Keyring) -> Services:
+def _audit_log(settings: Settings) -> AuditLog:
+    keeping = Keeping(settings.audit.keep_days, settings.audit.max_bytes)
+    return AuditLog(settings.data_dir / FOLDER, settings.audit.secret_in(settings.data_dir), keeping)
+
+
+def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring: Keyring, audit: AuditLog) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.face_count)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
@@ -92,6 +103,7 @@ def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring:
         probes=ProbeReader(pipeline, gallery),
         gallery=gallery,
         keyring=keyring,
+        audit=audit,
         admission=Admission(limits.images_in_flight, limits.images_per_request, keyring.count_images),
         cluster_threads=anyio.CapacityLimiter(CLUSTERINGS_AT_ONCE),
         embeddings_per_request=limits.embeddings_per_request,
@@ -119,7 +131,7 @@ def describe_app(settings: Settings) -> FastAPI:
         servers=[{"url": settings.root_path}] if settings.root_path else None,
         dependencies=[Depends(require_access), Depends(refuse_repeated_options)],
     )
-    for route in (verify, identify, cluster, embed, collections, subjects, faces, keys, backup, health):
+    for route in (verify, identify, cluster, embed, collections, subjects, faces, exports, keys, backup, health):
         app.include_router(route.router)
     app.add_api_route(docs.PATH, docs.show_docs, include_in_schema=False)
     problems.install(app)
@@ -143,6 +155,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     )
     connections = _connections(settings)
     app.add_middleware(RunningRequests, limit=connections - min(SPARE_CONNECTIONS, connections // 4))
+    app.add_middleware(RequestAudit)
     app.add_middleware(RequestObservation)
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)

@@ -1,5 +1,6 @@
-"""Who may call the service, and what they may do.
+"""Who may call the service, what they may do, and what was done.
 
+audit/           the audit log: one line for each decision, change and refusal, in a chain
 active_key.py    a key in memory: whether it is valid, and what was counted
 key.py           how a key looks, and how it is recognised
 secret_file.py   the secrets in files: the one that keys are hashed with, and the key of the operator

@@ -19,6 +19,7 @@ from service.gallery.records.database import Database
 from service.gallery.records.statements import keys
 from service.gallery.records.statements.keys import KeyUse, StoredKey
 from service.gallery.threads import in_changing_thread
+from service.observability.outcomes import note_changed_key
 
 LOG = structlog.stdlib.get_logger("service.access")
 ADMIN_KEY = "admin_file"
@@ -131,6 +132,7 @@ class Keyring:
             with self._database.writing() as connection:
                 keys.add(connection, stored)
             added = self._add(stored, hasher)
+        note_changed_key(stored.id)
         LOG.info("key_created", id=stored.id, by=current_access().key)
         return added, text
 
@@ -156,6 +158,7 @@ class Keyring:
                 keys.set_end(connection, ended)
             old.stored = ended
             added = self._add(stored, hasher)
+        note_changed_key(key)
         LOG.info("key_rotated", id=key, new=stored.id, by=current_access().key)
         return added, text
 
@@ -173,6 +176,7 @@ class Keyring:
             with self._database.writing() as connection:
                 keys.set_end(connection, ended)
             found.stored = ended
+        note_changed_key(key)
         LOG.info("key_revoked", id=key, by=current_access().key)
 
     @in_changing_thread

@@ -66,6 +66,16 @@ def json_body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
     return read
 
 
+def optional_json_body_of(model: type[B]) -> Callable[[Request], Awaitable[B | None]]:
+    """Return a FastAPI dependency like `json_body_of`, for a request that may have no body. It then returns None."""
+    read = json_body_of(model)
+
+    async def read_if_present(request: Request) -> B | None:
+        return await read(request) if _has_body(request) else None
+
+    return read_if_present
+
+
 def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 

@@ -9,6 +9,7 @@ import anyio
 from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 
+from service.access.audit.log import AuditLog
 from service.access.keyring import Keyring
 from service.api.admission import Admission
 from service.api.schemas.fields import Id, NoOptions
@@ -28,6 +29,7 @@ class Services:
     probes: ProbeReader
     gallery: Gallery
     keyring: Keyring
+    audit: AuditLog
     admission: Admission
     cluster_threads: anyio.CapacityLimiter
     embeddings_per_request: int

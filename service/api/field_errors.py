@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from service.api.schemas.cluster import ClusterBody, ClusterOptions
+from service.api.schemas.collections import CollectionFields
 from service.api.schemas.embed import EmbedOptions
 from service.api.schemas.faces import EnrolOptions
 from service.api.schemas.fields import PageOptions
@@ -38,7 +39,7 @@ IMAGES = _fields(VerifyBody, IdentifyBody, ImagesBody, ClusterBody) - {"model"}
 _KNOWN_NAMES = (
     OPTIONS
     | IMAGES
-    | _fields(ClusterBody, NewSubject, SubjectFields, NewKey, *IMAGE_KINDS)
+    | _fields(ClusterBody, CollectionFields, NewSubject, SubjectFields, NewKey, *IMAGE_KINDS)
     | {"path", "query", "body", "collection", "subject", "face", "key_id"}
 )
 

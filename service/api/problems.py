@@ -18,6 +18,7 @@ from service.api.field_errors import Fault, describe_errors
 from service.api.schemas.faces import EnrolmentResult
 from service.domain import access_errors, errors
 from service.observability.metrics import REFUSALS
+from service.observability.outcomes import note_problem
 
 MEDIA_TYPE = "application/problem+json"
 STORAGE_RETRY_S = 10
@@ -236,6 +237,7 @@ def _problem(status: HTTPStatus, code: str, detail: str, **fields: Any) -> Probl
 def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Count the problem, and return it as a response."""
     REFUSALS.labels(problem.code).inc()
+    note_problem(problem.code)
     return JSONResponse(
         problem.model_dump(mode="json", exclude_defaults=True) | {"type": problem.type},
         problem.status,

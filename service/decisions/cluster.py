@@ -17,6 +17,7 @@ from service.domain.errors import InvalidOption
 from service.domain.waiting import require_waiting_client
 from service.gallery.base import EnrolledFace
 from service.observability.metrics import DECISIONS
+from service.observability.outcomes import note_collection, note_decision
 from service.observability.stages import stage
 from service.pipeline.selection import all_faces
 
@@ -82,6 +83,7 @@ async def cluster(
         labels = await to_thread.run_sync(_label, faces, options, threshold, limiter=threads)
         clusters = await to_thread.run_sync(_describe, faces.embeddings, labels, limiter=threads)
     DECISIONS.labels("cluster", options.method).inc()
+    note_decision(probes.card.id, threshold, faces=len(labels), clusters=len(clusters))
     return Clustering(labels, clusters, options.method, threshold)
 
 
@@ -120,6 +122,7 @@ async def faces_of_collection(
 
     Raises InvalidOption if there are more than `max_faces`. Raises GalleryError or ModelMismatch.
     """
+    note_collection(collection)
     with stage("gallery"):
         _check_count(await probes.gallery.count_faces(collection), max_faces)
         enrolled, embeddings = await probes.gallery.references(collection, probes.loaded_model)

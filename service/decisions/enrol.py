@@ -1,6 +1,7 @@
 """Enrol the photographs of a subject: all of one request in one transaction."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from service.decisions.probes import Probe, ProbeReader, gather_in_order
 from service.domain.errors import FacenetError, InvalidOption, LowQuality, NoFace, StorageUnavailable, Unavailable
 from service.gallery.base import EnrolmentOutcome, FaceToEnrol
 from service.observability.metrics import DECISIONS
+from service.observability.outcomes import note_decision
 from service.observability.stages import stage
 from service.pipeline.selection import SelectFaces, main_face, only_face
 
@@ -60,10 +62,18 @@ async def enrol(
     enrolments = [
         ImageEnrolment(probe, next(outcomes) if isinstance(face, FaceToEnrol) else face) for probe, face in read
     ]
+    _count_outcomes(probes, enrolments)
+    return enrolments
+
+
+def _count_outcomes(probes: ProbeReader, enrolments: Sequence[ImageEnrolment]) -> None:
+    counts: Counter[str] = Counter()
     for enrolment in enrolments:
         outcome = enrolment.outcome
-        DECISIONS.labels("enrol", "refused" if isinstance(outcome, FacenetError) else outcome.status).inc()
-    return enrolments
+        counts["refused" if isinstance(outcome, FacenetError) else outcome.status] += 1
+    for status, count in counts.items():
+        DECISIONS.labels("enrol", status).inc(count)
+    note_decision(probes.card.id, **counts)
 
 
 async def _read_or_refuse(

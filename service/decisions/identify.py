@@ -11,6 +11,7 @@ from service.domain.image import Notice
 from service.gallery.base import Candidate
 from service.model_files.card import CompatibleModel
 from service.observability.metrics import DECISIONS
+from service.observability.outcomes import note_collection, note_decision, note_subject
 from service.observability.stages import stage
 from service.pipeline.selection import all_faces
 
@@ -49,6 +50,7 @@ async def identify(
     verification, because a stranger is compared with the whole gallery.
     Raises PhotographError, EmbeddingError, GalleryError or InvalidOption.
     """
+    note_collection(collection)
     probe = await name_input("image", probes.read(image, all_faces))
     with stage("search"):
         model = await probes.references_model(collection)
@@ -56,6 +58,11 @@ async def identify(
         candidates, gallery_size = await probes.gallery.search(collection, probe.embeddings, k, model)
     threshold = _default_threshold(comparison) if threshold_sq_l2 is None else threshold_sq_l2
     faces = tuple(_decide(face, tuple(row), threshold) for face, row in zip(probe.faces, candidates, strict=True))
+    matches = [face.match for face in faces if face.match]
+    unknown = len(faces) - len(matches)
+    note_decision(probes.card.id, threshold, faces=len(faces), match=len(matches), unknown=unknown)
+    for match in matches:
+        note_subject(collection, match.subject)
     return Identification(faces, threshold, gallery_size, probe.notices, comparison.compatible_model)
 
 

@@ -9,6 +9,7 @@ from service.domain.distances import squared_l2
 from service.domain.errors import NoFace
 from service.model_files.card import CompatibleModel
 from service.observability.metrics import DECISIONS
+from service.observability.outcomes import note_decision
 from service.pipeline.selection import main_face
 
 
@@ -46,7 +47,9 @@ async def verify(probes: ProbeReader, image_a: Input, image_b: Input, threshold_
     threshold = comparison.thresholds.verification if threshold_sq_l2 is None else threshold_sq_l2
     distance = float(squared_l2(a.embeddings, b.embeddings).min())
     verified = distance < threshold
-    DECISIONS.labels("verify", "match" if verified else "no_match").inc()
+    outcome = "match" if verified else "no_match"
+    DECISIONS.labels("verify", outcome).inc()
+    note_decision(probes.card.id, threshold, **{outcome: 1})
     return Verification(verified, distance, threshold, a, b, comparison.compatible_model)
 
 

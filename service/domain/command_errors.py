@@ -7,6 +7,7 @@
     │   ├── ProviderUnavailable
     │   ├── DataDirectoryInUse
     │   ├── DataDirectoryUnusable
+    │   ├── AuditUnusable
     │   └── PortInUse
     └── ClientError                   a command beside the service cannot continue
         ├── Unreachable               no service answers
@@ -14,6 +15,7 @@
         ├── KeyNeeded                 the service wants an access key
         ├── KeyNotWritten             a new key cannot be written to its file
         ├── KeyUnreadable             the file of an access key cannot be read
+        ├── FileNotWritten            a file cannot be written, or exists already
         ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
         └── EmptyFolder               there is nothing to send
 
@@ -52,6 +54,10 @@ class DataDirectoryUnusable(StartupError):
     """The data directory cannot be read or written, or a newer version of the service wrote it."""
 
 
+class AuditUnusable(StartupError):
+    """The audit log, or its secret, cannot be read or written."""
+
+
 class PortInUse(StartupError):
     """Another process listens on the port."""
 
@@ -80,6 +86,10 @@ class KeyUnreadable(ClientError):
 
     def __init__(self, file: Path) -> None:
         super().__init__(f"{file} cannot be read, or does not hold one line with an access key.")
+
+
+class FileNotWritten(ClientError):
+    """A file cannot be written, or exists already."""
 
 
 class BackupUnusable(ClientError):

@@ -1,8 +1,9 @@
 """The values that go into the gallery and come out of it."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +42,63 @@ class EmbeddingModel:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection of subjects. model_id: the model that made the embeddings of its faces. None if it has no face."""
+    """A collection of subjects.
+
+    model_id: the model that made the embeddings of its faces. None if it has no face.
+    expires_after_days: faces are deleted at this age. None: never.
+    """
 
     id: str
     model_id: str | None
     subjects: int
     faces: int
     created_at: datetime
+    expires_after_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What was deleted because of its age.
+
+    subjects: the ids of all subjects that it is about.
+    faces, deleted_subjects: how many.
+    """
+
+    collection: str
+    subjects: tuple[str, ...]
+    faces: int
+    deleted_subjects: int
+
+
+class AuditTrail(Protocol):
+    """What the gallery needs of the audit log."""
+
+    def open(self, noted: tuple[int, bytes] | None) -> AbstractContextManager[None]:
+        """Open the log, until the context ends. noted: the line that `durable_head` returned last, or None."""
+
+    def record_expired(self, expired: Expired) -> None:
+        """Record what was deleted outside a request."""
+
+    def durable_head(self) -> tuple[int, bytes] | None:
+        """Return the number and the hash of the last durable line. None if there is no log."""
+
+
+class NoAuditTrail:
+    """For a gallery without an audit log."""
+
+    def open(self, noted: tuple[int, bytes] | None) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Open nothing."""
+        return nullcontext()
+
+    def record_expired(self, expired: Expired) -> None:
+        """Record nothing."""
+
+    def durable_head(self) -> tuple[int, bytes] | None:
+        """Return None."""
+        return None
+
+
+NO_TRAIL = NoAuditTrail()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +208,21 @@ class Page(Generic[T]):
 
     items: list[T]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredSubject:
+    """All that is stored of a subject.
+
+    model_id: the model that made the embeddings. None without faces.
+    faces: in the order of enrolment.
+    embeddings: (n, d) float32, row by row. None without faces.
+    """
+
+    subject: Subject
+    model_id: str | None
+    faces: list[EnrolledFace]
+    embeddings: Embeddings | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.indexes.base import CreateIndex, Neighbours, VectorIndex
-from service.gallery.readers_writer_lock import ReadersWriterLock
+from service.gallery.indexes.readers_writer_lock import ReadersWriterLock
 
 LOG = structlog.get_logger(__name__)
 

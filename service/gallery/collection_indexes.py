@@ -39,6 +39,9 @@ class CollectionIndexes:
         except KeyError:
             raise CollectionNotFound from None
 
+    def __contains__(self, collection: str) -> bool:
+        return collection in self._by_collection
+
     @property
     def face_count(self) -> int:
         """The number of faces in all indexes."""

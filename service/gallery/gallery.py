@@ -4,13 +4,16 @@ The records are the truth, and each collection has an index that is made from th
 first, then made in the index, and only then acknowledged. So an enrolled face is found by the next search.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 
 from service.domain.embedding import check_embedding
 from service.domain.errors import InvalidOption, StorageUnavailable
 from service.gallery.base import (
+    NO_TRAIL,
+    AuditTrail,
     Collection,
     EmbeddingModel,
     EnrolledFace,
@@ -24,8 +27,10 @@ from service.gallery.base import (
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.reader import GalleryReader
 from service.gallery.records.database import Database
-from service.gallery.records.statements import collections, faces, storage, subjects
+from service.gallery.records.statements import audit, collections, faces, retention, storage, subjects
+from service.gallery.retention import utc_now
 from service.gallery.threads import in_changing_thread, in_thread
+from service.observability.outcomes import note_subject
 
 DEFAULT_COLLECTION = "default"
 CHECK_WAIT_S = 0.5
@@ -37,12 +42,21 @@ class Gallery(GalleryReader):
 
     Every method raises StorageUnavailable if the records cannot be read or written, and then nothing was changed. A
     method that names a collection, subject or face raises CollectionNotFound, SubjectNotFound or FaceNotFound.
+
+    trail: the audit log. now: returns the time by which faces expire.
     """
 
-    def __init__(self, database: Database, create_index: CreateIndex) -> None:
+    def __init__(
+        self,
+        database: Database,
+        create_index: CreateIndex,
+        trail: AuditTrail = NO_TRAIL,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         with database.writing() as connection:
             collections.ensure(connection, DEFAULT_COLLECTION)
-        super().__init__(database, create_index)
+        self._trail = trail
+        super().__init__(database, create_index, self._trail, now)
 
     @in_thread
     def check(self) -> None:
@@ -63,15 +77,29 @@ class Gallery(GalleryReader):
                 self._writing.release()
 
     @in_changing_thread
-    def create_collection(self, collection: str) -> tuple[Collection, bool]:
-        """Create the collection if it does not exist. Return whether it is new."""
+    def create_collection(self, collection: str, expires_after_days: int | None = None) -> tuple[Collection, bool]:
+        """Create the collection if it does not exist. Return whether it is new.
+
+        expires_after_days: faces are deleted at this age. None: never. A collection that exists is not changed.
+        """
         with self._writing:
             with self._database.writing() as connection:
-                is_new = collections.create(connection, collection)
+                is_new = collections.create(connection, collection, expires_after_days)
                 created = collections.get(connection, collection)
             if is_new:
                 self._indexes.put_empty(collection)
+                self._retention.read_rules()
         return created, is_new
+
+    @in_changing_thread
+    def change_collection(self, collection: str, expires_after_days: int | None) -> Collection:
+        """Set at which age faces of the collection are deleted. None: never. What is older is deleted soon."""
+        with self._writing:
+            with self._database.writing() as connection:
+                retention.set_expiry(connection, collection, expires_after_days)
+                changed = collections.get(connection, collection)
+            self._retention.read_rules()
+        return changed
 
     @in_changing_thread
     def delete_collection(self, collection: str) -> None:
@@ -84,12 +112,15 @@ class Gallery(GalleryReader):
                 self._indexes.put_empty(collection)
             else:
                 self._indexes.remove(collection)
+            self._retention.read_rules()
 
     @in_changing_thread
     def create_subject(self, collection: str, new: SubjectToCreate) -> Subject:
         """Create a subject. Raises SubjectExists."""
         with self._writing, self._database.writing() as connection:
-            return subjects.create(connection, collections.find(connection, collection).key, new)
+            created = subjects.create(connection, collections.find(connection, collection).key, new)
+        note_subject(collection, created.id)
+        return created
 
     @in_changing_thread
     def put_subject(
@@ -140,6 +171,7 @@ class Gallery(GalleryReader):
                 subjects.remove(connection, key, merged)
                 result = subjects.get(connection, key, subject)
             self._indexes[collection].move(numbers, subject_key)
+        note_subject(collection, merged)
         return result, len(numbers)
 
     @in_changing_thread
@@ -161,6 +193,7 @@ class Gallery(GalleryReader):
                     collections.bind_model(connection, row.key, model)
             if stored:
                 self._indexes[collection].add(_references(model, subject_key, stored))
+                self._retention.note_enrolled(collection)
         return outcomes
 
     @in_changing_thread
@@ -169,10 +202,12 @@ class Gallery(GalleryReader):
         with self._writing:
             with self._database.writing() as connection:
                 key = collections.find(connection, collection).key
-                faces.get(connection, key, face)  # an unknown face is reported before an unknown subject
+                former = faces.get(connection, key, face)  # an unknown face is reported before an unknown subject
                 subject_key = subjects.find_key(connection, key, subject, field="subject")
                 moved = faces.move(connection, key, face, subject_key)
             self._indexes[collection].move([moved.number], subject_key)
+        note_subject(collection, former.subject)
+        note_subject(collection, moved.subject)
         return moved
 
     @in_changing_thread
@@ -181,9 +216,22 @@ class Gallery(GalleryReader):
         with self._writing:
             with self._database.erasing() as connection:
                 key = collections.find(connection, collection).key
+                subject = faces.get(connection, key, face).subject
                 number = faces.remove(connection, key, face)
                 collections.unbind_model_if_empty(connection, key)
             self._indexes[collection].remove([number])
+        note_subject(collection, subject)
+
+    def expire_all(self) -> None:
+        """Delete what is older than its collection keeps it. The thread of the gallery calls this."""
+        self._retention.expire_all()
+
+    def note_audit_head(self) -> None:
+        """Note the last durable line of the audit log in the records, if it is another one than before."""
+        head = self._trail.durable_head()
+        if head is not None and head != self.noted_audit_head():
+            with self._database.writing() as connection:
+                audit.note_head(connection, *head)
 
 
 def _references(model: EmbeddingModel, subject: int, stored: Mapping[int, FaceToEnrol]) -> References:

@@ -1,8 +1,9 @@
 """The half of the gallery that only reads: what is stored, and which enrolled faces are the nearest."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from datetime import datetime
 
 import anyio
 import numpy as np
@@ -12,22 +13,26 @@ from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import Backup
 from service.gallery.base import (
+    AuditTrail,
     Candidate,
     Collection,
     EmbeddingModel,
     EnrolledFace,
     Page,
     References,
+    StoredSubject,
     Subject,
 )
 from service.gallery.collection_index import NearestFace
 from service.gallery.collection_indexes import CollectionIndexes
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.records.database import Database
-from service.gallery.records.statements import collections, faces, subjects
+from service.gallery.records.statements import audit, collections, faces, subjects
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
+from service.gallery.retention import Retention
 from service.gallery.threads import in_thread
+from service.observability.outcomes import note_subject
 
 THREADS = 4
 CHANGING_THREADS = 2
@@ -40,7 +45,9 @@ class GalleryReader:
     threads, changing_threads: limit how many methods run in parallel.
     """
 
-    def __init__(self, database: Database, create_index: CreateIndex) -> None:
+    def __init__(
+        self, database: Database, create_index: CreateIndex, trail: AuditTrail, now: Callable[[], datetime]
+    ) -> None:
         self.threads = anyio.CapacityLimiter(THREADS)
         self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
         self._database = database
@@ -49,6 +56,7 @@ class GalleryReader:
         with database.reading() as connection:
             ids = list(collections.checksums(connection))
         self._indexes = CollectionIndexes(ids, self._load_references, create_index)
+        self._retention = Retention(database, self._indexes, self._writing, trail.record_expired, now)
 
     async def finish(self) -> None:
         """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
@@ -70,6 +78,15 @@ class GalleryReader:
     def has_remains(self) -> bool:
         """Whether the database file can still hold bytes of deleted content. The next rewrite removes them."""
         return self._database.erased_at_s is not None
+
+    def has_collection(self, collection: str) -> bool:
+        """Return whether the collection exists. Reads no record."""
+        return collection in self._indexes
+
+    def noted_audit_head(self) -> tuple[int, bytes] | None:
+        """Return the last line of the audit log that the records know. None if they know none."""
+        with self._database.reading() as connection:
+            return audit.noted_head(connection)
 
     @in_thread
     def back_up(self) -> Backup:
@@ -115,12 +132,14 @@ class GalleryReader:
     @in_thread
     def get_face(self, collection: str, face: str) -> EnrolledFace:
         """Return the face."""
+        self._retention.expire(collection)
         with self._database.reading() as connection:
             return faces.get(connection, collections.find(connection, collection).key, face)
 
     @in_thread
     def list_faces(self, collection: str, subject: str, limit: int, after: str | None) -> Page[EnrolledFace]:
         """Return a page of the faces of the subject, in the order of their ids."""
+        self._retention.expire(collection)
         with self._database.reading() as connection:
             key = collections.find(connection, collection).key
             subject_key = subjects.find_key(connection, key, subject)
@@ -132,9 +151,11 @@ class GalleryReader:
 
         model: the model that must have made it. Raises ModelMismatch.
         """
+        self._retention.expire(collection)
         with self._database.reading() as connection:
             row = collections.find(connection, collection)
             embedding = faces.embedding_of_face(connection, row.key, face)
+            note_subject(collection, faces.get(connection, row.key, face).subject)
         model.require_same(row.model)
         return embedding
 
@@ -144,12 +165,27 @@ class GalleryReader:
 
         model: the model that must have made them. Raises SubjectWithoutFaces or ModelMismatch.
         """
+        self._retention.expire(collection)
+        note_subject(collection, subject)
         with self._database.reading() as connection:
             row = collections.find(connection, collection)
             subject_key = subjects.find_key(connection, row.key, subject)
             embeddings = faces.embeddings_of_subject(connection, row.key, subject_key)
         model.require_same(row.model)
         return embeddings
+
+    @in_thread
+    def stored_subject(self, collection: str, subject: str) -> StoredSubject:
+        """Return all that is stored of the subject, as it is at one moment."""
+        self._retention.expire(collection)
+        with self._database.reading() as connection:
+            row = collections.find(connection, collection)
+            found = subjects.get(connection, row.key, subject)
+            if row.model is None or not found.faces:
+                return StoredSubject(found, None, [], None)
+            key = subjects.find_key(connection, row.key, subject)
+            enrolled = faces.list_of_subject(connection, row.key, key)
+            return StoredSubject(found, row.model.id, enrolled, faces.embeddings_of_subject(connection, row.key, key))
 
     @in_thread
     def collection_model(self, collection: str) -> EmbeddingModel | None:
@@ -167,6 +203,7 @@ class GalleryReader:
 
         model: the model that must have made them. Raises ModelMismatch.
         """
+        self._retention.expire(collection)
         with self._database.reading() as connection:
             row = collections.find(connection, collection)
             model.require_same(row.model)
@@ -185,6 +222,7 @@ class GalleryReader:
         caller checks that the two are compatible.
         Raises ModelMismatch.
         """
+        self._retention.expire(collection)
         for lock in (nullcontext(), self._writing):  # with the second, no change is between the records and the index
             with lock, suppress(_FaceChanged):
                 return self._search(collection, probes, k, model)

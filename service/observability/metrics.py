@@ -31,3 +31,7 @@ CONNECTIONS = Gauge("face_connections", "Open connections.")
 CONNECTIONS_DISPLACED = Counter(
     "face_connections_displaced", "Connections without a request that were closed because there were too many."
 )
+AUDIT_WAITING_LINES = Gauge("face_audit_waiting_lines", "Lines of the audit log that are not written yet.")
+AUDIT_LOST_LINES = Counter(
+    "face_audit_lost_lines", "Lines of decisions and refusals that were not written because the disk was full."
+)

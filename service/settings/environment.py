@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.domain.command_errors import InvalidSettings
-from service.settings.groups import Detection, GallerySettings, Group, Inference, Limits, Log, Models
+from service.settings.groups import Audit, Detection, GallerySettings, Group, Inference, Limits, Log, Models
 from service.settings.types import Addresses, Hosts, Origins, RootPath
 
 PREFIX = "FACE_"
@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     detection: Detection = Detection()
     gallery: GallerySettings = GallerySettings()
     limits: Limits = Limits()
+    audit: Audit = Audit()
     log: Log = Log()
 
 

@@ -122,6 +122,27 @@ class Limits(Group):
     upload_span_s: float = Field(60.0, gt=0, le=3600, description="the span of `upload_bytes_per_s`")
 
 
+class Audit(Group):
+    """The audit log in the data directory."""
+
+    keep_days: int = Field(365, ge=1, le=36_500, description="how long lines are kept")
+    max_bytes: int = Field(
+        2 * 2**30,
+        ge=64 * 2**20,
+        le=2**40,
+        description="the most bytes of all files. The oldest file is deleted if there are more",
+    )
+    secret_file: Path | None = Field(
+        None,
+        description="the secret of the chain and of the pseudonyms. It is created at the first start. Default: "
+        "`audit/secret` in the data directory",
+    )
+
+    def secret_in(self, data_dir: Path) -> Path:
+        """Return the file of the secret."""
+        return self.secret_file or data_dir / "audit" / "secret"
+
+
 class Log(Group):
     """What is written to standard error."""
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
     [
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/verify", 405, "method_not_allowed"),
-        ("PATCH", "/collections/default", 405, "method_not_allowed"),
+        ("POST", "/collections/default", 405, "method_not_allowed"),
     ],
 )
 async def test_unknown_paths_and_methods_are_answered_with_a_problem(
@@ -34,7 +34,7 @@ async def test_a_path_has_one_spelling(client: httpx.AsyncClient, path: str) -> 
     [
         ("/verify", "POST"),
         ("/livez", "GET, HEAD"),
-        ("/collections/default", "GET, HEAD, PUT, DELETE"),
+        ("/collections/default", "GET, HEAD, PUT, PATCH, DELETE"),
         ("/collections/default/subjects", "GET, HEAD, POST"),
         ("/collections/default/subjects/ada", "GET, HEAD, PUT, PATCH, DELETE"),
         ("/collections/default/subjects/ada/merge", "POST"),

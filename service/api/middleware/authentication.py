@@ -7,6 +7,7 @@ from service.access.keyring import Keyring
 from service.api.problems import response_to
 from service.domain.access import NO_ACCESS, Access, work_with
 from service.domain.access_errors import AccessError, KeyInvalid, RateExceeded
+from service.observability.outcomes import note_key
 
 PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
 """They need no key, and tell nothing of what is stored."""
@@ -36,6 +37,7 @@ class Authentication:
         try:
             access = keyring.authenticate(_presented_key(Headers(scope=scope)))
             scope["access_key"] = access.key  # for the log
+            note_key(access.key)
             keyring.count_request(access)
         except (AccessError, RateExceeded) as error:
             await response_to(error)(scope, receive, send)

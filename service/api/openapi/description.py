@@ -12,6 +12,7 @@ from service.api.middleware.origins import SAFE_METHODS
 from service.api.openapi.examples import SCHEMA_REF
 from service.api.problems import Problem, problem_responses
 from service.api.schemas.cluster import ClusterBody
+from service.api.schemas.collections import CollectionFields
 from service.api.schemas.faces import FaceFields
 from service.api.schemas.identify import IdentifyBody
 from service.api.schemas.images import ImagesBody
@@ -24,6 +25,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     IdentifyBody,
     ImagesBody,
     ClusterBody,
+    CollectionFields,
     FaceFields,
     NewSubject,
     SubjectFields,
@@ -40,6 +42,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
     "Server-Timing": {"description": "milliseconds in each stage", "schema": _TEXT},
     "Retry-After": {"description": "how many seconds to wait before the next try", "schema": {"type": "integer"}},
+    "X-Deletion-Receipt": {
+        "description": "the line of this deletion in the audit log: `facenet audit receipt`",
+        "schema": _TEXT,
+        "required": False,
+    },
 }
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},
@@ -47,6 +54,7 @@ SECURITY_SCHEMES = {
 }
 """Two ways to send the same key. A service without keys needs none."""
 HEADERS_OF_ALL_RESPONSES = ("X-Request-ID", "Server-Timing")
+HEADERS_BY_STATUS = {"204": ("X-Deletion-Receipt",), "429": ("Retry-After",), "503": ("Retry-After",)}
 
 
 def complete_description(app: FastAPI) -> None:
@@ -65,7 +73,7 @@ def _complete(description: dict[str, Any]) -> None:
     components = description["components"]
     components["schemas"] = _schemas([*BODIES, Problem]) | components["schemas"]
     components["securitySchemes"] = SECURITY_SCHEMES
-    components["headers"] = {name: {**header, "required": True} for name, header in HEADERS.items()}
+    components["headers"] = {name: {"required": True, **header} for name, header in HEADERS.items()}
     for path, method, operation in _operations(description):
         operation["responses"] |= _refusals_of_browsers(method)
         if path not in PUBLIC_ROUTES:
@@ -73,7 +81,7 @@ def _complete(description: dict[str, Any]) -> None:
             operation["description"] += _need_of(method, path)
             operation["security"] = [{scheme: []} for scheme in SECURITY_SCHEMES] + [{}]
         for status, response in operation["responses"].items():
-            names = (*HEADERS_OF_ALL_RESPONSES, "Retry-After") if status in {"429", "503"} else HEADERS_OF_ALL_RESPONSES
+            names = (*HEADERS_OF_ALL_RESPONSES, *HEADERS_BY_STATUS.get(status, ()))
             response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _without_null(parameter["schema"])

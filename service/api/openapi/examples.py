@@ -40,6 +40,7 @@ KEY_EXAMPLE = _example(
 NEW_SUBJECT_EXAMPLE = _example("A person", {"id": "ada", "name": "Ada Lovelace", "metadata": {"team": "engines"}})
 FACE_EXAMPLE = _example("The face belongs to this subject", {"subject": "ada"})
 MERGE_EXAMPLE = _example("The subject that is deleted. It is not the subject of the path", {"from": "ada"})
+EXPIRY_EXAMPLE = _example("Faces are deleted after a year", {"expires_after_days": 365})
 SUBJECT_EXAMPLE = _example("What is known of a person", {"name": "Ada Lovelace", "metadata": {"team": "engines"}})
 
 
@@ -49,9 +50,9 @@ def request_body(model: type[BaseModel], examples: Examples, *, required: bool =
     return {"requestBody": {"required": required, "content": content}}
 
 
-def json_request_body(model: type[BaseModel], examples: Examples) -> dict[str, Any]:
+def json_request_body(model: type[BaseModel], examples: Examples, *, required: bool = True) -> dict[str, Any]:
     """Describe a body that is JSON only."""
-    return {"requestBody": {"required": True, "content": {JSON: _json_content(model, examples)}}}
+    return {"requestBody": {"required": required, "content": {JSON: _json_content(model, examples)}}}
 
 
 def _json_content(model: type[BaseModel], examples: Examples) -> dict[str, Any]:

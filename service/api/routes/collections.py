@@ -3,11 +3,13 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
+from service.api.bodies import json_body_of, optional_json_body_of
 from service.api.dependencies import CollectionPath, NoQuery, ServicesDep
+from service.api.openapi.examples import EXPIRY_EXAMPLE, json_request_body
 from service.api.problems import problem_responses
-from service.api.schemas.collections import CollectionAnswer, CollectionsAnswer
+from service.api.schemas.collections import CollectionAnswer, CollectionFields, CollectionsAnswer
 from service.api.schemas.fields import PageOptions
 
 router = APIRouter(prefix="/collections", tags=["gallery"])
@@ -24,15 +26,48 @@ async def list_collections(services: ServicesDep, page: Annotated[PageOptions, Q
 
 @router.put(
     "/{collection}",
-    responses={201: {"model": CollectionAnswer, "description": "Created"}, **problem_responses(422, 503)},
+    openapi_extra=json_request_body(CollectionFields, EXPIRY_EXAMPLE, required=False),
+    responses={
+        201: {"model": CollectionAnswer, "description": "Created"},
+        **problem_responses(400, 408, 413, 415, 422, 503),
+    },
 )
 async def create_collection(
-    services: ServicesDep, collection: CollectionPath, _options: NoQuery, response: Response
+    services: ServicesDep,
+    collection: CollectionPath,
+    body: Annotated[CollectionFields | None, Depends(optional_json_body_of(CollectionFields))],
+    _options: NoQuery,
+    response: Response,
 ) -> CollectionAnswer:
-    """Create a collection (201). If it exists already, nothing changes (200)."""
-    found, is_new = await services.gallery.create_collection(collection)
+    """Create a collection (201). If it exists already, nothing changes (200).
+
+    With `expires_after_days`, faces of this age are deleted, with all that belongs to them. So are subjects of this age
+    that have no face. PATCH changes it later.
+    """
+    days = body.expires_after_days if body else None
+    found, is_new = await services.gallery.create_collection(collection, days)
     response.status_code = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return CollectionAnswer.of(found)
+
+
+@router.patch(
+    "/{collection}",
+    openapi_extra=json_request_body(CollectionFields, EXPIRY_EXAMPLE),
+    responses=problem_responses(400, 404, 408, 413, 415, 422, 503),
+)
+async def change_collection(
+    services: ServicesDep,
+    collection: CollectionPath,
+    body: Annotated[CollectionFields, Depends(json_body_of(CollectionFields))],
+    _options: NoQuery,
+) -> CollectionAnswer:
+    """Change at which age faces are deleted. What is older already is deleted at once. Null: never.
+
+    A field that is not sent stays as it is.
+    """
+    if "expires_after_days" not in body.model_fields_set:
+        return CollectionAnswer.of(await services.gallery.get_collection(collection))
+    return CollectionAnswer.of(await services.gallery.change_collection(collection, body.expires_after_days))
 
 
 @router.get("/{collection}", responses=problem_responses(404, 422, 503))

@@ -12,6 +12,7 @@ from service.api.schemas.embed import EmbedAnswer, EmbeddedFace, EmbeddedImage, 
 from service.api.schemas.images import ImagesBody
 from service.api.schemas.responses import ModelAnswer, face_fields, warnings_of
 from service.decisions.probes import Probe
+from service.observability.outcomes import note_decision
 from service.pipeline.selection import all_faces
 
 router = APIRouter(tags=["decisions"])
@@ -33,6 +34,7 @@ async def embed_images(
     """
     with services.admission.admit(len(body.images)):
         probes = await services.probes.read_all(body.images, all_faces)
+    note_decision(services.card.id, images=len(probes), faces=sum(len(probe.faces) for probe in probes))
     return EmbedAnswer(
         images=[_image(probe, with_embeddings=options.include == "embedding") for probe in probes],
         model=ModelAnswer.of(services.card),

@@ -3,10 +3,26 @@
 from datetime import datetime
 from typing import Self
 
-from service.api.schemas.fields import Id
+from pydantic import Field
+
+from service.api.schemas.fields import Body, Id
 from service.api.schemas.responses import Answer
 from service.gallery.base import Collection
 from service.model_files.card import ModelId
+
+ExpiresAfterDays = Field(
+    None,
+    ge=1,
+    le=36_500,
+    strict=True,
+    description="faces, and subjects without faces, are deleted when they are this old. Null: never",
+)
+
+
+class CollectionFields(Body):
+    """How long a collection keeps faces."""
+
+    expires_after_days: int | None = ExpiresAfterDays
 
 
 class CollectionAnswer(Answer):
@@ -17,6 +33,7 @@ class CollectionAnswer(Answer):
     subjects: int
     faces: int
     created_at: datetime
+    expires_after_days: int | None = ExpiresAfterDays
 
     @classmethod
     def of(cls, collection: Collection) -> Self:
@@ -27,6 +44,7 @@ class CollectionAnswer(Answer):
             subjects=collection.subjects,
             faces=collection.faces,
             created_at=collection.created_at,
+            expires_after_days=collection.expires_after_days,
         )
 
 

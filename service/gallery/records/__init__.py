@@ -4,6 +4,7 @@ schema.py          the tables
 migrations/        the steps from the tables of an older version to these; migrate.py runs them
 database.py        transactions, and every failure of the storage as one error
 sqlite.py          how SQLite is set up
+reading_beside.py  reads a database from another process
 stored_files.py    notices that a file was taken away while the service runs
 housekeeping.py    the thread that removes remains of deleted content
 statements/        what is asked of the database, and changed in it

@@ -19,8 +19,9 @@ from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
 from service.domain.waiting import begin_storing
 from service.gallery.records import sqlite
 from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
-from service.gallery.records.statements import storage
+from service.gallery.records.statements import audit, storage
 from service.gallery.records.stored_files import StoredFiles
+from service.observability.outcomes import note_stored
 
 LOG = structlog.get_logger(__name__)
 COPY_FILE = "backup.part"
@@ -119,6 +120,7 @@ class Database:
             with _storage_errors(), self._writer.begin() as connection:
                 yield connection
                 begin_storing()
+            note_stored()
             self.check_files()
 
     @contextmanager
@@ -159,10 +161,11 @@ class Database:
             if self._copy_lock.locked():
                 return False
             with self._maintaining() as connection:
+                began_at = storage.time_of_rewrite()
                 sqlite.rewrite(connection)
                 if not sqlite.empty_journal(connection):
                     return False
-                connection.execute(storage.SET_REWRITTEN)
+                connection.execute(storage.SET_REWRITTEN, (began_at,))
                 self.erased_at_s = None
         return True
 
@@ -178,7 +181,7 @@ class Database:
             self.check_files()
             with _storage_errors(), closing(self._engine.raw_connection()) as connection:
                 sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
-                sqlite.change_copy(target, storage.SET_COMPLETE)
+                sqlite.change_copy(target, storage.SET_COMPLETE, audit.CLEAR_HEAD)
                 with reading_copy(target) as copied:
                     stored = storage.describe(copied)
                 file = target.open("rb")
@@ -233,6 +236,14 @@ class Database:
 def reading_copy(path: Path) -> Iterator[Connection]:
     """Open a copy of a database that nobody changes. Raises StorageUnavailable."""
     engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_copy, path), poolclass=NullPool)
+    with _storage_errors(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading_shared(path: Path) -> Iterator[Connection]:
+    """Open a database that another process may change. Raises StorageUnavailable."""
+    engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_shared, path), poolclass=NullPool)
     with _storage_errors(), engine.begin() as connection:
         yield connection
 

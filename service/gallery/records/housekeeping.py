@@ -1,8 +1,8 @@
-"""A thread that removes the remains of deleted content, and notices files that were taken away without any request."""
+"""A thread that works without any request: it removes the remains of deleted content, and notices lost files."""
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import structlog
@@ -21,10 +21,13 @@ REST = 20.0
 
 
 @contextmanager
-def housekeeping(database: Database) -> Iterator[None]:
-    """Check the files every second, and rewrite the database after deletions. At the end, rewrite it a last time."""
+def housekeeping(database: Database, chores: Sequence[Callable[[], None]] = ()) -> Iterator[None]:
+    """Check the files every second, and rewrite the database after deletions. At the end, rewrite it a last time.
+
+    chores: are called every second too. They may raise StorageUnavailable, and are then called again.
+    """
     ended = threading.Event()
-    thread = threading.Thread(target=_keep, args=(database, ended), name="housekeeping", daemon=True)
+    thread = threading.Thread(target=_keep, args=(database, chores, ended), name="housekeeping", daemon=True)
     thread.start()
     try:
         yield
@@ -35,12 +38,15 @@ def housekeeping(database: Database) -> Iterator[None]:
             _rewrite(database)
 
 
-def _keep(database: Database, ended: threading.Event) -> None:
+def _keep(database: Database, chores: Sequence[Callable[[], None]], ended: threading.Event) -> None:
     first_s: float | None = None
     rest_until_s = 0.0
     while not ended.wait(INTERVAL_S):
         with suppress(StorageLost):  # it is logged once, and every request says it
             database.check_files()
+        for chore in chores:
+            with suppress(StorageUnavailable):
+                chore()
         now_s, erased_at_s = time.monotonic(), database.erased_at_s
         if erased_at_s is None or now_s < rest_until_s:
             continue

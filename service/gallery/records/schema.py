@@ -50,6 +50,7 @@ COLLECTIONS = Table(
     Column("model_id", String),
     Column("dimension", Integer),
     Column("created_at", Utc, nullable=False),
+    Column("expires_after_days", Integer),  # NULL: for ever
     CheckConstraint("(model_id IS NULL) = (dimension IS NULL)"),
     sqlite_autoincrement=True,
 )
@@ -81,6 +82,7 @@ FACES = Table(
     UniqueConstraint("collection", "image_sha256"),
     ForeignKeyConstraint(["collection", "subject"], [SUBJECTS.c.collection, SUBJECTS.c.key], ondelete="CASCADE"),
     Index("faces_of_subject", "collection", "subject"),
+    Index("faces_by_age", "collection", "created_at"),
     sqlite_autoincrement=True,
 )
 
@@ -90,8 +92,18 @@ STORAGE = Table(
     Column("gallery", String, primary_key=True),  # its id, as in the mark of the data directory
     Column("in_use", Boolean, nullable=False),
     Column("needs_rewrite", Boolean, nullable=False),
+    Column("rewritten_at", Utc),  # when the last rewrite began
 )
 """One row, about the database itself. Statements: `storage.py`."""
+
+AUDIT_HEADS = Table(
+    "audit_heads",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+    Column("noted_at", Utc, nullable=False),
+)
+"""One row at most: the last line of the audit log that was noted. Statements: `audit.py`."""
 
 KEYS = Table(
     "keys",

@@ -72,6 +72,11 @@ def connect_to_copy(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_to_shared(path: Path) -> sqlite3.Connection:
+    """Open a file that another process may use, for reading only. Its journal must exist."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
 def check(connection: sqlite3.Connection) -> None:
     """Check the structure of the whole file. Reads all of it. Raises StorageLost."""
     (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -124,8 +129,9 @@ def copy(connection: sqlite3.Connection, target: Path) -> None:
     connection.execute("VACUUM INTO ?", (str(target.absolute()),))
 
 
-def change_copy(path: Path, statement: str) -> None:
-    """Run a statement on a copy, and leave no file beside it."""
+def change_copy(path: Path, *statements: str) -> None:
+    """Run statements on a copy, and leave no file beside it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=OFF")
-        connection.execute(statement)
+        for statement in statements:
+            connection.execute(statement)

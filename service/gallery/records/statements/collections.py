@@ -25,17 +25,19 @@ class CollectionRow:
     model: EmbeddingModel | None
 
 
-def create(connection: Connection, collection: str) -> bool:
+def create(connection: Connection, collection: str, expires_after_days: int | None = None) -> bool:
     """Create the collection if it does not exist. Return whether it is new. Raises CollectionNotFound."""
     require_collection(collection)
-    return ensure(connection, collection)
+    return ensure(connection, collection, expires_after_days)
 
 
-def ensure(connection: Connection, collection: str) -> bool:
+def ensure(connection: Connection, collection: str, expires_after_days: int | None = None) -> bool:
     """Create a collection that must exist for all, if it does not exist. Return whether it is new."""
     if connection.scalar(select(exists().where(COLLECTIONS.c.id == collection))):
         return False
-    connection.execute(insert(COLLECTIONS).values(id=collection, created_at=datetime.now(UTC)))
+    connection.execute(
+        insert(COLLECTIONS).values(id=collection, created_at=datetime.now(UTC), expires_after_days=expires_after_days)
+    )
     return True
 
 
@@ -107,6 +109,7 @@ def _select_collections() -> Select[Any]:
         subjects.scalar_subquery().label("subjects"),
         faces.scalar_subquery().label("faces"),
         COLLECTIONS.c.created_at,
+        COLLECTIONS.c.expires_after_days,
     )
 
 

@@ -82,6 +82,12 @@ def list_all(connection: Connection, collection: int) -> list[EnrolledFace]:
     return [_face(row) for row in connection.execute(_select_faces(collection).order_by(FACES.c.number))]
 
 
+def list_of_subject(connection: Connection, collection: int, subject: int) -> list[EnrolledFace]:
+    """Return all faces of the subject, in the order of enrolment."""
+    statement = _select_faces(collection).where(FACES.c.subject == subject).order_by(FACES.c.number)
+    return [_face(row) for row in connection.execute(statement)]
+
+
 def remove(connection: Connection, collection: int, face: str) -> int:
     """Delete the face. Return its number, which is never given again. Raises FaceNotFound."""
     deletion = delete(FACES).where(FACES.c.collection == collection, FACES.c.id == face)

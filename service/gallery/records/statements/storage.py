@@ -1,6 +1,7 @@
 """Statements about the database itself: which gallery it is, and what has to be done before its file can be trusted."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, func, select, text, update
 
@@ -54,10 +55,29 @@ def set_needs_rewrite(connection: Connection) -> None:
     connection.execute(update(STORAGE).values(needs_rewrite=True))
 
 
-SET_REWRITTEN = "UPDATE storage SET needs_rewrite = 0"
+SET_REWRITTEN = "UPDATE storage SET needs_rewrite = 0, rewritten_at = ?"
 SET_NOT_IN_USE = "UPDATE storage SET in_use = 0"
 SET_COMPLETE = "UPDATE storage SET in_use = 0, needs_rewrite = 0"
-"""For connections without SQLAlchemy."""
+"""For connections without SQLAlchemy. rewritten_at: as `time_of_rewrite` writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """Whether the file can hold bytes of deleted content, and when its last rewrite began. None: never."""
+
+    needs_rewrite: bool
+    rewritten_at: datetime | None
+
+
+def remains(connection: Connection) -> Remains:
+    """Return what is left of deleted content."""
+    row = connection.execute(select(STORAGE.c.needs_rewrite, STORAGE.c.rewritten_at)).one()
+    return Remains(row.needs_rewrite, row.rewritten_at)
+
+
+def time_of_rewrite() -> str:
+    """Return the time of now as the column `rewritten_at` has it."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def describe(connection: Connection) -> StoredGallery:

@@ -98,6 +98,9 @@ def make_gallery_of_first_version(data_dir: Path) -> None:
     with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection, connection:
         connection.execute("DROP TABLE storage")
         connection.execute("DROP TABLE keys")
+        connection.execute("DROP TABLE audit_heads")
+        connection.execute("DROP INDEX faces_by_age")
+        connection.execute("ALTER TABLE collections DROP COLUMN expires_after_days")
         connection.execute("PRAGMA application_id=0")
         connection.execute("UPDATE alembic_version SET version_num='0001'")
 
