@@ -26,7 +26,7 @@ from service.api.middleware.observation import RequestObservation
 from service.api.middleware.origins import AllowedOrigins
 from service.api.middleware.response_headers import ResponseHeaders
 from service.api.middleware.root_path import RootPath
-from service.api.middleware.running_requests import RunningRequests
+from service.api.middleware.running_requests import RunningRequests, RunningRequestsOfKey
 from service.api.middleware.uploads import UploadRules
 from service.api.openapi.description import HEADERS, complete_description
 from service.api.routes import (
@@ -131,6 +131,9 @@ def describe_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request. The last one is the outermost, so every answer has its headers."""
     limits = settings.limits
+    connections = _connections(settings)
+    requests = connections - min(SPARE_CONNECTIONS, connections // 4)
+    app.add_middleware(RunningRequestsOfKey, limit=requests)
     app.add_middleware(Authentication, static_path=docs.STATIC_PATH)
     app.add_middleware(AllowedOrigins, origins=settings.cors_origins)
     app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
@@ -141,8 +144,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         upload=UploadRules(limits.upload_idle_s, limits.upload_bytes_per_s, limits.upload_span_s),
         timeout_s=limits.request_timeout_s,
     )
-    connections = _connections(settings)
-    app.add_middleware(RunningRequests, limit=connections - min(SPARE_CONNECTIONS, connections // 4))
+    app.add_middleware(RunningRequests, limit=requests)
     app.add_middleware(RequestObservation)
     if settings.root_path:
         app.add_middleware(RootPath, root_path=settings.root_path)

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
+from service.api.dependencies import Services, ServicesDep
 from service.api.forms import parse_form
 from service.api.problems import BodyTooLarge, CompressedBody, UnsupportedMediaType
 from service.api.schemas.images import MAX_IMAGES
@@ -34,11 +35,15 @@ GZIP_START = b"\x1f\x8b"
 """The first bytes of every gzip file (RFC 1952, section 2.3.1). No JSON text and no form starts with them."""
 
 
-def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
-    """Return a FastAPI dependency that reads the body as `model`, from JSON or from a form."""
+def body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B]]:
+    """Return a FastAPI dependency that reads the body as `model`, from JSON or from a form.
+
+    It raises Overloaded before it reads the body, if no image would be admitted now.
+    """
     lists = {name for name, field in model.model_json_schema()["properties"].items() if field.get("type") == "array"}
 
-    async def read(request: Request) -> B:
+    async def read(request: Request, services: ServicesDep) -> B:
+        services.admission.require_room()
         if _media_type(request) == FORM:
             files = await _read_form(request, lists)
             return _validate(lambda: model.model_validate(files))
@@ -47,12 +52,12 @@ def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
     return read
 
 
-def optional_body_of(model: type[B]) -> Callable[[Request], Awaitable[B | None]]:
+def optional_body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B | None]]:
     """Return a FastAPI dependency like `body_of`, for a request that may have no body. It then returns None."""
     read = body_of(model)
 
-    async def read_if_present(request: Request) -> B | None:
-        return await read(request) if _has_body(request) else None
+    async def read_if_present(request: Request, services: ServicesDep) -> B | None:
+        return await read(request, services) if _has_body(request) else None
 
     return read_if_present
 
