@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 
 from service.domain.access import current_access
-from service.domain.waiting import WaitingClient, current_client
+from service.domain.waiting import WaitingClient, current_client, require_waiting_client
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -107,6 +107,7 @@ class RoundRobinThreads:
         self._places = RoundRobinLimiter(count)
 
     async def run(self, function: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
-        """Run the function in a thread. Returns and raises what it does."""
+        """Run the function in a thread. Returns and raises what it does. Raises Abandoned if nobody waits any more."""
         async with self._places:
+            require_waiting_client()
             return await to_thread.run_sync(function, *arguments, limiter=self._threads)
