@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-import anyio
 import cv2
 import numpy as np
 from anyio import to_thread
@@ -44,16 +44,20 @@ from service.api.routes import (
 )
 from service.api.server.connections import within_descriptors
 from service.api.server.server import ServerOptions
+from service.decisions.cluster import ClusteringPlaces
 from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.gallery.opening import open_gallery
 from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource, find_model
 from service.model_files.model_file import open_model
+from service.observability.loop_lag import measured_loop_lag
 from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, MEMORY_LIMIT
 from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
 from service.pipeline.opening import PipelineOptions, open_pipeline
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.processes.worker_process import WorkerProcess
+from service.pipeline.round_robin import RoundRobinThreads
 from service.pipeline.selection import all_faces
 from service.settings.environment import Settings
 
@@ -68,6 +72,14 @@ CORS: dict[str, Any] = {
 """What web pages of the allowed origins can send and read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The processes beside that of the service. Each is started when it is first needed."""
+
+    clustering: WorkerProcess
+    parsing: WorkerProcess
+
+
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     """Open the models and the gallery, and call each model once. The end of the context closes all.
@@ -78,12 +90,20 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
         with open_gallery(settings.data_dir, settings.gallery.index) as gallery:
-            async with open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring:
-                yield build_app(settings, _services(settings, pipeline, gallery, keyring))
+            async with (
+                open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring,
+                WorkerProcess() as clustering,
+                WorkerProcess() as parsing,
+                measured_loop_lag(),
+            ):
+                processes = Processes(clustering, parsing)
+                yield build_app(settings, _services(settings, pipeline, gallery, keyring, processes))
                 await gallery.finish()
 
 
-def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring: Keyring) -> Services:
+def _services(
+    settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring: Keyring, processes: Processes
+) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.face_count)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
@@ -93,7 +113,8 @@ def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring:
         gallery=gallery,
         keyring=keyring,
         admission=Admission(limits.images_in_flight, limits.images_per_request, keyring.count_images),
-        cluster_threads=anyio.CapacityLimiter(CLUSTERINGS_AT_ONCE),
+        clustering=ClusteringPlaces(RoundRobinThreads(CLUSTERINGS_AT_ONCE), processes.clustering),
+        parsing=processes.parsing,
         embeddings_per_request=limits.embeddings_per_request,
     )
 
