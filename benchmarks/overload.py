@@ -33,8 +33,8 @@ from tests.support.running_service import run_service
 ROOT = Path(__file__).parent.parent
 DEADLINE_S = 30.0
 CLIENTS = 8
-PEAK_REQUESTS = 100
-PHOTOGRAPH_BYTES = 2**18
+PEAK_REQUESTS = 60
+PHOTOGRAPH_BYTES = 400_000
 """Larger photographs are left out: the clients of A would need more time for them than the service."""
 ADDRESS_OF_B = "127.0.0.2"
 OPERATOR = "the-key-of-the-operator-of-this-benchmark"
@@ -154,7 +154,7 @@ def _clients(url: str, requests: list[Request], rate: float, seconds: float) -> 
 
 
 class ClientB:
-    """A lone client with a key of its own, at another address. It connects anew for each request."""
+    """A lone client with a key of its own, at another address. It opens a connection for each request."""
 
     def __init__(self, url: str, request: bytes) -> None:
         self._address = (urlsplit(url).hostname, urlsplit(url).port)
