@@ -27,7 +27,7 @@ IMAGES ?= cpu training
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-quick coverage check bench chaos fuzz accuracy train models photographs images engine
+.PHONY: help run demo test test-quick coverage check bench chaos overload soak fuzz accuracy train models photographs images engine
 .PHONY: format lock clean test-notice test-containers sbom audit
 
 help:  ## List the targets
@@ -74,6 +74,12 @@ bench: models photographs  ## Measure the service beside the models alone, in on
 
 chaos: models  ## Kill the service, fill its disk and take its files away while clients change the gallery (about 40 minutes)
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+overload: models photographs  ## Offer ten times the capacity for a minute, and measure what is still answered (about 3 minutes)
+	$(BIN)/python -m benchmarks.overload $(ARGS)
+
+soak: models photographs  ## Send mixed traffic for 20 minutes, and compare memory and gallery (ARGS="--minutes 5")
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 fuzz: models  ## Send 20,000 changed images of each format, and 20,000 changed bodies (ARGS="--images 500 --bodies 500")
 	$(BIN)/python -m benchmarks.fuzz $(ARGS)

@@ -1,14 +1,19 @@
 """The command `facenet`: run the service, or call a running service."""
 
 import os
+import signal
+import sys
+
+# A service that is told to stop while it imports ends at once: nothing is open yet. Later, the event loop handles the
+# signal. Process 1 of a container has no default handler, so without this one it would ignore the signal.
+if sys.argv[1:2] == ["serve"]:
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 # NumPy and FAISS read these when they are imported. Each call gets one thread, because requests run in parallel.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import json
-import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -48,8 +53,6 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """Run the service until SIGTERM. Settings come from the environment; `facenet settings` lists them."""
-    # This handles SIGTERM until the event loop does. Process 1 of a container has no default handler for it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     import uvloop  # noqa: PLC0415  # the other commands need neither the event loop nor the models
 
     from service.api.server.server import run_server  # noqa: PLC0415

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-import anyio
 import cv2
 import numpy as np
 from anyio import to_thread
@@ -30,7 +30,7 @@ from service.api.middleware.observation import RequestObservation
 from service.api.middleware.origins import AllowedOrigins
 from service.api.middleware.response_headers import ResponseHeaders
 from service.api.middleware.root_path import RootPath
-from service.api.middleware.running_requests import RunningRequests
+from service.api.middleware.running_requests import RunningRequests, RunningRequestsOfKey
 from service.api.middleware.uploads import UploadRules
 from service.api.openapi.description import HEADERS, complete_description
 from service.api.routes import (
@@ -49,16 +49,20 @@ from service.api.routes import (
 )
 from service.api.server.connections import within_descriptors
 from service.api.server.server import ServerOptions
+from service.decisions.cluster import ClusteringPlaces
 from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.gallery.opening import open_gallery
 from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource, find_model
 from service.model_files.model_file import open_model
+from service.observability.loop_lag import measured_loop_lag
 from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, MEMORY_LIMIT
 from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
 from service.pipeline.opening import PipelineOptions, open_pipeline
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.processes.worker_process import WorkerProcess
+from service.pipeline.round_robin import RoundRobinThreads
 from service.pipeline.selection import all_faces
 from service.settings.environment import Settings
 
@@ -73,6 +77,14 @@ CORS: dict[str, Any] = {
 """What web pages of the allowed origins can send and read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The processes beside that of the service. Each is started when it is first needed."""
+
+    clustering: WorkerProcess
+    parsing: WorkerProcess
+
+
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     """Open the models and the gallery, and call each model once. The end of the context closes all.
@@ -84,8 +96,14 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
         await _warm(pipeline)
         audit = _audit_log(settings)
         with open_gallery(settings.data_dir, settings.gallery.index, GalleryTrail(audit)) as gallery:
-            async with open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring:
-                yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit))
+            async with (
+                open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring,
+                WorkerProcess() as clustering,
+                WorkerProcess() as parsing,
+                measured_loop_lag(),
+            ):
+                processes = Processes(clustering, parsing)
+                yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit, processes))
                 await gallery.finish()
 
 
@@ -94,7 +112,14 @@ def _audit_log(settings: Settings) -> AuditLog:
     return AuditLog(settings.data_dir / FOLDER, settings.audit.secret_in(settings.data_dir), keeping)
 
 
-def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring: Keyring, audit: AuditLog) -> Services:
+def _services(  # noqa: PLR0913, PLR0917  # it only joins what is open
+    settings: Settings,
+    pipeline: Pipeline,
+    gallery: Gallery,
+    keyring: Keyring,
+    audit: AuditLog,
+    processes: Processes,
+) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.face_count)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
@@ -105,7 +130,8 @@ def _services(settings: Settings, pipeline: Pipeline, gallery: Gallery, keyring:
         keyring=keyring,
         audit=audit,
         admission=Admission(limits.images_in_flight, limits.images_per_request, keyring.count_images),
-        cluster_threads=anyio.CapacityLimiter(CLUSTERINGS_AT_ONCE),
+        clustering=ClusteringPlaces(RoundRobinThreads(CLUSTERINGS_AT_ONCE), processes.clustering),
+        parsing=processes.parsing,
         embeddings_per_request=limits.embeddings_per_request,
     )
 
@@ -143,6 +169,9 @@ def describe_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add what happens around every request. The last one is the outermost, so every answer has its headers."""
     limits = settings.limits
+    connections = _connections(settings)
+    requests = connections - min(SPARE_CONNECTIONS, connections // 4)
+    app.add_middleware(RunningRequestsOfKey, limit=requests)
     app.add_middleware(Authentication, static_path=docs.STATIC_PATH)
     app.add_middleware(AllowedOrigins, origins=settings.cors_origins)
     app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
@@ -153,8 +182,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         upload=UploadRules(limits.upload_idle_s, limits.upload_bytes_per_s, limits.upload_span_s),
         timeout_s=limits.request_timeout_s,
     )
-    connections = _connections(settings)
-    app.add_middleware(RunningRequests, limit=connections - min(SPARE_CONNECTIONS, connections // 4))
+    app.add_middleware(RunningRequests, limit=requests)
     app.add_middleware(RequestAudit)
     app.add_middleware(RequestObservation)
     if settings.root_path:

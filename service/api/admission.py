@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from service.access.shares import SharedLimit
+from service.domain.access import current_access
 from service.domain.errors import InvalidOption, Overloaded
 from service.observability.metrics import IMAGES_IN_FLIGHT
 
@@ -10,14 +12,20 @@ from service.observability.metrics import IMAGES_IN_FLIGHT
 class Admission:
     """Admits at most `max_in_flight` images of all requests together, and at most `max_per_request` of one request.
 
+    Of the images in flight, those of one access key are at most three quarters.
+
     count_images: counts the admitted images of an access key. Raises QuotaUsed.
     """
 
     def __init__(self, max_in_flight: int, max_per_request: int, count_images: Callable[[int], None]) -> None:
-        self._max_in_flight = max_in_flight
         self._max_per_request = min(max_per_request, max_in_flight)
+        self._in_flight = SharedLimit(max_in_flight, self._max_per_request)
         self._count_images = count_images
-        self._in_flight = 0
+
+    def require_room(self) -> None:
+        """Raise Overloaded if not a single image would be admitted now. So no body is read in vain."""
+        if not self._in_flight.has_room(current_access().key, 1):
+            raise _too_many_images()
 
     @contextmanager
     def admit(self, images: int) -> Iterator[None]:
@@ -30,15 +38,18 @@ class Admission:
             raise InvalidOption(
                 f"The request has {images} images. The limit is {self._max_per_request}. Send them in several requests."
             )
-        if self._in_flight + images > self._max_in_flight:
-            raise Overloaded("Too many images are in flight. Try again in a moment.", retry_after_s=1)
+        key = current_access().key
+        if not self._in_flight.has_room(key, images):
+            raise _too_many_images()
         self._count_images(images)
-        self._add(images)
+        self._in_flight.take(key, images)
+        IMAGES_IN_FLIGHT.set(self._in_flight.held)
         try:
             yield
         finally:
-            self._add(-images)
+            self._in_flight.give_back(key, images)
+            IMAGES_IN_FLIGHT.set(self._in_flight.held)
 
-    def _add(self, images: int) -> None:
-        self._in_flight += images
-        IMAGES_IN_FLIGHT.set(self._in_flight)
+
+def _too_many_images() -> Overloaded:
+    return Overloaded("Too many images are in flight. Try again in a moment.", retry_after_s=1)

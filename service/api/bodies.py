@@ -11,67 +11,70 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
+from service.api.dependencies import Services, ServicesDep
 from service.api.forms import parse_form
 from service.api.problems import BodyTooLarge, CompressedBody, UnsupportedMediaType
-from service.api.schemas.images import MAX_IMAGES
+from service.api.schemas.fields import Body, InvalidBody, TooManyValues, errors_of
 from service.decisions.inputs import PhotographInput
 
-B = TypeVar("B", bound=BaseModel)
+B = TypeVar("B", bound=Body)
 JSON = "application/json"
 FORM = "multipart/form-data"
 
-# A JSON value of two bytes takes forty bytes of memory when it is parsed, and a thousand in an error report. So values
-# are counted before they are parsed. The first limit allows the numbers of 20,000 embeddings of the usual dimension.
-# The second allows the images of one request: an image is an object with two members, and a data URI has a colon too.
-MAX_JSON_VALUES = 2**22
-MAX_JSON_MEMBERS = 4 * MAX_IMAGES
 MAX_RESOURCE_BYTES = 2**16
+LARGE_JSON_BYTES = 2**20
+"""From this size on, JSON is parsed in another process. The parser holds the interpreter (the GIL) all the time. So
+in a thread, it would stop other requests too. `benchmarks/loop_lag.py` measures it."""
 
 GZIP_START = b"\x1f\x8b"
 """The first bytes of every gzip file (RFC 1952, section 2.3.1). No JSON text and no form starts with them."""
 
 
-def body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
-    """Return a FastAPI dependency that reads the body as `model`, from JSON or from a form."""
+def body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B]]:
+    """Return a FastAPI dependency that reads the body as `model`, from JSON or from a form.
+
+    It raises Overloaded before it reads the body, if no image would be admitted now.
+    """
     lists = {name for name, field in model.model_json_schema()["properties"].items() if field.get("type") == "array"}
 
-    async def read(request: Request) -> B:
+    async def read(request: Request, services: ServicesDep) -> B:
+        services.admission.require_room()
         if _media_type(request) == FORM:
             files = await _read_form(request, lists)
-            return _validate(lambda: model.model_validate(files))
-        return await _read_json(request, model)
+            return _validate(model, files)
+        return await _read_json(request, services, model)
 
     return read
 
 
-def optional_body_of(model: type[B]) -> Callable[[Request], Awaitable[B | None]]:
+def optional_body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B | None]]:
     """Return a FastAPI dependency like `body_of`, for a request that may have no body. It then returns None."""
     read = body_of(model)
 
-    async def read_if_present(request: Request) -> B | None:
-        return await read(request) if _has_body(request) else None
+    async def read_if_present(request: Request, services: ServicesDep) -> B | None:
+        return await read(request, services) if _has_body(request) else None
 
     return read_if_present
 
 
-def json_body_of(model: type[B]) -> Callable[[Request], Awaitable[B]]:
+def json_body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B]]:
     """Return a FastAPI dependency like `body_of`, for JSON only, of at most MAX_RESOURCE_BYTES."""
 
-    async def read(request: Request) -> B:
-        return await _read_json(request, model, MAX_RESOURCE_BYTES)
+    async def read(request: Request, services: ServicesDep) -> B:
+        return await _read_json(request, services, model, MAX_RESOURCE_BYTES)
 
     return read
 
 
-def optional_json_body_of(model: type[B]) -> Callable[[Request], Awaitable[B | None]]:
+def optional_json_body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B | None]]:
     """Return a FastAPI dependency like `json_body_of`, for a request that may have no body. It then returns None."""
     read = json_body_of(model)
 
-    async def read_if_present(request: Request) -> B | None:
-        return await read(request) if _has_body(request) else None
+    async def read_if_present(request: Request, services: ServicesDep) -> B | None:
+        return await read(request, services) if _has_body(request) else None
 
     return read_if_present
 
@@ -84,7 +87,7 @@ def _has_body(request: Request) -> bool:
     return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
 
 
-async def _read_json(request: Request, model: type[B], max_bytes: float = math.inf) -> B:
+async def _read_json(request: Request, services: Services, model: type[B], max_bytes: float = math.inf) -> B:
     if _media_type(request) != JSON:
         raise UnsupportedMediaType
     data = bytearray()
@@ -92,8 +95,14 @@ async def _read_json(request: Request, model: type[B], max_bytes: float = math.i
         data += part
         if len(data) > max_bytes:
             raise BodyTooLarge
-    _check_value_count(data)
-    return _validate(lambda: model.model_validate_json(data))
+    try:
+        if len(data) < LARGE_JSON_BYTES:
+            return model.read_json(data)
+        return await services.parsing.run(model.read_json, data)
+    except InvalidBody as error:
+        raise RequestValidationError(error.errors) from None
+    except TooManyValues:
+        raise BodyTooLarge from None
 
 
 async def _uncompressed_parts(request: Request) -> AsyncGenerator[bytes, None]:
@@ -109,21 +118,11 @@ async def _uncompressed_parts(request: Request) -> AsyncGenerator[bytes, None]:
         yield part
 
 
-def _check_value_count(data: bytearray) -> None:
-    if data.count(b",") + data.count(b"[") > MAX_JSON_VALUES or data.count(b":") > MAX_JSON_MEMBERS:
-        raise BodyTooLarge
-
-
-def _validate(validate: Callable[[], B]) -> B:
-    """Return the valid model.
-
-    Raises RequestValidationError. It has the place of each error in the body, but not the input.
-    """
+def _validate(model: type[B], files: dict[str, Any]) -> B:
     try:
-        return validate()
+        return model.model_validate(files)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None
+        raise RequestValidationError(errors_of(error)) from None
 
 
 async def _read_form(request: Request, lists: Collection[str]) -> dict[str, Any]:

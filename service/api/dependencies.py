@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import anyio
 from fastapi import Depends, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 
@@ -13,16 +12,19 @@ from service.access.audit.log import AuditLog
 from service.access.keyring import Keyring
 from service.api.admission import Admission
 from service.api.schemas.fields import Id, NoOptions
+from service.decisions.cluster import ClusteringPlaces
 from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.model_files.card import EmbedderCard
+from service.pipeline.processes.worker_process import WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The objects that the routes use. `app.py` builds them.
 
-    cluster_threads: limits how many clusterings run in parallel. Each can take hundreds of megabytes.
+    clustering: where faces are clustered.
+    parsing: the process in which large JSON bodies are parsed.
     shutting_down: set when the service was told to stop. The service then still answers requests, but is not ready.
     """
 
@@ -31,7 +33,8 @@ class Services:
     keyring: Keyring
     audit: AuditLog
     admission: Admission
-    cluster_threads: anyio.CapacityLimiter
+    clustering: ClusteringPlaces
+    parsing: WorkerProcess
     embeddings_per_request: int
     shutting_down: asyncio.Event = field(default_factory=asyncio.Event)
 

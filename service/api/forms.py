@@ -8,8 +8,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from service.api.problems import InvalidForm
 from service.api.schemas.cluster import ClusterBody
+from service.api.schemas.fields import MAX_IMAGES
 from service.api.schemas.identify import IdentifyBody
-from service.api.schemas.images import MAX_IMAGES, ImagesBody, image_fields
+from service.api.schemas.images import ImagesBody, image_fields
 from service.api.schemas.verify import VerifyBody
 
 MAX_PARTS = MAX_IMAGES

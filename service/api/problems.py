@@ -216,6 +216,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
     handlers: dict[type[Exception], Callable[[Any], JSONResponse]] = {
         errors.FacenetError: response_to,
+        MemoryError: _response_to_little_memory,
         HttpError: response_to_http_error,
         RequestValidationError: _response_to_invalid_request,
     }
@@ -255,6 +256,10 @@ def _headers_of(error: errors.FacenetError) -> dict[str, str]:
         case errors.StorageUnavailable():
             return {"Retry-After": str(STORAGE_RETRY_S)}
     return {}
+
+
+def _response_to_little_memory(_error: MemoryError) -> JSONResponse:
+    return response_to(errors.Overloaded("There is too little memory. Try again, or send less.", retry_after_s=5))
 
 
 def _response_to_invalid_request(error: RequestValidationError) -> JSONResponse:

@@ -2,7 +2,8 @@
 
 from pkgutil import resolve_name
 
-from service.clusterers.base import Clusterer, ClusteringLimits
+from service.clusterers.base import Clusterer, ClusteringLimits, Labels, Photographs
+from service.domain.embedding import Embeddings
 
 CLUSTERERS = {
     "agglomerative": "service.clusterers.agglomerative:Agglomerative",
@@ -19,3 +20,8 @@ def create_clusterer(method: str, limits: ClusteringLimits) -> Clusterer:
     """
     clusterer: Clusterer = resolve_name(CLUSTERERS[method])(limits)
     return clusterer
+
+
+def label_faces(method: str, limits: ClusteringLimits, embeddings: Embeddings, photographs: Photographs) -> Labels:
+    """Create a clusterer and cluster the faces, in one call for another process. Raises InvalidOption."""
+    return create_clusterer(method, limits).cluster(embeddings, photographs)

@@ -22,7 +22,7 @@ class Agglomerative:
     """Needs a threshold or the number of clusters.
 
     Takes 16 bytes of memory for each pair of faces: 200 MB for 5,000 faces. SciPy's `linkage` holds the GIL, for a
-    third of a second at 5,000 faces.
+    third of a second or more at 5,000 faces. So `decisions/cluster.py` runs it in another process.
     """
 
     def __init__(self, limits: ClusteringLimits) -> None:

@@ -3,23 +3,37 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import anyio
 import numpy as np
-from anyio import to_thread
 from numpy.typing import NDArray
 
-from service.clusterers import create_clusterer
+from service.clusterers import label_faces
 from service.clusterers.base import NOISE, ClusteringLimits, Labels
 from service.decisions.inputs import Input
 from service.decisions.probes import Probe, ProbeReader
-from service.domain.embedding import Embeddings, check_embeddings
+from service.domain.embedding import Embeddings, Vector, check_embeddings
 from service.domain.errors import InvalidOption
-from service.domain.waiting import require_waiting_client
 from service.gallery.base import EnrolledFace
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_collection, note_decision
 from service.observability.stages import stage
+from service.pipeline.processes.worker_process import WorkerProcess
+from service.pipeline.round_robin import RoundRobinThreads
 from service.pipeline.selection import all_faces
+
+FACES_FOR_PROCESS = 500
+"""From this number of faces on, the other process is worth the way to it. Measured with `benchmarks/loop_lag.py`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteringPlaces:
+    """Where faces are clustered.
+
+    threads: for few faces.
+    process: for many faces. SciPy and scikit-learn hold the interpreter (the GIL) for seconds.
+    """
+
+    threads: RoundRobinThreads
+    process: WorkerProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +89,16 @@ class Clustering:
 
 
 async def cluster(
-    probes: ProbeReader, faces: FacesToCluster, options: ClusteringOptions, threads: anyio.CapacityLimiter
+    probes: ProbeReader, faces: FacesToCluster, options: ClusteringOptions, places: ClusteringPlaces
 ) -> Clustering:
-    """Cluster the faces. Raises InvalidOption if the method cannot use an option."""
+    """Cluster the faces. Raises InvalidOption if the method cannot use an option, and Overloaded."""
     threshold = _threshold(probes, options)
+    limits = ClusteringLimits(threshold, options.n_clusters)
+    photographs = np.arange(len(faces.embeddings)) if options.together else faces.photographs
+    place = places.process if len(photographs) >= FACES_FOR_PROCESS else places.threads
     with stage("cluster"):
-        labels = await to_thread.run_sync(_label, faces, options, threshold, limiter=threads)
-        clusters = await to_thread.run_sync(_describe, faces.embeddings, labels, limiter=threads)
+        labels = await place.run(label_faces, options.method, limits, faces.embeddings, photographs)
+        clusters = await places.threads.run(_describe, faces.embeddings, labels)
     DECISIONS.labels("cluster", options.method).inc()
     note_decision(probes.card.id, threshold, faces=len(labels), clusters=len(clusters))
     return Clustering(labels, clusters, options.method, threshold)
@@ -103,7 +120,7 @@ async def faces_of_images(
 
 
 def faces_of_embeddings(
-    probes: ProbeReader, embeddings: Sequence[Sequence[float]], model_id: str, max_faces: int
+    probes: ProbeReader, embeddings: Sequence[Vector], model_id: str, max_faces: int
 ) -> FacesToCluster:
     """Return the embeddings that a client sent. Each counts as the face of a different photograph.
 
@@ -144,13 +161,6 @@ def _threshold(probes: ProbeReader, options: ClusteringOptions) -> float | None:
     if options.threshold_sq_l2 is None and options.n_clusters is None:
         return probes.card.thresholds.clustering.get(options.method)
     return options.threshold_sq_l2
-
-
-def _label(faces: FacesToCluster, options: ClusteringOptions, threshold_sq_l2: float | None) -> Labels:
-    require_waiting_client()
-    clusterer = create_clusterer(options.method, ClusteringLimits(threshold_sq_l2, options.n_clusters))
-    photographs = np.arange(len(faces.embeddings)) if options.together else faces.photographs
-    return clusterer.cluster(faces.embeddings, photographs)
 
 
 def _describe(embeddings: Embeddings, labels: Labels) -> tuple[Cluster, ...]:

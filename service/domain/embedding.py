@@ -10,7 +10,7 @@ from service.domain.errors import InvalidEmbedding
 Embeddings = NDArray[np.float32]
 """(n, d) float32. Each row is a unit vector."""
 
-Vector = Sequence[float] | NDArray[np.float32]
+Vector = Sequence[float] | NDArray[np.float32] | NDArray[np.float64]
 """(d,): one embedding that is not checked yet."""
 
 UNIT_TOLERANCE = 1e-3

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
+from service.domain.waiting import require_waiting_client
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.indexes.base import CreateIndex, Neighbours, VectorIndex
 from service.gallery.indexes.readers_writer_lock import ReadersWriterLock
@@ -68,6 +69,7 @@ class _FilledIndex:
         """
         k_faces = 4 * k_subjects
         while True:
+            require_waiting_client()
             neighbours = self.index.search(probes, k_faces)
             nearest = self._nearest_by_subject(neighbours, k_subjects)
             if k_faces >= len(self.numbers) or all(len(row) == k_subjects for row in nearest):

@@ -7,6 +7,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 import anyio
 from anyio import to_thread
 
+from service.domain.waiting import require_waiting_client
+
 
 class HasThreads(Protocol):
     """An object whose methods run in threads.
@@ -30,11 +32,18 @@ AsyncMethod = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 def in_thread(method: Method[S, P, T]) -> AsyncMethod[S, P, T]:
-    """Make a method asynchronous that only reads: it runs in one of the threads of its object."""
+    """Make a method asynchronous that only reads: it runs in one of the threads of its object.
+
+    It is not begun, and raises Abandoned, if nobody waits for the answer to the request any more.
+    """
 
     @wraps(method)
     async def run(owner: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await to_thread.run_sync(partial(method, owner, *args, **kwargs), limiter=owner.threads)
+        def read() -> T:
+            require_waiting_client()
+            return method(owner, *args, **kwargs)
+
+        return await to_thread.run_sync(read, limiter=owner.threads)
 
     return run
 

@@ -27,6 +27,11 @@ MEMORY_LIMIT = Gauge(
 )
 DECISIONS = Counter("face_decisions", "Decisions by kind and outcome.", ["decision", "outcome"])
 REFUSALS = Counter("face_refusals", "Requests that were refused, by the code of the answer.", ["code"])
+EVENT_LOOP_LAG = Histogram(
+    "face_event_loop_lag_seconds",
+    "How late the event loop ran a task that was due. Meanwhile, no request was read, begun or answered.",
+    buckets=_SECONDS,
+)
 CONNECTIONS = Gauge("face_connections", "Open connections.")
 CONNECTIONS_DISPLACED = Counter(
     "face_connections_displaced", "Connections without a request that were closed because there were too many."

@@ -23,20 +23,26 @@ from typing import Self
 
 import anyio
 import numpy as np
+import structlog
 from anyio import to_thread
 
 from service.domain.embedding import Embeddings
+from service.domain.errors import Abandoned
 from service.domain.face import Crops
 from service.domain.image import Pixels
+from service.domain.waiting import WaitingClient, current_client
 from service.observability.metrics import BATCH_CROPS, QUEUED_CROPS
 from service.observability.stages import record_stage
 from service.pipeline.round_robin import RoundRobinQueue
+
+_log = structlog.stdlib.get_logger("service.embedder")
 
 
 @dataclass(slots=True, eq=False)
 class _QueuedCrop:
     crop: Pixels
     embedding: asyncio.Future[Embeddings]
+    client: WaitingClient | None = field(default_factory=current_client)
     queued_s: float = field(default_factory=perf_counter)
     taken_s: float = 0.0
 
@@ -111,10 +117,16 @@ class Batcher:
             self._idle_workers -= 1
         while len(batch) < min(share, self._max_batch) and not self._queue.empty():
             batch.append(self._queue.get_nowait())
+        for item in batch:
+            if item.client is not None and not item.client.waits:
+                _fail(item.embedding, Abandoned())
         return [item for item in batch if not item.embedding.done()]
 
     async def _embed_queued(self, batch: list[_QueuedCrop]) -> None:
-        """Embed a batch and give every caller its result. If the call fails, all callers of the batch get the error."""
+        """Embed a batch and give every caller its result.
+
+        If the call fails, each crop is embedded alone. So one bad crop fails its own request and no other one.
+        """
         BATCH_CROPS.observe(len(batch))
         taken_s = perf_counter()
         for item in batch:
@@ -124,6 +136,11 @@ class Batcher:
             embeddings = await to_thread.run_sync(self._embed_batch, crops, limiter=self._threads)
             results = list(zip(batch, embeddings, strict=True))
         except BaseException as error:
+            if len(batch) > 1 and isinstance(error, Exception):
+                _log.warning("batch_failed", crops=len(batch), error=type(error).__name__)
+                for item in batch:
+                    await self._embed_queued([item])
+                return
             for item in batch:
                 _fail(item.embedding, error)
             if not isinstance(error, Exception):

@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import anyio
-
 from service.model_files.card import DetectorCard, EmbedderCard, LandmarksCard
 from service.model_files.catalogue import ModelSource
 from service.model_files.model_file import ProviderName, open_model
@@ -71,7 +69,7 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
             extractor=extractor,
             embed_probe_crops=averaged if options.mirror == "always" else batcher.embed,
             embed_reference_crops=batcher.embed if options.mirror == "off" else averaged,
-            outline_threads=anyio.CapacityLimiter(OUTLINES_AT_ONCE),
+            outline_threads=RoundRobinThreads(OUTLINES_AT_ONCE),
             extraction_threads=RoundRobinThreads(options.threads),
             large_photographs=RoundRobinLimiter(max(1, options.threads - 1)),
         )

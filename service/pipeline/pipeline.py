@@ -5,9 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
-import anyio
 import numpy as np
-from anyio import to_thread
 
 from service.domain.distances import unit
 from service.domain.embedding import Embeddings
@@ -60,7 +58,7 @@ class Pipeline:
     extractor: FaceExtractor
     embed_probe_crops: EmbedCrops
     embed_reference_crops: EmbedCrops
-    outline_threads: anyio.CapacityLimiter
+    outline_threads: RoundRobinThreads
     extraction_threads: RoundRobinThreads
     large_photographs: RoundRobinLimiter
 
@@ -73,7 +71,7 @@ class Pipeline:
         return await self._embed(data, select, self.embed_reference_crops)
 
     async def _embed(self, data: bytes, select: SelectFaces, embed_crops: EmbedCrops) -> EmbeddedFaces:
-        pixels = await to_thread.run_sync(self.extractor.count_pixels, data, limiter=self.outline_threads)
+        pixels = await self.outline_threads.run(self.extractor.count_pixels, data)
         large = self.large_photographs if pixels > LARGE_PIXELS else nullcontext()
         async with large:
             found = await self.extraction_threads.run(self.extractor.extract, data, select)

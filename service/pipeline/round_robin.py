@@ -2,7 +2,8 @@
 
 The waiting items of one request are in the order in which they came. Of several requests, one item of each is taken
 after the other. So a request with one photograph waits for at most one photograph of each other request, not for all of
-them.
+them. Of several access keys, one item of each is taken after the other too. So a key with one request waits for at most
+one photograph of each other key, whatever the number of their requests.
 """
 
 import asyncio
@@ -13,17 +14,21 @@ from typing import Generic, TypeVar, TypeVarTuple, Unpack
 import anyio
 from anyio import to_thread
 
-from service.domain.waiting import WaitingClient, current_client
+from service.domain.access import current_access
+from service.domain.waiting import WaitingClient, current_client, require_waiting_client
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 
 class RoundRobin(Generic[T]):
-    """Items that wait, of several requests. Those outside a request count as one more."""
+    """Items that wait, of several requests of several keys.
+
+    Requests without a key count as those of one more key. Items outside a request count as those of one more request.
+    """
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[WaitingClient | None, deque[T]] = OrderedDict()
+        self._waiting: OrderedDict[str | None, OrderedDict[WaitingClient | None, deque[T]]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
@@ -31,15 +36,19 @@ class RoundRobin(Generic[T]):
 
     def put(self, item: T) -> None:
         """Add an item of the request that runs now."""
-        self._waiting.setdefault(current_client(), deque()).append(item)
+        requests = self._waiting.setdefault(current_access().key, OrderedDict())
+        requests.setdefault(current_client(), deque()).append(item)
         self._count += 1
 
     def take(self) -> T:
-        """Remove the next item, and return it. The next one is of another request. There must be an item."""
-        client, items = self._waiting.popitem(last=False)
+        """Remove the next item, and return it. The next one is of another key or request. There must be an item."""
+        key, requests = self._waiting.popitem(last=False)
+        client, items = requests.popitem(last=False)
         item = items.popleft()
         if items:
-            self._waiting[client] = items
+            requests[client] = items
+        if requests:
+            self._waiting[key] = requests
         self._count -= 1
         return item
 
@@ -98,6 +107,7 @@ class RoundRobinThreads:
         self._places = RoundRobinLimiter(count)
 
     async def run(self, function: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
-        """Run the function in a thread. Returns and raises what it does."""
+        """Run the function in a thread. Returns and raises what it does. Raises Abandoned if nobody waits any more."""
         async with self._places:
+            require_waiting_client()
             return await to_thread.run_sync(function, *arguments, limiter=self._threads)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from service.access.shares import SharedLimit
 from service.api.admission import Admission
 from service.api.dependencies import Services
 from service.api.middleware.limits import RequestLimits
-from service.api.middleware.uploads import BytesInFlight, UploadRules, UploadWatch
+from service.api.middleware.running_requests import RunningRequestsOfKey
+from service.api.middleware.uploads import HeldBytes, UploadRules, UploadWatch
 from service.api.problems import UploadTooSlow
 from service.app import build_app
+from service.domain.access import FULL_ACCESS, Access, work_with
 from service.domain.errors import Abandoned, InvalidOption, Overloaded
 from service.domain.waiting import begin_storing, require_waiting_client
 from service.pipeline.round_robin import RoundRobinThreads
@@ -266,13 +270,82 @@ async def test_the_mean_rate_is_that_of_the_last_span_and_not_of_the_whole_uploa
 
 
 def test_bytes_in_flight_are_counted_as_they_come() -> None:
-    in_flight = BytesInFlight(10)
-    in_flight.take(6)
+    in_flight = SharedLimit(10)
+    body = HeldBytes(in_flight)
+    body.take(6)
     with pytest.raises(Overloaded):
-        in_flight.take(5)
-    in_flight.take(4)
-    in_flight.give_back(10)
-    in_flight.take(10)
+        HeldBytes(in_flight).take(5)
+    body.take(4)
+    body.give_back()
+    HeldBytes(in_flight).take(10)
+
+
+def of_key(key: str) -> Access:
+    return replace(FULL_ACCESS, key=key)
+
+
+def test_the_images_of_one_key_leave_places_for_another_key() -> None:
+    admission = Admission(max_in_flight=8, max_per_request=2, count_images=lambda _images: None)
+    with ExitStack() as admitted:
+        with work_with(of_key("a")):
+            for _ in range(3):
+                admitted.enter_context(admission.admit(2))
+            with pytest.raises(Overloaded), admission.admit(1):
+                pass
+            with pytest.raises(Overloaded):
+                admission.require_room()
+        with work_with(of_key("b")):
+            admission.require_room()
+            admitted.enter_context(admission.admit(2))
+            with pytest.raises(Overloaded):
+                admission.require_room()
+
+
+def test_the_bytes_of_one_key_leave_room_for_another_key() -> None:
+    in_flight = SharedLimit(100)
+    with work_with(of_key("a")):
+        held = HeldBytes(in_flight)
+        held.take(75)
+        with pytest.raises(Overloaded):
+            HeldBytes(in_flight).take(1)
+    with work_with(of_key("b")):
+        HeldBytes(in_flight).take(25)
+    held.give_back()
+    assert in_flight.held == 25
+
+
+async def test_the_requests_of_one_key_leave_places_for_another_key_and_for_probes() -> None:
+    may_answer = asyncio.Event()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await may_answer.wait()
+        await PlainTextResponse("done")(scope, receive, send)
+
+    async def get(key: str, path: str = "/") -> httpx.Response:
+        with work_with(of_key(key)):
+            return await client.get(path)
+
+    async with connect_to_app(RunningRequestsOfKey(answer, limit=4)) as client:
+        running = [asyncio.create_task(get("a")) for _ in range(3)]
+        for _ in range(10):
+            await lowlevel.checkpoint()
+        refused = await get("a")
+        assert (refused.json()["code"], refused.headers["connection"]) == ("overloaded", "close")
+        running += [asyncio.create_task(get("b")), asyncio.create_task(get("a", "/readyz"))]
+        may_answer.set()
+        assert {(await request).text for request in running} == {"done"}
+
+
+async def test_a_body_is_not_read_if_no_image_would_be_admitted(services: Services, tmp_path: Path) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        pytest.fail("the body was read")
+        yield b""
+
+    async with connect_to_app(build_app(make_settings(tmp_path, Limits()), services)) as client:
+        with services.admission.admit(3), services.admission.admit(1):
+            headers = {"content-type": "application/json", "expect": "100-continue"}
+            refused = await client.post("/verify", content=body(), headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
 
 
 async def test_a_body_of_many_numbers_is_413_before_it_is_parsed(services: Services, tmp_path: Path) -> None:

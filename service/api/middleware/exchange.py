@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Send
 
-from service.api.middleware.uploads import BytesInFlight, UploadWatch
+from service.api.middleware.uploads import HeldBytes, UploadWatch
 from service.api.problems import BodyTooLarge, UploadTooSlow
 from service.domain.errors import Overloaded
 from service.domain.waiting import WaitingClient
@@ -49,7 +49,7 @@ class Exchange:
     To drain is to receive and discard. Otherwise a client that is still sending would get a broken connection, and not
     the response.
 
-    held_bytes: the bytes of the body that count as in flight.
+    held_bytes: counts the bytes of the body as in flight.
     stalled: whether the upload was ended because the client sends too slowly.
     client: whether somebody waits for the response. After a refusal, the response of the work is dropped.
     """
@@ -58,11 +58,10 @@ class Exchange:
     receive_next: Receive
     send_next: Send
     limit_bytes: int
-    in_flight: BytesInFlight
+    held_bytes: HeldBytes
     upload: UploadWatch
     timer: WorkTimer
     received_bytes: int = 0
-    held_bytes: int = 0
     reading: bool = False
     answering: bool = False
     complete: bool = field(init=False)
@@ -113,8 +112,7 @@ class Exchange:
         self.received_bytes += received_bytes
         if self.received_bytes > self.limit_bytes:
             raise BodyTooLarge
-        self.in_flight.take(received_bytes)
-        self.held_bytes += received_bytes
+        self.held_bytes.take(received_bytes)
 
     def release(self) -> None:
         """No longer count the bytes of the body as in flight.
@@ -122,8 +120,7 @@ class Exchange:
         A refusal does this at once: the error ends the reader of the body before another request runs. If it was done
         at the end of the work, the next bytes of all other uploads would be refused too, and nobody would be answered.
         """
-        self.in_flight.give_back(self.held_bytes)
-        self.held_bytes = 0
+        self.held_bytes.give_back()
 
     async def receive_in_time(self) -> Message:
         """Return the next part of the body. If nobody waits, return a disconnect, so that the work ends."""

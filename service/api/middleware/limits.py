@@ -6,8 +6,9 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.access.shares import SharedLimit
 from service.api.middleware.exchange import Exchange, WorkTimer
-from service.api.middleware.uploads import BytesInFlight, UploadRules, UploadWatch
+from service.api.middleware.uploads import HeldBytes, UploadRules, UploadWatch
 from service.api.problems import BodyTooLarge, response_to, response_to_http_error
 from service.domain.errors import ShuttingDown, TimedOut, Unavailable
 from service.domain.waiting import work_for
@@ -25,7 +26,7 @@ class RequestLimits:
     ) -> None:
         self._app = app
         self._body_bytes = body_bytes
-        self._in_flight = BytesInFlight(max(body_bytes_in_flight, body_bytes))
+        self._in_flight = SharedLimit(max(body_bytes_in_flight, body_bytes), body_bytes)
         self._upload = upload
         self._timeout_s = timeout_s
         self._running: set[asyncio.Task[None]] = set()
@@ -44,8 +45,8 @@ class RequestLimits:
             await error(scope, exchange.receive, exchange.send)
 
     def _exchange(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
-        upload, timer = UploadWatch(self._upload), WorkTimer(self._timeout_s)
-        return Exchange(Headers(scope=scope), receive, send, self._body_bytes, self._in_flight, upload, timer)
+        held_bytes, upload, timer = HeldBytes(self._in_flight), UploadWatch(self._upload), WorkTimer(self._timeout_s)
+        return Exchange(Headers(scope=scope), receive, send, self._body_bytes, held_bytes, upload, timer)
 
     def _start(self, scope: Scope, exchange: Exchange) -> asyncio.Task[None]:
         """Start the work on a request. Its bytes count as in flight until it ends, even after a timeout."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from starlette.types import Message, Receive
 
+from service.access.shares import SharedLimit
 from service.api.problems import UploadTooSlow
+from service.domain.access import current_access
 from service.domain.errors import Overloaded
 
 
@@ -55,18 +57,25 @@ class UploadWatch:
             self._span_bytes, self._waited_s = 0, 0.0
 
 
-class BytesInFlight:
-    """Counts the bytes that are in memory, of the bodies of all running requests together."""
+class HeldBytes:
+    """The bytes of one body that are in memory.
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._free_bytes = limit_bytes
+    in_flight: counts those of all running requests together.
+    """
+
+    def __init__(self, in_flight: SharedLimit) -> None:
+        self._in_flight = in_flight
+        self._key: str | None = None
+        self._count = 0
 
     def take(self, count: int) -> None:
         """Count bytes that came. Raises Overloaded if they are too many: the request then ends, and its bytes go."""
-        if count > self._free_bytes:
+        self._key = current_access().key  # the body is read after the key is known
+        if not self._in_flight.take(self._key, count):
             raise Overloaded("Too many bytes are being uploaded. Try again in a moment.", retry_after_s=1)
-        self._free_bytes -= count
+        self._count += count
 
-    def give_back(self, count: int) -> None:
-        """No longer count bytes of a request that ended."""
-        self._free_bytes += count
+    def give_back(self) -> None:
+        """No longer count the bytes."""
+        self._in_flight.give_back(self._key, self._count)
+        self._count = 0

@@ -41,7 +41,7 @@ async def cluster_faces(
     """Cluster faces by person. Send images or embeddings in the body. Or pass ?collection= without a body."""
     read = await _read_faces(services, body, options.collection)
     how = ClusteringOptions(options.method, options.threshold, options.n_clusters, options.together)
-    found = await cluster(services.probes, read.faces, how, services.cluster_threads)
+    found = await cluster(services.probes, read.faces, how, services.clustering)
     return ClusteringAnswer(
         faces=[_face(origin, int(label)) for origin, label in zip(read.origins, found.labels, strict=True)],
         clusters=[_cluster(one) for one in found.clusters],

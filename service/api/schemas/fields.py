@@ -1,12 +1,25 @@
 """Field types that several requests share, with their limits."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from service.domain.identifiers import ID_PATTERN
+
+MAX_IMAGES = 4096
+MAX_EMBEDDINGS = 20_000
+"""No setting allows more. The settings can allow less. `admission.py` and the decision check the settings."""
 
 Id = Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
 """The id of a collection, a subject or a face."""
@@ -50,10 +63,45 @@ def _limit_size(metadata: dict[str, Any]) -> dict[str, Any]:
 Metadata = Annotated[dict[str, Any], AfterValidator(_limit_size), Field(description="any JSON object of at most 4 kB")]
 
 
+class InvalidBody(Exception):
+    """A body does not fit its model. errors: the place of each error in the body, but not the input."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class TooManyValues(Exception):
+    """A body has more JSON values than any request needs."""
+
+
+# A JSON value of two bytes takes forty bytes of memory when it is parsed, and a thousand in an error report. So values
+# are counted before they are parsed. The first limit allows the numbers of 20,000 embeddings of the usual dimension.
+# The second allows the images of one request: an image is an object with two members, and a data URI has a colon too.
+MAX_JSON_VALUES = 2**22
+MAX_JSON_MEMBERS = 4 * MAX_IMAGES
+
+
 class Body(BaseModel):
     """The base of all bodies. An unknown field is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def read_json(cls, data: bytes | bytearray) -> Self:
+        """Parse and validate. Raises InvalidBody or TooManyValues."""
+        if data.count(b",") + data.count(b"[") > MAX_JSON_VALUES or data.count(b":") > MAX_JSON_MEMBERS:
+            raise TooManyValues
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            raise InvalidBody(errors_of(error)) from None
+
+
+def errors_of(error: ValidationError) -> list[dict[str, Any]]:
+    """Return the errors, each with its place in the body, but not the input."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    return [{**one, "loc": ("body", *one["loc"])} for one in errors]
 
 
 class Options(BaseModel):

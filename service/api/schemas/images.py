@@ -17,13 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.fields import Body, Id, UnitVector
+from service.api.schemas.fields import MAX_IMAGES, Body, Id, UnitVector
 from service.decisions.inputs import EmbeddingInput, FaceInput, Input, PhotographInput, SubjectInput
 from service.model_files.card import ModelId
-
-MAX_IMAGES = 4096
-MAX_EMBEDDINGS = 20_000
-"""No setting allows more. The settings can allow less. `admission.py` and the decision check the settings."""
 
 
 def _decode_base64(value: object) -> bytes:

@@ -3,7 +3,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import anyio
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from service.clusterers.base import NOISE
 from service.decisions.cluster import (
     Clustering,
     ClusteringOptions,
+    ClusteringPlaces,
     FacesToCluster,
     cluster,
     faces_of_collection,
@@ -26,6 +26,8 @@ from service.gallery.base import FaceToEnrol, SubjectToCreate
 from service.gallery.opening import open_gallery
 from service.model_files.card import Thresholds
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.processes.worker_process import WorkerProcess
+from service.pipeline.round_robin import RoundRobinThreads
 from service.pipeline.selection import main_face
 from tests.support.sample_images import place_side_by_side, png_without_face
 
@@ -45,7 +47,8 @@ def probes(pipeline: Pipeline, tmp_path: Path) -> Iterator[ProbeReader]:
 async def cluster_faces(
     probes: ProbeReader, faces: FacesToCluster, options: ClusteringOptions = AGGLOMERATIVE
 ) -> Clustering:
-    return await cluster(probes, faces, options, anyio.CapacityLimiter(1))
+    async with WorkerProcess() as process:
+        return await cluster(probes, faces, options, ClusteringPlaces(RoundRobinThreads(1), process))
 
 
 def with_thresholds(probes: ProbeReader, clustering: dict[str, float]) -> ProbeReader:

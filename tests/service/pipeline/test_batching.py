@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.embedding import Embeddings
+from service.domain.errors import Abandoned
+from service.domain.waiting import WaitingClient, work_for
 from service.observability.stages import request_stages
 from service.pipeline.batching import Batcher
 from tests.support.fakes import BlockingEmbedder, CountingEmbedder, FailingEmbedder, IncompleteEmbedder, numbered_crops
@@ -103,18 +105,35 @@ def test_every_request_gets_its_own_embeddings_in_order(sizes: list[int], worker
 @pytest.mark.parametrize(
     ("embedder", "error"), [(FailingEmbedder(), ArithmeticError), (IncompleteEmbedder(), ValueError)]
 )
-async def test_a_failed_call_fails_all_its_requests_and_the_next_call_succeeds(
+async def test_a_bad_crop_fails_its_own_request_and_no_other_one_of_the_batch(
     embedder: CountingEmbedder, error: type[Exception]
 ) -> None:
     async with open_batcher(embedder) as batcher:
         if isinstance(embedder, BlockingEmbedder):
             embedder.may_return.set()
-        outcomes = await asyncio.gather(
+        good, bad = await asyncio.gather(
             batcher.embed(numbered_crops(12)), batcher.embed(numbered_crops(13, 14)), return_exceptions=True
         )
-        assert [type(outcome) for outcome in outcomes] == [error, error]
+        assert not isinstance(good, BaseException)
+        assert crop_numbers(good) == [12]
+        assert type(bad) is error
         assert crop_numbers(await batcher.embed(numbered_crops(15))) == [15]
-    assert embedder.calls == [[12, 13, 14], [15]]
+    assert embedder.calls == [[12, 13, 14], [12], [13], [14], [15]]
+
+
+async def test_crops_for_which_nobody_waits_are_not_embedded() -> None:
+    embedder, client = BlockingEmbedder(), WaitingClient()
+    async with open_batcher(embedder) as batcher:
+        first = await start_blocked_call(batcher, embedder)
+        with work_for(client):
+            left = await start_task(batcher.embed(numbered_crops(1, 2)))
+        waiting = await start_task(batcher.embed(numbered_crops(3)))
+        client.leave()
+        embedder.may_return.set()
+        await asyncio.gather(first, waiting)
+        with pytest.raises(Abandoned):
+            await left
+    assert embedder.calls == [[0], [3]]
 
 
 async def test_a_request_of_several_calls_fails_if_one_call_fails() -> None:

@@ -1,11 +1,13 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from anyio import to_thread
 
+from service.domain.access import FULL_ACCESS, work_with
 from service.domain.waiting import WaitingClient, work_for
 from service.pipeline.batching import Batcher
 from service.pipeline.round_robin import RoundRobinQueue, RoundRobinThreads
@@ -14,11 +16,11 @@ from tests.support.fakes import BlockingEmbedder, numbered_crops
 pytestmark = pytest.mark.anyio
 
 
-async def start_request(work: Callable[[], Awaitable[object]]) -> asyncio.Task[object]:
+async def start_request(work: Callable[[], Awaitable[object]], key: str | None = None) -> asyncio.Task[object]:
     """Start the work as one request, and let it run until it waits for the first time."""
 
     async def run() -> object:
-        with work_for(WaitingClient()):
+        with work_for(WaitingClient()), work_with(replace(FULL_ACCESS, key=key)):
             return await work()
 
     task = asyncio.ensure_future(run())
@@ -38,9 +40,9 @@ class RecordedCalls:
         self.may_return.wait()
         self.order.append(name)
 
-    async def request(self, *names: str) -> asyncio.Task[object]:
+    async def request(self, *names: str, key: str | None = None) -> asyncio.Task[object]:
         """Start a request that makes these calls at the same time."""
-        task = await start_request(lambda: asyncio.gather(*(self.threads.run(self.call, name) for name in names)))
+        task = await start_request(lambda: asyncio.gather(*(self.threads.run(self.call, name) for name in names)), key)
         await asyncio.sleep(0)
         return task
 
@@ -60,6 +62,15 @@ async def test_requests_get_threads_in_turn() -> None:
     calls.may_return.set()
     await asyncio.gather(*requests)
     assert calls.order == ["a1", "b1", "c1", "b2", "c2", "b3"]
+
+
+async def test_keys_get_threads_in_turn_and_within_a_key_its_requests() -> None:
+    calls = RecordedCalls()
+    requests = [await calls.request(name, f"{name}'", key="a") for name in ("a1", "a2", "a3")]
+    requests.append(await calls.request("b1", key="b"))
+    calls.may_return.set()
+    await asyncio.gather(*requests)
+    assert calls.order == ["a1", "a1'", "b1", "a2", "a3", "a2'", "a3'"]
 
 
 async def test_a_request_that_has_ended_gets_no_turn_and_keeps_no_thread() -> None:
