@@ -121,12 +121,13 @@ sbom: .venv/dev  ## List what is in each image, as CycloneDX: var/sbom/*.json
 
 # The folders that an operator applies to a cluster.
 AUDITED := overlays/cpu overlays/gpu jobs jobs/claims jobs/workspace jobs/several-nodes
-audit: .venv/dev .venv-audit/audit  ## Check the Dockerfiles and manifests with checkov and hadolint
+audit: .venv/dev .venv-audit/audit  ## Check the Dockerfiles, the manifests, and the packages for known vulnerabilities
 	mkdir -p var/rendered
 	$(foreach one,$(AUDITED),$(BIN)/kubectl kustomize k8s/$(one) > var/rendered/$(subst /,-,$(one)).yaml &&) true
 	$(BIN)/hadolint docker/*.Dockerfile
 	.venv-audit/bin/checkov --skip-download --quiet --compact --framework dockerfile --directory docker
 	.venv-audit/bin/checkov --skip-download --quiet --compact --framework kubernetes --directory var/rendered
+	$(BIN)/python docker/vulnerabilities.py .venv-audit/bin/pip-audit locks/*.txt || test $$? -eq 2  # 2: no network
 
 test-containers: engine models photographs  ## Run the tests of the images and of docker-compose.yml
 	DOCKER=$(DOCKER) $(BIN)/python -m pytest -m containers tests/containers $(ARGS)
@@ -156,7 +157,7 @@ clean:  ## Remove what the other targets have set up; the gallery in var/data st
 		--extra-index-url $(TORCH_INDEX) $(TORCH))
 	@touch $@
 
-# checkov needs exact versions of its dependencies, so it has its own environment.
+# checkov needs exact versions of its dependencies, so it and pip-audit have their own environment.
 .venv-audit/audit: locks/audit.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
@@ -173,6 +174,6 @@ lock:  ## Write the lock files with the newest versions
 	$(LOCK) $(MAKES) --extra gpu --output-file locks/gpu.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra cpu --extra train --output-file locks/train.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra cpu --extra train --extra dev --output-file locks/dev.txt pyproject.toml
-	echo checkov | $(LOCK) --output-file locks/audit.txt -
+	printf 'checkov\npip-audit\n' | $(LOCK) --output-file locks/audit.txt -
 	$(LOCK) --extra cpu --constraint locks/cpu.txt --output-file locks/serve-cpu.txt pyproject.toml
 	$(LOCK) --extra gpu --constraint locks/gpu.txt --output-file locks/serve-gpu.txt pyproject.toml

@@ -19,6 +19,7 @@ from packaging.markers import Marker
 
 ROOT = Path(__file__).parent.parent
 CATALOGUE = ROOT / "service" / "model_files" / "catalogue.toml"
+LICENCES = tomllib.loads((ROOT / "docker" / "licences.toml").read_text("utf-8"))["packages"]
 LOCKED_PACKAGE = re.compile(
     r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?: ; (?P<marker>[^\\]+))? \\\n(?P<hashes>(?: +--hash=sha256:\w+.*\n)+)",
     re.MULTILINE,
@@ -63,7 +64,7 @@ def package_or_model(text: str) -> Component:
 
 
 def package(name: str, version: str, sha256_sums: Sequence[str]) -> Component:
-    """Return a Python package as a component."""
+    """Return a Python package as a component. Raises KeyError if `docker/licences.toml` does not have its licence."""
     url = PackageURL("pypi", name=name.lower(), version=version)
     return Component(
         name=name,
@@ -71,6 +72,7 @@ def package(name: str, version: str, sha256_sums: Sequence[str]) -> Component:
         type=ComponentType.LIBRARY,
         purl=url,
         bom_ref=str(url),
+        licenses=[LicenseExpression(LICENCES[name.lower()])],
         hashes=[sha256_hash(sha256) for sha256 in sha256_sums],
     )
 

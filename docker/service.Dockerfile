@@ -45,11 +45,12 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
 RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels .
 
 
+# The service does not need what makes models. It also holds a model that is for research only.
 FROM packages AS project
 COPY --from=build /build/wheels wheels
 RUN python3 -m pip --python /opt/facenet/bin/python install --quiet --no-index --no-deps --no-compile --root /image \
         wheels/*.whl \
-    && rm /image/opt/facenet/bin/facenet-models \
+    && rm -r /image/opt/facenet/bin/facenet-models /image/opt/facenet/lib/python3*/site-packages/models \
     && python3 -m compileall -q -s /image -p / /image
 
 

@@ -12,6 +12,8 @@ from models.conversion.identity import compute_identity
 from models.errors import InvalidModel
 from models.zoo.catalogue import read_zoo
 from service.model_files.card import CARD_ADAPTER, Card
+from service.model_files.contents import ForbiddenContents, check_contents
+from service.model_files.wire import MalformedMessage
 
 CARD_KEY = "card"
 """The key of the card in the metadata of the file."""
@@ -32,15 +34,20 @@ def to_bytes_with_card(model: ModelProto, fields: dict[str, Any]) -> bytes:
 def read_checked_card(path: Path) -> Card:
     """Return the card of a model file.
 
-    Raises InvalidModel if the file has no valid card, or if its graph was changed after the card was written.
+    Raises InvalidModel if the file has no valid card, if its graph was changed after the card was written, or if it has
+    weights in another file.
     """
     try:
-        model = onnx.load(path)
+        data = path.read_bytes()
+        check_contents(data)
+        model = onnx.load_model_from_string(data)
         (text,) = (entry.value for entry in model.metadata_props if entry.key == CARD_KEY)
         card = CARD_ADAPTER.validate_json(text)
     except FileNotFoundError:
         raise InvalidModel(f"{path} is missing. {_remedy(path)}") from None
-    except (OSError, DecodeError, ValueError, ValidationError):
+    except ForbiddenContents as error:
+        raise InvalidModel(f"{path} {error}") from None
+    except (OSError, MalformedMessage, DecodeError, ValueError, ValidationError):
         raise InvalidModel(f"{path} is not an ONNX file with a valid card. {_remedy(path)}") from None
     actual = compute_identity(model)
     if actual != card.id:

@@ -2,5 +2,6 @@
 
 card.py         what a file says about itself
 model_file.py   how a file is opened
+contents.py     what a file may hold; wire.py reads its bytes
 catalogue.py    which files are known
 """

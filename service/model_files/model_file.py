@@ -13,12 +13,15 @@ from typing import Generic, Literal, TypeVar
 
 # ONNX Runtime sends usage data to its makers unless this is set. It reads the variable when it is imported.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# A model could otherwise bring options of its own, such as a file to write.
+os.environ.pop("ORT_LOAD_CONFIG_FROM_MODEL", None)
 
 import onnxruntime as ort
 from pydantic import ValidationError
 
 from service.domain.command_errors import ModelFileError, ProviderUnavailable
 from service.model_files.card import CARD_ADAPTER, Card, DetectorCard, EmbedderCard, LandmarksCard, Shape, TensorShapes
+from service.model_files.contents import read_model
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -50,13 +53,14 @@ def open_model(
     sha256: the checksum that the file must have. None if it is not known.
     Raises ModelFileError or ProviderUnavailable. Both messages are for the operator.
     """
-    actual = _sha256(path)
+    data = read_model(path)
+    actual = hashlib.sha256(data).hexdigest()
     if sha256 is not None and actual != sha256:
         raise ModelFileError(
             f"{path} is damaged or of another version (sha256 {actual[:16]}..., expected {sha256[:16]}...). "
             f"Run: facenet-models pull {path.stem} --force"
         )
-    session = _open_session(path, provider, threads_per_call)
+    session = _open_session(path, data, provider, threads_per_call)
     card = _read_card(path, session)
     if not isinstance(card, role):
         expected = role.model_fields["role"].default
@@ -66,17 +70,8 @@ def open_model(
     return ModelFile(card, actual, session)
 
 
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise ModelFileError(f"{path} is missing. Run: facenet-models pull {path.stem}") from None
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read ({error.strerror}).") from None
-
-
-def _open_session(path: Path, provider: ProviderName, threads_per_call: int) -> ort.InferenceSession:
+def _open_session(path: Path, data: bytes, provider: ProviderName, threads_per_call: int) -> ort.InferenceSession:
+    """Open the bytes that were checked, and not the path: another process may have replaced the file."""
     _require_provider(provider)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads_per_call
@@ -84,14 +79,17 @@ def _open_session(path: Path, provider: ProviderName, threads_per_call: int) -> 
     # Threads that spin while they wait cost 5 ms of CPU time for each image. If several sessions share the cores, they
     # cost a third of the throughput. Both were measured.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Otherwise ONNX Runtime also opens files of its own format, which were not checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(path, options, providers=[PROVIDERS[provider]])
+        session = ort.InferenceSession(data, options, providers=[PROVIDERS[provider]])
     except Exception as error:  # ONNX Runtime has no public base class for the errors of a bad file
         raise ModelFileError(
             f"{path} is not a model that ONNX Runtime can open ({type(error).__name__}). "
             f"Run: facenet-models pull {path.stem} --force"
         ) from error
+    session._model_bytes = None  # noqa: SLF001  # otherwise the session keeps a second copy of all weights
     if session.get_providers()[0] != PROVIDERS[provider]:
         raise ProviderUnavailable(
             f"The provider {provider} is installed but did not start; the lines above give the reason. A GPU needs "

@@ -42,6 +42,7 @@ def test_the_service_is_unprivileged_and_can_write_only_its_data(cpu_image: str)
         assert service.run("id", "-u").strip() == "65532"
         assert service.run("sh", "-c", "cat /proc/1/status | grep CapEff").split()[1] == "0" * 16
         service.run("sh", "-c", "touch /data/a && ! touch /opt/facenet/a && ! touch /etc/a && ! touch /root/a")
+        service.run("sh", "-c", "! python3 -c 'import models'")
         service.run("sh", "-c", f"{CHECK_FOR_NO_BUILD_TOOLS}; test ! -e /root/.cache/pip && test ! -e /tmp/pip*")
 
 

@@ -1,7 +1,6 @@
 """The id, the log line and the timings of every request."""
 
 import re
-import traceback
 import uuid
 from time import perf_counter
 
@@ -11,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import internal_error
+from service.observability.logs import places
 from service.observability.metrics import REQUEST_SECONDS
 from service.observability.stages import request_stages
 
@@ -66,14 +66,10 @@ class RequestObservation:
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001  # after any error, the client gets a response and the log a line
-            _log.error("failed", error=type(error).__name__, at=_places(error))
+            # The message of the error is left out: it can hold what a client sent, or a path.
+            _log.error("failed", error=type(error).__name__, at=places(error.__traceback__))
             if not started:
                 await internal_error()(scope, receive, send)
-
-
-def _places(error: Exception) -> list[str]:
-    """Return the module and line of each frame. The message is left out: it can hold what a client sent, or a path."""
-    return [f"{frame.f_globals.get('__name__')}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)]
 
 
 def _head_as_get(scope: Scope) -> Scope:

@@ -5,7 +5,7 @@ from starlette.responses import StreamingResponse
 
 from service.api.dependencies import CollectionPath, NoQuery, ServicesDep, SubjectPath
 from service.api.problems import problem_responses
-from service.api.schemas.exports import SubjectExport, export_parts
+from service.api.schemas.subjects import SubjectExport, export_parts
 
 router = APIRouter(prefix="/collections/{collection}/subjects", tags=["gallery"])
 

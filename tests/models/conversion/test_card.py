@@ -96,6 +96,12 @@ def test_a_model_without_a_card_is_refused(onet: onnx.ModelProto, tmp_path: Path
         read_checked_card(file)
 
 
+def test_a_model_with_weights_in_another_file_is_refused(onet: onnx.ModelProto, tmp_path: Path) -> None:
+    onnx.save_model(onet, tmp_path / "onet.onnx", save_as_external_data=True, location="weights.bin")
+    with pytest.raises(InvalidModel, match="external data"):
+        read_checked_card(tmp_path / "onet.onnx")
+
+
 def _change_a_weight(model: onnx.ModelProto) -> None:
     tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "conv1_bias")
     values = numpy_helper.to_array(tensor).copy()

@@ -112,6 +112,36 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert "not a model that ONNX Runtime can open" in error_message(text_file)
 
 
+def test_the_loaded_model_is_that_of_the_checked_bytes(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is replaced just before ONNX Runtime opens the model. The model that was read and checked is loaded."""
+    sha256 = hashlib.sha256(tiny_model.read_bytes()).hexdigest()
+    real_session = ort.InferenceSession
+
+    def replace_file_and_open(*arguments: Any, **options: Any) -> Any:
+        tiny_model.write_bytes(b"another model")
+        return real_session(*arguments, **options)
+
+    monkeypatch.setattr(ort, "InferenceSession", replace_file_and_open)
+    file = open_embedder_file(tiny_model, sha256)
+    assert (file.card.name, file.sha256) == ("tiny", sha256)
+
+
+def test_the_session_keeps_no_copy_of_the_file(tiny_model: Path) -> None:
+    data = tiny_model.read_bytes()
+    assert data not in vars(open_embedder_file(tiny_model).session).values()
+
+
+def test_a_model_cannot_bring_options_of_the_session() -> None:
+    """With ORT_LOAD_CONFIG_FROM_MODEL, ONNX Runtime would take options from the metadata of a file."""
+    child = "import os; from service.model_files.model_file import open_model; print(*os.environ)"
+    environment = os.environ | {"ORT_LOAD_CONFIG_FROM_MODEL": "1"}
+    output = subprocess.run(
+        [sys.executable, "-c", child], check=True, cwd=ROOT, env=environment, capture_output=True, text=True
+    ).stdout
+    assert "ORT_DISABLE_TELEMETRY" in output
+    assert "ORT_LOAD_CONFIG_FROM_MODEL" not in output
+
+
 def test_a_model_without_a_card_is_refused(tmp_path: Path) -> None:
     assert "has no card" in error_message(write_model(tmp_path / "bare.onnx", GRAPH, None))
 
