@@ -71,8 +71,9 @@ COPY --from=build /build/var/models/ /opt/facenet/models/
 RUN mkdir /data /models && chown 65532:65532 /data /models
 WORKDIR /data
 EXPOSE 8000
+# -I: no module is imported from /data.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['FACE_PORT'])); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
+    CMD ["python3", "-I", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['FACE_PORT'])); c.request('GET', '/readyz'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["facenet"]
 CMD ["serve"]
 

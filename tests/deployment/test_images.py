@@ -87,6 +87,7 @@ def test_the_variables_of_the_service_are_settings_and_no_volume_hides_its_model
     (health_check,) = [line for line in dockerfile_instructions("service", target) if line.startswith("HEALTHCHECK")]
     assert "/readyz" in health_check
     assert "FACE_PORT" in health_check
+    assert '"python3", "-I"' in health_check, "the working directory can be written, so nothing may be imported from it"
 
 
 def test_the_default_models_are_in_the_image() -> None:
