@@ -11,6 +11,8 @@ FOR_BROWSERS = (
 )
 """A browser guesses no media type, shows no answer in a frame, and tells no other site the address of the service.
 A page of another origin can use an answer only by CORS."""
+NOT_STORED = (b"cache-control", b"no-store")
+"""Answers hold names and embeddings, so neither a browser nor a proxy may keep them. The files of /docs may be kept."""
 NO_CONTENT = (CONTENT_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 """If an answer is shown as a page, this page can load and run nothing."""
 
@@ -34,5 +36,10 @@ class ResponseHeaders:
 
 def complete_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return the headers of an answer with those for browsers. headers: the names are lower-case."""
-    has_policy = any(name == CONTENT_POLICY for name, _ in headers)
-    return [*headers, *FOR_BROWSERS] if has_policy else [*headers, *FOR_BROWSERS, NO_CONTENT]
+    names = {name for name, _ in headers}
+    added = [*FOR_BROWSERS]
+    if CONTENT_POLICY not in names:
+        added.append(NO_CONTENT)
+    if not names & {b"cache-control", b"etag"}:
+        added.append(NOT_STORED)
+    return [*headers, *added]

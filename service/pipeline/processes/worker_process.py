@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple, Unpack, cast
 
+import structlog
+
 from service.domain.errors import Overloaded
 from service.domain.waiting import require_waiting_client
 from service.pipeline.processes import worker
@@ -15,6 +17,7 @@ from service.pipeline.round_robin import RoundRobinLimiter
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
+LOG = structlog.stdlib.get_logger(__name__)
 LOOK_S = 0.1
 """How often the service looks whether somebody still waits for the answer."""
 BUFFER_BYTES = 2**24
@@ -70,6 +73,7 @@ class WorkerProcess:
             answer = answering.result()
             answered = True
         except (OSError, asyncio.IncompleteReadError):
+            LOG.warning("worker_process_ended")
             raise Overloaded(
                 "The part of the service that works on large requests ended. There may be too little memory. Try "
                 "again, or send less in one request.",
@@ -91,9 +95,12 @@ class WorkerProcess:
 
     async def _start(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
-            command = (sys.executable, "-m", worker.__name__)
-            pipe = asyncio.subprocess.PIPE
-            self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=BUFFER_BYTES)
+            # -P: no module is imported from the working directory. What a failing process prints can hold what a client
+            # sent, so it goes nowhere.
+            command, pipe = (sys.executable, "-P", "-m", worker.__name__), asyncio.subprocess.PIPE
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL, limit=BUFFER_BYTES
+            )
         return self._process
 
     async def _end(self) -> None:

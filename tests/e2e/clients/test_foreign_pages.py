@@ -134,3 +134,10 @@ def test_every_answer_says_what_a_browser_may_do_with_it(service: RunningService
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    "path", ["/collections", "/collections/default/subjects", "/model", "/openapi.json", "/nothing"]
+)
+def test_no_browser_or_proxy_may_keep_an_answer(service: RunningService, path: str) -> None:
+    assert httpx.get(f"{service.url}{path}").headers["cache-control"] == "no-store"
