@@ -161,7 +161,7 @@ async def test_the_key_of_the_operator_allows_everything(database: Database, tmp
 async def test_the_database_holds_no_key(data_bytes: Callable[[], bytes], keyring: Keyring) -> None:
     stored, key = await keyring.create(DOOR)
     assert stored.stored.id.encode() in data_bytes()
-    assert key.rpartition("_")[2].encode() not in data_bytes()
+    assert key.split("_", 2)[2].encode() not in data_bytes()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ KEEPING = Keeping(days=365, total_bytes=2**30, file_bytes=1000)
 SECRET = AuditSecret(bytes(range(32)))
 
 
+def other_digit(digit: bytes) -> bytes:
+    return b"0" if digit != b"0" else b"1"
+
+
 def write(folder: Path, lines: int, keeping: Keeping = KEEPING, noted: Head | None = None) -> Head:
     """Write lines in several files, as a service does from its start to its end. Return the last."""
     folder.mkdir(exist_ok=True)
@@ -60,7 +64,10 @@ TAMPERINGS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
         lambda lines: [lines[0], lines[1].replace(b'"number":', b'"number":1'), *lines[2:]],
         "was changed",
     ),
-    "a hash is changed": (lambda lines: [lines[0], lines[1][:-4] + b'0"}\n', *lines[2:]], "was changed|no line"),
+    "a hash is changed": (
+        lambda lines: [lines[0], lines[1][:-4] + other_digit(lines[1][-4:-3]) + b'"}\n', *lines[2:]],
+        "was changed|no line",
+    ),
     "a line is overwritten": (lambda lines: [lines[0], bytes(len(lines[1]) - 1) + b"\n", *lines[2:]], "no line"),
     "a line is removed": (lambda lines: [lines[0], *lines[2:]], r"was removed or moved, before line 2 of"),
     "the first line of a file is removed": (lambda lines: lines[1:], "was removed or moved, before line 1 of"),
