@@ -1,6 +1,7 @@
 """The line of each request in the audit log."""
 
 import structlog
+from anyio import to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +34,7 @@ class RequestAudit:
             return
         with request_outcome() as outcome:
             try:
-                _require_log(scope)
+                await _require_log(scope)
             except StorageUnavailable as error:
                 await response_to(error)(scope, receive, send)
                 return
@@ -59,11 +60,20 @@ class RequestAudit:
                 _record_unanswered(_request(scope, CLIENT_LEFT, outcome), _services(scope))
 
 
-def _require_log(scope: Scope) -> None:
-    """Raise StorageUnavailable if the request may change something, and its line could not be written."""
+async def _require_log(scope: Scope) -> None:
+    """Raise StorageUnavailable if the request may change something, and its line could not be written.
+
+    Raises StorageLost if the gallery is gone too: then waiting does not help.
+    """
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    if scope["method"] not in SAFE_METHODS and path not in DECISIONS:
-        _services(scope).audit.require_writable()
+    if scope["method"] in SAFE_METHODS or path in DECISIONS:
+        return
+    services = _services(scope)
+    try:
+        services.audit.require_writable()
+    except StorageUnavailable:
+        await to_thread.run_sync(services.gallery.database.check_files)
+        raise
 
 
 def _request(scope: Scope, status: int, outcome: Outcome) -> AnsweredRequest:
