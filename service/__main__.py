@@ -150,11 +150,12 @@ def export_subject(
     file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")],
     collection: Annotated[str, typer.Option(help="the collection of the subject")] = "default",
     url: Url = LOCAL,
+    key_file: KeyFile = None,
 ) -> None:
     """Save all that a running service knows of one person: fields, faces, embeddings, lines of the audit log."""
     from service.client.export import save_subject  # noqa: PLC0415  # the other commands do not need it
 
-    with Connection(url) as service:
+    with connect(url, key_file) as service:
         save_subject(service, collection, subject, file)
     print(f"{file} holds all that is stored about the subject.")  # noqa: T201  # its output
 

@@ -9,8 +9,8 @@ from time import monotonic
 import anyio
 import structlog
 
-from service.access.active_key import ActiveKey, KeyState, sealed
 from service.access.key import NO_KEY_HAS_THIS_DIGEST, KeyHasher, id_of, is_same, new_id, new_key
+from service.access.loaded_key import KeyState, LoadedKey, sealed
 from service.access.secret_file import KeySecret
 from service.domain.access import FULL_ACCESS, Access, Scope, current_access
 from service.domain.access_errors import FirstKeyTooNarrow, KeyInvalid, KeyMissing, KeyNotFound
@@ -63,7 +63,7 @@ class Keyring:
         self.is_open = not (rows or secret.exists() or admin_key)
         self._hasher: KeyHasher | None = None if self.is_open else secret.hasher()
         # This dictionary is replaced and never changed in place. So another thread can read it at any time.
-        self._by_id = {key.id: ActiveKey(key, self._hasher) for key in rows} if self._hasher else {}
+        self._by_id = {key.id: LoadedKey(key, self._hasher) for key in rows} if self._hasher else {}
         self._admin_digest = self._hasher.digest(admin_key) if self._hasher and admin_key else NO_KEY_HAS_THIS_DIGEST
 
     @property
@@ -195,7 +195,7 @@ class Keyring:
                 key.was_used = True
             raise
 
-    def _find(self, key: str) -> tuple[ActiveKey, KeyHasher]:
+    def _find(self, key: str) -> tuple[LoadedKey, KeyHasher]:
         """Return a key that was not revoked, and what it is hashed with. Raises KeyNotFound."""
         found = self._by_id.get(key)
         if found is None or self._hasher is None or found.stored.revoked_at is not None:
@@ -203,7 +203,7 @@ class Keyring:
         return found, self._hasher
 
     def _add(self, stored: StoredKey, hasher: KeyHasher) -> KeyState:
-        added = ActiveKey(stored, hasher)
+        added = LoadedKey(stored, hasher)
         self._by_id = self._by_id | {stored.id: added}
         self._hasher, self.is_open = hasher, False
         return added.describe()

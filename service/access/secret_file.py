@@ -1,14 +1,13 @@
 """Secrets in files: the one that keys are hashed with, and the key of the operator."""
 
-import os
 import re
 import secrets
-import tempfile
 from pathlib import Path
 
 from service.access.key import SECRET_BYTES, KeyHasher
+from service.access.new_file import write_new_file
 from service.domain.command_errors import DataDirectoryUnusable, InvalidSettings
-from service.gallery.data_directory import sync_folder, unusable
+from service.gallery.data_directory import unusable
 
 SECRET_FILE = "key_secret"  # noqa: S105  # a name
 MAX_FILE_BYTES = 4096
@@ -69,23 +68,6 @@ def write_admin_key(file: Path) -> None:
         write_new_file(file, f"{secrets.token_urlsafe(SECRET_BYTES)}\n")
     except OSError as error:
         raise InvalidSettings(f"{file} cannot be created: {error.strerror}.") from None
-
-
-def write_new_file(file: Path, text: str) -> None:
-    """Create a file that only its owner can read. After a crash, it is complete or missing.
-
-    Raises FileExistsError if it exists, or another OSError.
-    """
-    descriptor, part = tempfile.mkstemp(dir=file.parent, prefix=".")  # a new file, with the mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.link(part, file)  # unlike a renaming, this does not replace an existing file
-    finally:
-        Path(part).unlink()
-    sync_folder(file.parent)
 
 
 def _read(file: Path) -> str:

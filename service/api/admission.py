@@ -23,7 +23,7 @@ class Admission:
         self._count_images = count_images
 
     def require_room(self) -> None:
-        """Raise Overloaded if not a single image would be admitted now. So no body is read in vain."""
+        """Raise Overloaded if not a single image would be admitted now. So no body is read that would be refused."""
         if not self._in_flight.has_room(current_access().key, 1):
             raise _too_many_images()
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from service.client.connection import Connection
+from service.client.downloads import new_download
 from service.domain.command_errors import BackupUnusable
 from service.gallery.backup.archive import Manifest, open_backup
 
@@ -16,17 +17,12 @@ def save_backup(service: Connection, file: Path) -> Manifest:
     """
     if file.exists():
         raise BackupUnusable(f"{file} exists already. Choose another name: an older backup is not overwritten.")
-    part = file.with_name(f"{file.name}.part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+        with new_download(file) as (target, part):
             service.download("POST", "/backup", target)
             target.flush()
-            os.fsync(target.fileno())
-        with open_backup(part) as backup, Path(os.devnull).open("wb") as nowhere:
-            backup.copy_database(nowhere)
-        part.rename(file)
+            with open_backup(part) as backup, Path(os.devnull).open("wb") as nowhere:
+                backup.copy_database(nowhere)
     except OSError as error:
         raise BackupUnusable(f"The backup cannot be written to {file}: {error.strerror}.") from None
-    finally:
-        part.unlink(missing_ok=True)
     return backup.manifest

@@ -48,22 +48,11 @@ class Connection:
 
         Raises RequestRefused, KeyNeeded, or Unreachable if no service answers.
         """
-        response = self._send(method, path, **parts)
-        content = _json_object(response)
-        if response.is_error:
-            raise _refusal(content)
-        return content
+        return _content(self._send(method, path, **parts))
 
     def call_once(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
         """Send a request that must not be repeated, and return the JSON of the answer. Raises as `call` does."""
-        try:
-            response = self._client.request(method, path, **parts)
-        except httpx.TransportError:
-            raise self._unreachable() from None
-        content = _json_object(response)
-        if response.is_error:
-            raise _refusal(content)
-        return content
+        return _content(self._request(method, path, **parts))
 
     def download(self, method: str, path: str, target: BinaryIO) -> None:
         """Send a request, and write the body of the answer to a file. Raises RequestRefused, Unreachable or OSError."""
@@ -81,16 +70,19 @@ class Connection:
             f"No service answers at {self._url}. Start it with make run, or pass its address with --url."
         )
 
+    def _request(self, method: str, path: str, **parts: Any) -> httpx.Response:  # noqa: ANN401  # the arguments of httpx
+        try:
+            return self._client.request(method, path, **parts)
+        except httpx.TransportError:
+            raise self._unreachable() from None
+
     def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:  # noqa: ANN401  # the arguments of httpx
         """Send a request, and repeat it while the service is busy.
 
         This is safe: the service recognises a photograph that it has already stored.
         """
         for _ in range(MAX_TRIES):
-            try:
-                response = self._client.request(method, path, **parts)
-            except httpx.TransportError:
-                raise self._unreachable() from None
+            response = self._request(method, path, **parts)
             if _json_object(response).get("code") not in RETRIED_CODES:
                 break
             wait_s = float(response.headers.get("Retry-After", "1"))
@@ -102,6 +94,14 @@ class Connection:
 
 def _refusal(problem: JsonObject) -> RequestRefused | KeyNeeded:
     return KeyNeeded() if problem.get("code") == "key_missing" else RequestRefused(problem)
+
+
+def _content(response: httpx.Response) -> JsonObject:
+    """Return the JSON of an answer. Raises RequestRefused or KeyNeeded."""
+    content = _json_object(response)
+    if response.is_error:
+        raise _refusal(content)
+    return content
 
 
 def _json_object(response: httpx.Response) -> JsonObject:

@@ -1,9 +1,10 @@
 """Save all that a running service knows of one subject in a file."""
 
-import os
 from pathlib import Path
+from urllib.parse import quote
 
 from service.client.connection import Connection
+from service.client.downloads import new_download
 from service.domain.command_errors import FileNotWritten
 
 
@@ -14,14 +15,9 @@ def save_subject(service: Connection, collection: str, subject: str, file: Path)
     """
     if file.exists():
         raise FileNotWritten(f"{file} exists already. Choose another name.")
-    part = file.with_name(f"{file.name}.part")
+    path = f"/collections/{quote(collection, safe='')}/subjects/{quote(subject, safe='')}/export"
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
-            service.download("GET", f"/collections/{collection}/subjects/{subject}/export", target)
-            target.flush()
-            os.fsync(target.fileno())
-        part.rename(file)
+        with new_download(file) as (target, _):
+            service.download("GET", path, target)
     except OSError as error:
         raise FileNotWritten(f"The export cannot be written to {file}: {error.strerror}.") from None
-    finally:
-        part.unlink(missing_ok=True)

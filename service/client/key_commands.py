@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from service.access.secret_file import write_admin_key, write_new_file
+from service.access.new_file import write_new_file
+from service.access.secret_file import write_admin_key
 from service.client.connection import Connection, JsonObject
 from service.client.options import LOCAL, KeyFile, Url, connect
 from service.domain.access import Scope

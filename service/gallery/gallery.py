@@ -96,7 +96,8 @@ class Gallery(GalleryReader):
         """Set at which age faces of the collection are deleted. None: never. What is older is deleted soon."""
         with self._writing:
             with self._database.writing() as connection:
-                retention.set_expiry(connection, collection, expires_after_days)
+                key = collections.find(connection, collection).key
+                retention.set_expiry(connection, key, expires_after_days)
                 changed = collections.get(connection, collection)
             self._retention.read_rules()
         return changed

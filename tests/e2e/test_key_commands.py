@@ -56,6 +56,12 @@ def test_a_service_is_closed_by_its_first_key_and_opened_to_others_by_more_keys(
         output, _ = facenet(service, "enrol", str(photographs), "--collection", "staff", key=staff)
         assert "enrolled" in output
         assert get(service, "/collections/staff", staff) == 200
+        exported = tmp_path / "obama.json"
+        facenet(service, "export-subject", "obama", str(exported), "--collection", "staff", key=staff)
+        assert exported.stat().st_mode & 0o777 == 0o600
+        path = "../../staff/subjects/obama"
+        facenet(service, "export-subject", path, str(tmp_path / "x"), "--collection", "y", key=staff, code=1)
+        assert not (tmp_path / "x").exists()
         assert get(service, "/collections/staff", door) == 403
         listed, _ = facenet(service, "keys", "list", key=admin)
         assert door_id in listed

@@ -58,7 +58,7 @@ class Line:
         return secret.link(previous, self.content) == self.head.hash
 
 
-def seal(fields: dict[str, Any], secret: AuditSecret, previous: Head) -> tuple[bytes, Head]:
+def make_line(fields: dict[str, Any], secret: AuditSecret, previous: Head) -> tuple[bytes, Head]:
     """Return the line of an entry with its line break, and the new head."""
     sequence = previous.sequence + 1
     content = json.dumps({"seq": sequence, **fields}, separators=(",", ":"), allow_nan=False).encode()

@@ -15,7 +15,8 @@ EXPORT = "/collections/{collection}/subjects/{subject}/export"
 REFUSED_STATUSES = frozenset({401, 403, 429})
 REFUSED_CODES = frozenset({"collection_not_found"})
 """For the owner of a key, the collections of others do not exist. So requests for such a collection have a line."""
-DELETIONS = "/collections/"
+GALLERY_ROUTES = "/collections/"
+"""The start of the routes whose DELETE removes people."""
 
 
 class Event(StrEnum):
@@ -65,7 +66,7 @@ class AnsweredRequest:
     @property
     def is_deletion(self) -> bool:
         """Whether the request deleted a collection, a subject or a face. Its answer has a receipt."""
-        return self.method == "DELETE" and self.route.startswith(DELETIONS) and self.status < 300
+        return self.method == "DELETE" and self.route.startswith(GALLERY_ROUTES) and self.status < 300
 
     def fields(self, event: Event, secret: AuditSecret, collection_exists: Callable[[str], bool]) -> dict[str, Any]:
         """Return the fields of the line. Those without a value are left out."""

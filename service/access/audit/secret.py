@@ -1,11 +1,11 @@
 """The secret of an audit log. Without it, nobody can continue the chain, or find out who a pseudonym is."""
 
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
 
+from service.access.new_file import write_new_file
 from service.domain.command_errors import AuditUnusable
 
 SECRET_BYTES = 32
@@ -49,13 +49,5 @@ def read_secret(file: Path) -> AuditSecret:
 
 
 def create_secret(file: Path) -> None:
-    """Write a new random secret, readable by its owner only. An existing file stays. Raises OSError."""
-    part = file.with_name(f"{file.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(descriptor, f"{secrets.token_hex(SECRET_BYTES)}\n".encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    part.rename(file)
+    """Write a new random secret, readable by its owner only. Raises FileExistsError or another OSError."""
+    write_new_file(file, f"{secrets.token_hex(SECRET_BYTES)}\n")

@@ -16,7 +16,7 @@ from service.access.audit.files import (
     log_files,
     set_torn_line_aside,
 )
-from service.access.audit.line import Head, seal
+from service.access.audit.line import Head, make_line
 from service.access.audit.secret import AuditSecret
 
 SYNC_S = 0.5
@@ -55,7 +55,7 @@ class AuditWriter:
         heads, lines = [], []
         head = self.head
         for fields in entries:
-            line, head = seal(fields, self._secret, head)
+            line, head = make_line(fields, self._secret, head)
             heads.append(head)
             lines.append(line)
         if lines:
@@ -94,7 +94,7 @@ class AuditWriter:
         file = OpenFile(self._folder, self.head.sequence + 1)
         marks = {name: value for name, value in marks.items() if value is not None}
         fields = {"time": time_text(), "event": "file", "previous": self.head.hash.hex(), **marks}
-        line, head = seal(fields, self._secret, self.head)
+        line, head = make_line(fields, self._secret, self.head)
         try:
             file.append(line)
             file.sync()
@@ -112,7 +112,7 @@ class AuditWriter:
         if not doomed:
             return
         through = int(files[len(doomed)].stem) - 1
-        line, head = seal({"time": time_text(), "event": "pruned", "through": through}, self._secret, self.head)
+        line, head = make_line({"time": time_text(), "event": "pruned", "through": through}, self._secret, self.head)
         self._file.append(line)
         self.head = head
         self.sync()

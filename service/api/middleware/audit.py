@@ -10,6 +10,7 @@ from service.access.audit.request_lines import DECISIONS, AnsweredRequest, Event
 from service.api.dependencies import Services
 from service.api.middleware.observation import CLIENT_LEFT
 from service.api.middleware.origins import SAFE_METHODS
+from service.api.middleware.root_path import path_without_root
 from service.api.problems import response_to
 from service.domain.errors import StorageUnavailable
 from service.observability.outcomes import Outcome, request_outcome
@@ -65,8 +66,7 @@ async def _require_log(scope: Scope) -> None:
 
     Raises StorageLost if the gallery is gone too: then waiting does not help.
     """
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    if scope["method"] in SAFE_METHODS or path in DECISIONS:
+    if scope["method"] in SAFE_METHODS or path_without_root(scope) in DECISIONS:
         return
     services = _services(scope)
     try:

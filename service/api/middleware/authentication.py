@@ -4,12 +4,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.keyring import Keyring
+from service.api.access import PUBLIC_ROUTES
+from service.api.middleware.root_path import path_without_root
 from service.api.problems import response_to
 from service.domain.access import NO_ACCESS, Access, work_with
 from service.domain.access_errors import AccessError, KeyInvalid, RateExceeded
 from service.observability.outcomes import note_key
 
-PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
+PUBLIC_PATHS = PUBLIC_ROUTES | {"/openapi.json"}
 """They need no key, and tell nothing of what is stored."""
 
 
@@ -46,7 +48,7 @@ class Authentication:
             await self._app(scope, _receive_while_valid(receive, keyring, access), send)
 
     def _is_public(self, scope: Scope) -> bool:
-        path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+        path = path_without_root(scope)
         return path in PUBLIC_PATHS or path.startswith(self._static_path)
 
 

@@ -17,3 +17,8 @@ class RootPath:
             whole_path = path if path.startswith(f"{self._root_path}/") else self._root_path + path
             scope = {**scope, "root_path": self._root_path, "path": whole_path}
         await self._app(scope, receive, send)
+
+
+def path_without_root(scope: Scope) -> str:
+    """Return the path of a request as the routes know it."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))

@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.shares import SharedLimit
+from service.api.middleware.root_path import path_without_root
 from service.api.problems import response_to
 from service.domain.access import current_access
 from service.domain.errors import Overloaded
@@ -58,4 +59,4 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _is_probe(scope: Scope) -> bool:
-    return str(scope["path"]).removeprefix(scope.get("root_path", "")) in PROBES
+    return path_without_root(scope) in PROBES

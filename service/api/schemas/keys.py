@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.access.active_key import KeyState
 from service.access.keyring import KeyToCreate
+from service.access.loaded_key import KeyState
 from service.api.schemas.fields import Body, Id, Name, Options
 from service.api.schemas.responses import Answer
 from service.domain.access import Scope

@@ -125,4 +125,4 @@ KEYS = Table(
     Column("images_day", String),  # the day, in UTC, that `images_used` is about
     Column("images_used", Integer, nullable=False),
 )
-"""The access keys. A row is never deleted: without a row, the service would be open again. Statements: `keys.py`."""
+"""The access keys, those that have ended too. Statements: `keys.py`."""

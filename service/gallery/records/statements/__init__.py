@@ -2,6 +2,9 @@
 
 collections.py, subjects.py, faces.py
              what the gallery holds
+retention.py how long faces are kept
+keys.py      the access keys
+audit.py     the last line of the audit log
 storage.py   the database itself
 paging.py    one page of a list
 """

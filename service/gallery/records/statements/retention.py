@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 
-from service.domain.errors import CollectionNotFound
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
 from service.gallery.records.statements.collections import unbind_model_if_empty
 
@@ -44,11 +43,9 @@ def rules(connection: Connection) -> dict[str, Rule]:
     return {collection: Rule(timedelta(days=days), oldest_face) for collection, days, oldest_face in rows}
 
 
-def set_expiry(connection: Connection, collection: str, days: int | None) -> None:
-    """Set how long the collection keeps faces. None: for ever. Raises CollectionNotFound."""
-    statement = update(COLLECTIONS).where(COLLECTIONS.c.id == collection).values(expires_after_days=days)
-    if not connection.execute(statement).rowcount:
-        raise CollectionNotFound
+def set_expiry(connection: Connection, key: int, days: int | None) -> None:
+    """Set how long the collection keeps faces. None: for ever."""
+    connection.execute(update(COLLECTIONS).where(COLLECTIONS.c.key == key).values(expires_after_days=days))
 
 
 def remove_older(connection: Connection, key: int, before: datetime) -> Removed:

@@ -17,7 +17,7 @@ class KeyState:
     is_valid: bool
 
 
-class ActiveKey:
+class LoadedKey:
     """A key in memory.
 
     stored: its row. It is replaced when the key ends.
