@@ -61,7 +61,7 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     cv2.setNumThreads(1)  # photographs are already processed in parallel
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
-        with open_gallery(settings.data_dir, settings.gallery.index) as gallery:
+        with open_gallery(settings.data_dir, settings.gallery.index, settings.gallery.encryption_key_file) as gallery:
             yield build_app(settings, _services(settings, pipeline, gallery))
             await gallery.finish()
 

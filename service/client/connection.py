@@ -1,8 +1,9 @@
 """A connection to a running service. It waits when the service is busy, and turns problem documents into errors."""
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Protocol, Self
 
 import httpx
 
@@ -16,6 +17,14 @@ RETRIED_CODES = frozenset({"overloaded", "storage_unavailable"})
 """Problems that can pass. A request that timed out is not repeated: it would take too long again."""
 
 JsonObject = dict[str, Any]
+
+
+class Sink(Protocol):
+    """A file, or what writes to one."""
+
+    def writelines(self, lines: Iterable[bytes], /) -> object:
+        """Write bytes, one part after the other."""
+        ...
 
 
 class Connection:
@@ -44,7 +53,7 @@ class Connection:
             raise RequestRefused(content)
         return content
 
-    def download(self, method: str, path: str, target: BinaryIO) -> None:
+    def download(self, method: str, path: str, target: Sink) -> None:
         """Send a request, and write the body of the answer to a file. Raises RequestRefused, Unreachable or OSError."""
         try:
             with self._client.stream(method, path) as response:

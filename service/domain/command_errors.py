@@ -7,6 +7,7 @@
     │   ├── ProviderUnavailable
     │   ├── DataDirectoryInUse
     │   ├── DataDirectoryUnusable
+    │   ├── KeyFileUnusable
     │   └── PortInUse
     └── ClientError                   a command beside the service cannot continue
         ├── Unreachable               no service answers
@@ -47,6 +48,10 @@ class DataDirectoryInUse(StartupError):
 
 class DataDirectoryUnusable(StartupError):
     """The data directory cannot be read or written, or a newer version of the service wrote it."""
+
+
+class KeyFileUnusable(StartupError):
+    """The file of a key cannot be read or written, is malformed, can be read by others, or holds the wrong key."""
 
 
 class PortInUse(StartupError):

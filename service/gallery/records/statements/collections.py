@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, se
 from service.domain.errors import CollectionNotFound
 from service.gallery.base import Collection, EmbeddingModel, FaceChecksum, Page
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
+from service.gallery.records.statements import encryption
 from service.gallery.records.statements.paging import PageRequest, fetch_page
 
 
@@ -24,7 +25,8 @@ def create(connection: Connection, collection: str) -> bool:
     """Create the collection if it does not exist. Return whether it is new."""
     if connection.scalar(select(exists().where(COLLECTIONS.c.id == collection))):
         return False
-    connection.execute(insert(COLLECTIONS).values(id=collection, created_at=datetime.now(UTC)))
+    data_key = encryption.make_data_key(connection, collection)
+    connection.execute(insert(COLLECTIONS).values(id=collection, created_at=datetime.now(UTC), data_key=data_key))
     return True
 
 

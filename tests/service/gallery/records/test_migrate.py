@@ -98,6 +98,7 @@ def make_gallery_of_first_version(data_dir: Path) -> None:
     with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection, connection:
         connection.execute("DROP TABLE storage")
         connection.execute("DROP TABLE keys")
+        connection.execute("ALTER TABLE collections DROP COLUMN data_key")
         connection.execute("PRAGMA application_id=0")
         connection.execute("UPDATE alembic_version SET version_num='0001'")
 
