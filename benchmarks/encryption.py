@@ -2,8 +2,8 @@
 
     python -m benchmarks.encryption [--faces 20000] [--rounds 5]
 
-Each operation is done in the plain and in the encrypted gallery by turns. The table has the median time of both, and the
-median of the ratios of the rounds. It needs no model: the vectors are random. Then a running service answers /verify of
+Each operation is done in the plain and in the encrypted gallery, one after the other. The table has the median time of
+both, and the median of the ratios of the rounds. The vectors are random. Then a running service answers /verify of
 two photographs, with and without a key.
 """
 
@@ -43,7 +43,7 @@ def make_faces(count: int, seed: int) -> list[FaceToEnrol]:
 
 
 def fill(folder: Path, key_file: Path | None, faces: int) -> None:
-    """Make a gallery with ten faces for each subject."""
+    """Make a gallery with BATCH faces for each subject."""
     gallery = BlockingGallery.open(folder, "faiss", key_file)
     for start in range(0, faces, BATCH):
         gallery.put_subject(COLLECTION, f"subject-{start}", f"Name {start}", {"number": start})
@@ -116,7 +116,8 @@ def measure_verify(folder: Path, key_file: Path, rounds: int) -> list[tuple[floa
         run_service(folder / "plain", models) as plain,
         run_service(folder / "encrypted", models, **setting) as encrypted,
     ):
-        verify(plain), verify(encrypted)  # warms both
+        for service in (plain, encrypted):
+            verify(service)  # warms it
         return [(seconds(lambda: verify(plain)), seconds(lambda: verify(encrypted))) for _ in range(rounds)]
 
 
