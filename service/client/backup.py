@@ -1,16 +1,20 @@
 """Save a backup of a running service, and check the file."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 from service.client.connection import Connection
 from service.domain.command_errors import BackupUnusable
 from service.gallery.backup.archive import Manifest, open_backup
+from service.gallery.backup.encrypted_file import encrypting
+from service.gallery.records.encryption.key_file import OperatorKey
 
 
-def save_backup(service: Connection, file: Path) -> Manifest:
+def save_backup(service: Connection, file: Path, key: OperatorKey | None = None) -> Manifest:
     """Write a backup of the whole gallery to a new file, readable by its owner only. Return what it holds.
 
+    key: encrypts the file while it is written. So its plain bytes are never on the disk. None: it is as it came.
     The file gets its name when it is complete and checked.
     Raises BackupUnusable, RequestRefused or Unreachable.
     """
@@ -19,10 +23,11 @@ def save_backup(service: Connection, file: Path) -> Manifest:
     part = file.with_name(f"{file.name}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
-            service.download("POST", "/backup", target)
+            with nullcontext(target) if key is None else encrypting(target, key) as sink:
+                service.download("POST", "/backup", sink)
             target.flush()
             os.fsync(target.fileno())
-        with open_backup(part) as backup, Path(os.devnull).open("wb") as nowhere:
+        with open_backup(part, key) as backup, Path(os.devnull).open("wb") as nowhere:
             backup.copy_database(nowhere)
         part.rename(file)
     except OSError as error:
