@@ -94,8 +94,8 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     cv2.setNumThreads(1)  # photographs are already processed in parallel
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
-        audit = _audit_log(settings)
-        with open_gallery(settings.data_dir, settings.gallery.index, GalleryTrail(audit)) as gallery:
+        audit, key_file = _audit_log(settings), settings.gallery.encryption_key_file
+        with open_gallery(settings.data_dir, settings.gallery.index, GalleryTrail(audit), key_file) as gallery:
             async with (
                 open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring,
                 WorkerProcess() as clustering,

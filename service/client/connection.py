@@ -2,8 +2,9 @@
 
 import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Protocol, Self
 
 import httpx
 
@@ -20,6 +21,14 @@ RETRIED_CODES = frozenset({"overloaded", "rate_exceeded", "storage_unavailable"}
 """Problems that can pass. A request that timed out is not repeated: it would take too long again."""
 
 JsonObject = dict[str, Any]
+
+
+class Sink(Protocol):
+    """A file, or what writes to one."""
+
+    def writelines(self, lines: Iterable[bytes], /) -> object:
+        """Write bytes, one part after the other."""
+        ...
 
 
 class Connection:
@@ -54,7 +63,7 @@ class Connection:
         """Send a request that must not be repeated, and return the JSON of the answer. Raises as `call` does."""
         return _content(self._request(method, path, **parts))
 
-    def download(self, method: str, path: str, target: BinaryIO) -> None:
+    def download(self, method: str, path: str, target: Sink) -> None:
         """Send a request, and write the body of the answer to a file. Raises RequestRefused, Unreachable or OSError."""
         try:
             with self._client.stream(method, path) as response:

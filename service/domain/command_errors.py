@@ -8,6 +8,7 @@
     │   ├── DataDirectoryInUse
     │   ├── DataDirectoryUnusable
     │   ├── AuditUnusable
+    │   ├── KeyFileUnusable
     │   └── PortInUse
     └── ClientError                   a command beside the service cannot continue
         ├── Unreachable               no service answers
@@ -56,6 +57,10 @@ class DataDirectoryUnusable(StartupError):
 
 class AuditUnusable(StartupError):
     """The audit log, or its secret, cannot be read or written."""
+
+
+class KeyFileUnusable(StartupError):
+    """The file of a key cannot be read or written, is malformed, can be read by others, or holds the wrong key."""
 
 
 class PortInUse(StartupError):

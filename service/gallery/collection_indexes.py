@@ -7,7 +7,7 @@ from service.domain.access import require_collection
 from service.domain.errors import CollectionNotFound
 from service.gallery.base import FaceChecksum, References
 from service.gallery.collection_index import CollectionIndex
-from service.gallery.indexes.base import CreateIndex
+from service.gallery.indexes.base import VectorIndex
 
 
 class CollectionIndexes:
@@ -15,6 +15,7 @@ class CollectionIndexes:
 
     collections: the ids of the existing collections. Their indexes are built at once.
     load_references: reads the references of a collection from the records. None if it has no face.
+    create_index: creates an empty index for a collection, by its id and its dimension.
     Raises StorageUnavailable.
     """
 
@@ -22,7 +23,7 @@ class CollectionIndexes:
         self,
         collections: Iterable[str],
         load_references: Callable[[str], References | None],
-        create_index: CreateIndex,
+        create_index: Callable[[str, int], VectorIndex],
     ) -> None:
         self._load_references = load_references
         self._create_index = create_index
@@ -65,4 +66,4 @@ class CollectionIndexes:
         return bool(wrong)
 
     def _empty_index(self, collection: str) -> CollectionIndex:
-        return CollectionIndex(partial(self._load_references, collection), self._create_index)
+        return CollectionIndex(partial(self._load_references, collection), partial(self._create_index, collection))

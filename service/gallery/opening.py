@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from service.domain.command_errors import DataDirectoryUnusable
+from service.domain.command_errors import DataDirectoryUnusable, KeyFileUnusable
 from service.domain.errors import StorageLost, StorageUnavailable
 from service.gallery.base import NO_TRAIL, AuditTrail
 from service.gallery.data_directory import (
@@ -20,6 +20,9 @@ from service.gallery.data_directory import (
 from service.gallery.gallery import Gallery
 from service.gallery.indexes import index_factory
 from service.gallery.records.database import COPY_FILE, Database
+from service.gallery.records.encrypt import encrypt, require_key, rewrap, stored_key_id
+from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKeys, data_keys
+from service.gallery.records.encryption.key_file import read_key_file
 from service.gallery.records.housekeeping import housekeeping
 
 HEAD_S = 60.0
@@ -27,38 +30,73 @@ HEAD_S = 60.0
 
 
 @contextmanager
-def open_gallery(data_dir: Path, index: str, trail: AuditTrail = NO_TRAIL) -> Iterator[Gallery]:
-    """Open the records in a directory, migrate them to this version, and build the indexes.
+def open_gallery(
+    data_dir: Path, index: str, trail: AuditTrail = NO_TRAIL, key_file: Path | None = None
+) -> Iterator[Gallery]:
+    """Open the records in a directory, migrate them to this version, encrypt them, and build the indexes.
 
     The directory is created if it does not exist. No other process can use it until the context ends.
     index: a name in `indexes.INDEXES`, or a factory string of FAISS.
     trail: the audit log.
-    Raises InvalidSettings, DataDirectoryInUse, DataDirectoryUnusable or AuditUnusable.
+    key_file: encrypts the records, if they are not encrypted yet. None: they are plain.
+    Raises InvalidSettings, KeyFileUnusable, DataDirectoryInUse, DataDirectoryUnusable or AuditUnusable.
     """
     create_index = index_factory(index)
     create_index(dimension=1)  # a wrong name must fail at the start, and not at the first enrolment
-    path = data_dir / DATABASE_FILE
+    keys = data_keys(None if key_file is None else read_key_file(key_file))
     with ExitStack() as resources:
-        resources.enter_context(lock_data_directory(data_dir))
-        marked = read_mark(data_dir)
-        os.environ["SQLITE_TMPDIR"] = str(data_dir.absolute())  # else a rewrite would write to /var/tmp
-        try:
-            (data_dir / COPY_FILE).unlink(missing_ok=True)  # a killed service may have left it
-            database = resources.enter_context(closing(Database(path, watched=[data_dir / LOCK_FILE])))
-            found = database.migrate(marked)
-            if marked is None:
-                write_mark(data_dir, found)
+        with _directory_errors(data_dir):
+            database = resources.enter_context(_open_database(data_dir, keys))
+            encrypt(database, keys.key_id)
             gallery = Gallery(database, create_index, trail)
-        except StorageLost as error:
-            raise _lost(path, error) from None
-        except StorageUnavailable as error:
-            raise unusable(path, error.__cause__) from None
-        except OSError as error:
-            raise unusable(data_dir, error) from None
         resources.callback(_note_last_head, gallery)
         resources.enter_context(trail.open(gallery.noted_audit_head()))
         resources.enter_context(housekeeping(database, [gallery.expire_all, _every(HEAD_S, gallery.note_audit_head)]))
         yield gallery
+
+
+def rotate_encryption_key(data_dir: Path, old_file: Path, new_file: Path) -> int:
+    """Wrap the data keys of an encrypted gallery with another key. No service may use the directory.
+
+    Returns how many data keys there are. If it is interrupted, the gallery has the old key or the new one.
+    Raises KeyFileUnusable, DataDirectoryInUse or DataDirectoryUnusable.
+    """
+    old, new = (WrappedDataKeys(read_key_file(file)) for file in (old_file, new_file))
+    with _directory_errors(data_dir):
+        if stored_key_id(data_dir / DATABASE_FILE) is None:
+            raise KeyFileUnusable(f"{data_dir} holds no encrypted gallery. The first start with a key encrypts it.")
+        with _open_database(data_dir, old) as database:
+            return rewrap(database, old, new)
+
+
+@contextmanager
+def _open_database(data_dir: Path, keys: DataKeys) -> Iterator[Database]:
+    path = data_dir / DATABASE_FILE
+    with ExitStack() as resources:
+        resources.enter_context(lock_data_directory(data_dir))
+        marked = read_mark(data_dir)
+        require_key(path, stored_key_id(path), keys.key_id)
+        os.environ["SQLITE_TMPDIR"] = str(data_dir.absolute())  # else a rewrite would write to /var/tmp
+        (data_dir / COPY_FILE).unlink(missing_ok=True)  # a killed service may have left it
+        database = resources.enter_context(closing(Database(path, [data_dir / LOCK_FILE], keys)))
+        found = database.migrate(marked)
+        if marked is None:
+            write_mark(data_dir, found)
+        yield database
+
+
+@contextmanager
+def _directory_errors(data_dir: Path) -> Iterator[None]:
+    """Turn the errors of the storage into errors of the start."""
+    path = data_dir / DATABASE_FILE
+    try:
+        yield
+    except StorageLost as error:
+        raise _lost(path, error) from None
+    except StorageUnavailable as error:
+        raise unusable(path, error.__cause__) from None
+    except OSError as error:
+        raise unusable(data_dir, error) from None
 
 
 def _every(interval_s: float, chore: Callable[[], None]) -> Callable[[], None]:

@@ -25,9 +25,12 @@ from service.gallery.base import (
 )
 from service.gallery.collection_index import NearestFace
 from service.gallery.collection_indexes import CollectionIndexes
-from service.gallery.indexes.base import CreateIndex
+from service.gallery.indexes.base import CreateIndex, VectorIndex
+from service.gallery.indexes.rotated import RotatedIndex
+from service.gallery.indexes.rotation import derive_rotation
 from service.gallery.records.database import Database
 from service.gallery.records.statements import audit, collections, faces, subjects
+from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
 from service.gallery.retention import Retention
@@ -51,11 +54,12 @@ class GalleryReader:
         self.threads = anyio.CapacityLimiter(THREADS)
         self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
         self._database = database
+        self._create_index = create_index
         # One writer at a time. So the indexes get the changes in the order in which the records got them.
         self._writing = threading.Lock()
         with database.reading() as connection:
             ids = list(collections.checksums(connection))
-        self._indexes = CollectionIndexes(ids, self._load_references, create_index)
+        self._indexes = CollectionIndexes(ids, self._load_references, self._index_of)
         self._retention = Retention(database, self._indexes, self._writing, trail.record_expired, now)
 
     async def finish(self) -> None:
@@ -233,7 +237,8 @@ class GalleryReader:
     ) -> tuple[list[list[Candidate]], int]:
         nearest, searched = self._indexes[collection].search(probes, k, model)
         with self._database.reading() as connection:
-            owners = faces.owners(connection, {face.number for row in nearest for face in row})
+            key = collections.find(connection, collection).key
+            owners = faces.owners(connection, key, {face.number for row in nearest for face in row})
         return [_candidates(row, owners) for row in nearest], searched
 
     def _load_references(self, collection: str) -> References | None:
@@ -241,6 +246,13 @@ class GalleryReader:
         with work_with(FULL_ACCESS), self._database.reading() as connection:
             row = collections.find(connection, collection)
             return faces.references(connection, row.key, row.model) if row.model else None
+
+    def _index_of(self, collection: str, dimension: int) -> VectorIndex:
+        """Create an empty index. In an encrypted gallery, it gets rotated vectors only."""
+        index = self._create_index(dimension)
+        with work_with(FULL_ACCESS), self._database.reading() as connection:
+            secret = cipher(connection, collections.find(connection, collection).key).rotation_secret
+        return index if secret is None else RotatedIndex(index, derive_rotation(secret, dimension))
 
 
 class _FaceChanged(Exception):

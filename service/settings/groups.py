@@ -78,6 +78,9 @@ class GallerySettings(Group):
     """How the gallery is searched."""
 
     index: str = Field("IDMap2,Flat", description="a factory string of FAISS, or `exact` for plain NumPy")
+    encryption_key_file: Path | None = Field(
+        None, description="the file of the key that encrypts the gallery (`facenet encryption-key`). Default: plain"
+    )
 
 
 class Limits(Group):

@@ -1,4 +1,4 @@
-"""A gallery with each index."""
+"""A gallery with each index, plain and encrypted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.gallery.indexes import INDEXES
+from service.gallery.records.encryption.key_file import create_key_file
 from tests.support.blocking_gallery import BlockingGallery
 
 
@@ -14,9 +15,17 @@ def index_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=["plain", "encrypted"])
+def key_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
+    if request.param == "plain":
+        return None
+    create_key_file(tmp_path / "key")
+    return tmp_path / "key"
+
+
 @pytest.fixture
-def gallery(tmp_path: Path, index_name: str) -> Iterator[BlockingGallery]:
-    gallery = BlockingGallery.open(tmp_path / "data", index_name)
+def gallery(tmp_path: Path, index_name: str, key_file: Path | None) -> Iterator[BlockingGallery]:
+    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
     yield gallery
     gallery.check()
     gallery.close()

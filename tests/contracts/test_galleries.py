@@ -286,15 +286,17 @@ def test_a_collection_without_faces_has_no_references(gallery: BlockingGallery) 
     assert references.shape == (0, 16)
 
 
-def test_all_data_is_found_after_the_gallery_is_opened_again(tmp_path: Path, index_name: str) -> None:
-    gallery = BlockingGallery.open(tmp_path, index_name)
+def test_all_data_is_found_after_the_gallery_is_opened_again(
+    tmp_path: Path, index_name: str, key_file: Path | None
+) -> None:
+    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
     for seed in range(5):
         enrol(gallery, f"s{seed}", *make_faces(3, seed))
     gallery.delete_subject("default", "s3")
     query = "default", make_embeddings(10, seed=99), 5, MODEL
     before, subjects = gallery.search(*query), gallery.list_subjects("default", 100, None)
     gallery.close()
-    gallery = BlockingGallery.open(tmp_path, index_name)
+    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
     gallery.check()
     assert gallery.search(*query) == before
     assert gallery.list_subjects("default", 100, None) == subjects

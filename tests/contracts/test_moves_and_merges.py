@@ -143,15 +143,15 @@ def test_a_merge_with_itself_or_with_an_unknown_subject_changes_nothing(gallery:
     assert gallery.get_subject("default", "anna").faces == 2
 
 
-def test_moves_and_merges_survive_a_new_start(tmp_path: Path, index_name: str) -> None:
-    gallery = BlockingGallery.open(tmp_path, index_name)
+def test_moves_and_merges_survive_a_new_start(tmp_path: Path, index_name: str, key_file: Path | None) -> None:
+    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
     (face, *_), _ = enrol(gallery, "anna", 3), enrol(gallery, "berta", 2, seed=1)
     enrol(gallery, "carla", 2, seed=2)
     gallery.move_face("default", face, "berta")
     gallery.merge_subjects("default", "carla", "anna")
     before = gallery.search("default", PROBES, 5, MODEL), gallery.list_subjects("default", 9, None)
     gallery.close()
-    gallery = BlockingGallery.open(tmp_path, index_name)
+    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
     gallery.check()
     assert (gallery.search("default", PROBES, 5, MODEL), gallery.list_subjects("default", 9, None)) == before
     gallery.close()

@@ -19,10 +19,10 @@ class BlockingGallery:
         self._resources = ExitStack()
 
     @classmethod
-    def open(cls, data_dir: Path, index: str) -> Self:
+    def open(cls, data_dir: Path, index: str, key_file: Path | None = None) -> Self:
         """Open a gallery in a directory. Call `close` at the end."""
         with ExitStack() as resources:
-            gallery = cls(resources.enter_context(open_gallery(data_dir, index)))
+            gallery = cls(resources.enter_context(open_gallery(data_dir, index, key_file=key_file)))
             gallery._resources = resources.pop_all()
             return gallery
 

@@ -17,6 +17,8 @@ from typing import IO, BinaryIO, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.domain.command_errors import BackupUnusable
+from service.gallery.backup.encrypted_file import HEADER_BYTES, DecryptedFile, is_encrypted
+from service.gallery.records.encryption.key_file import OperatorKey
 from service.gallery.records.statements.storage import StoredGallery
 
 MANIFEST, DATABASE = "manifest.json", "gallery.sqlite3"
@@ -29,6 +31,7 @@ class Manifest(BaseModel):
 
     gallery: the id of the gallery. revision: the last migration of its tables.
     models: the ids of the models that made its embeddings.
+    encryption_key: the id of the key that the records are encrypted with. None if they are plain.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +44,7 @@ class Manifest(BaseModel):
     collections: int
     subjects: int
     faces: int
+    encryption_key: str | None = Field(None, pattern=r"^[0-9a-f]{16}$")
     database_bytes: int = Field(ge=0)
     database_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -54,7 +58,8 @@ class Manifest(BaseModel):
 
     def stored(self) -> StoredGallery:
         """Return what the database must hold."""
-        return StoredGallery(self.gallery, self.revision, self.models, self.collections, self.subjects, self.faces)
+        counts = self.collections, self.subjects, self.faces
+        return StoredGallery(self.gallery, self.revision, self.models, *counts, self.encryption_key)
 
 
 class Backup:
@@ -94,10 +99,14 @@ class Backup:
 
 
 class BackupReader:
-    """A backup that is read. Nothing in it is trusted before it is checked. Raises TarError, OSError or ValueError."""
+    """A backup that is read. Nothing in it is trusted before it is checked. Raises TarError, OSError or ValueError.
 
-    def __init__(self, archive: tarfile.TarFile) -> None:
+    archive: reads `file` from its start to its end.
+    """
+
+    def __init__(self, archive: tarfile.TarFile, file: IO[bytes]) -> None:
         self._archive = archive
+        self._file = file
         self.manifest = self._read_manifest()
 
     def copy_database(self, target: BinaryIO) -> None:
@@ -108,6 +117,8 @@ class BackupReader:
             while chunk := source.read(CHUNK_BYTES):
                 sha256.update(chunk)
                 target.write(chunk)
+            while self._file.read(CHUNK_BYTES):
+                pass  # the end of an encrypted backup is checked when it is read
         except (tarfile.TarError, ValueError):
             raise BackupUnusable("The backup is cut off. Use another one.") from None
         if sha256.hexdigest() != self.manifest.database_sha256:
@@ -128,11 +139,15 @@ class BackupReader:
 
 
 @contextmanager
-def open_backup(file: Path) -> Iterator[BackupReader]:
-    """Open a backup and read its manifest. Raises BackupUnusable."""
+def open_backup(file: Path, key: OperatorKey | None = None) -> Iterator[BackupReader]:
+    """Open a backup and read its manifest. key: decrypts the file. None if the file itself is not encrypted.
+
+    Raises BackupUnusable or KeyFileUnusable.
+    """
     with ExitStack() as resources:
         try:
-            backup = BackupReader(resources.enter_context(tarfile.open(file, "r:")))
+            source = _decrypted(resources.enter_context(file.open("rb")), key)
+            backup = BackupReader(resources.enter_context(tarfile.open(fileobj=source, mode="r|")), source)
         except OSError as error:
             raise BackupUnusable(f"{file} cannot be read: {error.strerror}.") from None
         except (tarfile.TarError, ValueError):
@@ -140,6 +155,16 @@ def open_backup(file: Path) -> Iterator[BackupReader]:
                 f"{file} is no backup of this version of the service, or it is cut off. Make one: facenet backup FILE."
             ) from None
         yield backup
+
+
+def _decrypted(file: BufferedReader, key: OperatorKey | None) -> BufferedReader:
+    if key is not None:
+        return BufferedReader(DecryptedFile(file, key))
+    if is_encrypted(file.peek(HEADER_BYTES)):
+        raise BackupUnusable(
+            "The backup is encrypted. Name the file of its key: facenet restore --decrypt-with KEYFILE."
+        )
+    return file
 
 
 _END = bytes(2 * tarfile.BLOCKSIZE)

@@ -1,6 +1,7 @@
 """Restore a backup into an empty data directory, without a running service."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.domain.command_errors import BackupUnusable
@@ -8,13 +9,26 @@ from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import BackupReader, Manifest, open_backup
 from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_directory, sync_folder, write_mark
 from service.gallery.records.database import reading_copy
+from service.gallery.records.encrypt import require_key
+from service.gallery.records.encryption.key_file import OperatorKey
 from service.gallery.records.migrate import is_known
 from service.gallery.records.statements import storage
 
 PART_FILE = "restore.part"
 
 
-def restore(file: Path, data_dir: Path, usable_models: frozenset[str]) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class BackupKeys:
+    """The keys for a backup. gallery: the id of the operator's key of the records. file: decrypts the file itself."""
+
+    gallery: str | None = None
+    file: OperatorKey | None = None
+
+
+NO_KEYS = BackupKeys()
+
+
+def restore(file: Path, data_dir: Path, usable_models: frozenset[str], keys: BackupKeys = NO_KEYS) -> Manifest:
     """Check a backup, and make the data directory from it. Return what was restored.
 
     The database gets its name last. So a restore that fails leaves a directory in which no service starts with a part.
@@ -22,7 +36,8 @@ def restore(file: Path, data_dir: Path, usable_models: frozenset[str]) -> Manife
     usable_models: the ids of the loaded model and of the models that are compatible with it.
     Raises BackupUnusable or StartupError.
     """
-    with open_backup(file) as backup:
+    with open_backup(file, keys.file) as backup:
+        require_key(file, backup.manifest.encryption_key, keys.gallery)
         _require_usable(backup.manifest, usable_models)
         with lock_data_directory(data_dir):
             _require_empty(data_dir)

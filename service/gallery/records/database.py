@@ -18,8 +18,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
 from service.domain.waiting import begin_storing
 from service.gallery.records import sqlite
+from service.gallery.records.encryption.data_keys import DataKeys, NoDataKeys
 from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
-from service.gallery.records.statements import audit, storage
+from service.gallery.records.statements import audit, encryption, storage
 from service.gallery.records.stored_files import StoredFiles
 from service.observability.outcomes import note_stored
 
@@ -36,10 +37,11 @@ class Database:
     If a file of the database, or one of `watched`, was moved, deleted, replaced or overwritten, every transaction
     raises StorageLost until the service is started again.
 
+    data_keys: of the collections. Without encryption, there are none.
     erased_at_s: when something was last deleted that `rewrite` has not removed yet (time.monotonic). None if nothing.
     """
 
-    def __init__(self, path: Path, watched: Sequence[Path] = ()) -> None:
+    def __init__(self, path: Path, watched: Sequence[Path] = (), data_keys: DataKeys | None = None) -> None:
         self._path = path
         self._watched = watched
         # SQLite waits for a writer for some seconds only, and a rewrite of a large gallery takes longer.
@@ -56,6 +58,7 @@ class Database:
         # hide_parameters: errors are logged, and must not hold names or vectors
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, hide_parameters=True)
         event.listen(self._engine, "begin", _begin)
+        self._engine.update_execution_options(**{encryption.OPTION: data_keys or NoDataKeys()})
         self._writer = self._engine.execution_options(begin=sqlite.BEGIN_WRITING)
 
     def migrate(self, expected: str | None = None) -> str:
@@ -241,9 +244,13 @@ def reading_copy(path: Path) -> Iterator[Connection]:
 
 
 @contextmanager
-def reading_shared(path: Path) -> Iterator[Connection]:
-    """Open a database that another process may change. Raises StorageUnavailable."""
-    engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_shared, path), poolclass=NullPool)
+def reading_beside(path: Path) -> Iterator[Connection]:
+    """Open a database that this process does not use, with its journal if it has one, and change no file.
+
+    Raises StorageUnavailable.
+    """
+    connect = sqlite.connect_read_only if sqlite.journal(path).exists() else sqlite.connect_to_copy
+    engine = create_engine("sqlite://", creator=partial(connect, path), poolclass=NullPool)
     with _storage_errors(), engine.begin() as connection:
         yield connection
 

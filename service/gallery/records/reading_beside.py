@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.domain.errors import StorageUnavailable
-from service.gallery.records.database import reading_copy, reading_shared
-from service.gallery.records.sqlite import journal
+from service.gallery.records.database import reading_beside
 from service.gallery.records.statements import audit, storage
 from service.gallery.records.statements.storage import Remains
 
@@ -25,10 +24,8 @@ def read_audit_facts(database: Path) -> AuditFacts | None:
     """Read them. None if there is no database of this version."""
     if not database.exists():
         return None
-    # A database that nobody uses has no journal. To open it as one that is shared would create a journal.
-    reading = reading_shared if journal(database).exists() else reading_copy
     try:
-        with reading(database) as connection:
+        with reading_beside(database) as connection:
             return AuditFacts(audit.noted_head(connection), storage.remains(connection))
     except StorageUnavailable:
         return None

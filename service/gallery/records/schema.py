@@ -1,5 +1,8 @@
 """The tables. A change here needs a new file in `migrations/versions`. A test checks that both agree.
 
+In an encrypted gallery, the ids, names and metadata of subjects, the hashes of photographs and the embeddings are
+written by a cipher (`encryption/ciphers.py`).
+
 Clients use `id`. The service uses `key` and `number`. A key or a number is never used again, not even after a deletion.
 """
 
@@ -51,6 +54,7 @@ COLLECTIONS = Table(
     Column("dimension", Integer),
     Column("created_at", Utc, nullable=False),
     Column("expires_after_days", Integer),  # NULL: for ever
+    Column("data_key", LargeBinary),  # wrapped with the key of the operator. NULL: the records are not encrypted
     CheckConstraint("(model_id IS NULL) = (dimension IS NULL)"),
     sqlite_autoincrement=True,
 )
@@ -93,6 +97,7 @@ STORAGE = Table(
     Column("in_use", Boolean, nullable=False),
     Column("needs_rewrite", Boolean, nullable=False),
     Column("rewritten_at", Utc),  # when the last rewrite began
+    Column("encryption_key", String),  # the id of the operator's key. NULL: the gallery is not encrypted
 )
 """One row, about the database itself. Statements: `storage.py`."""
 

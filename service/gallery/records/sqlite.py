@@ -72,8 +72,11 @@ def connect_to_copy(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_shared(path: Path) -> sqlite3.Connection:
-    """Open a file that another process may use, for reading only. Its journal must exist."""
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a file that has a journal, and change neither. When it is closed, the journal stays.
+
+    Without a journal, this would create an empty one, and the loss of the journal would not be noticed any more.
+    """
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 

@@ -14,8 +14,12 @@ from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.gallery import Gallery
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.records.database import Database
+from service.gallery.records.encrypt import encrypt
+from service.gallery.records.encryption.data_keys import data_keys
+from service.gallery.records.encryption.key_file import KEY_BYTES, OperatorKey
 from service.gallery.records.schema import FACES
-from service.gallery.records.statements import retention
+from service.gallery.records.statements import collections, retention
+from service.gallery.records.statements.encryption import cipher
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 from tests.support.full_disk import simulate_full_disk
@@ -49,10 +53,12 @@ def trail() -> Trail:
     return Trail()
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(tmp_path / DATABASE_FILE)) as database:
+@pytest.fixture(params=[None, OperatorKey.of(bytes(range(KEY_BYTES)))], ids=["plain", "encrypted"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    keys = data_keys(request.param)
+    with closing(Database(tmp_path / DATABASE_FILE, data_keys=keys)) as database:
         database.migrate()
+        encrypt(database, keys.key_id)
         yield database
 
 
@@ -102,7 +108,9 @@ def test_faces_expire_one_after_the_other(gallery: BlockingGallery, clock: Clock
 
 def age(gallery: BlockingGallery, image_sha256: str, by: timedelta) -> None:
     with gallery.gallery._database.writing() as connection:  # noqa: SLF001  # no method changes the time of an enrolment
-        statement = FACES.update().where(FACES.c.image_sha256 == image_sha256)
+        to = cipher(connection, collections.find(connection, "friends").key)
+        stored = to.write_id("faces.image_sha256", image_sha256)
+        statement = FACES.update().where(FACES.c.image_sha256 == stored)
         connection.execute(statement.values(created_at=datetime.now(UTC) - by))
     gallery.gallery._retention.read_rules()  # noqa: SLF001  # as a start does
 

@@ -14,6 +14,7 @@ from service.domain.access import current_access, require_collection
 from service.domain.errors import CollectionNotFound
 from service.gallery.base import Collection, EmbeddingModel, FaceChecksum, Page
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
+from service.gallery.records.statements import encryption
 from service.gallery.records.statements.paging import PageRequest, fetch_page
 
 
@@ -35,9 +36,13 @@ def ensure(connection: Connection, collection: str, expires_after_days: int | No
     """Create a collection that must exist for all, if it does not exist. Return whether it is new."""
     if connection.scalar(select(exists().where(COLLECTIONS.c.id == collection))):
         return False
-    connection.execute(
-        insert(COLLECTIONS).values(id=collection, created_at=datetime.now(UTC), expires_after_days=expires_after_days)
+    row = insert(COLLECTIONS).values(
+        id=collection,
+        created_at=datetime.now(UTC),
+        expires_after_days=expires_after_days,
+        data_key=encryption.make_data_key(connection, collection),
     )
+    connection.execute(row)
     return True
 
 

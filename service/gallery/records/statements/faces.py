@@ -1,4 +1,7 @@
-"""Statements about faces and their embeddings. `collection` and `subject` are keys."""
+"""Statements about faces and their embeddings. `collection` and `subject` are keys.
+
+The cipher of the collection writes and reads what is stored.
+"""
 
 import uuid
 from collections.abc import Iterable, Sequence
@@ -22,7 +25,9 @@ from service.gallery.base import (
     Page,
     References,
 )
+from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import FACES, SUBJECTS
+from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.paging import PageRequest, fetch_page
 
 FLOAT32 = np.dtype("<f4")
@@ -47,7 +52,8 @@ def enrol(
 
     Returns the outcome of each face, and the stored faces by their numbers, in ascending order.
     """
-    known = _find_photographs(connection, collection, {face.image_sha256 for face in new})
+    to = cipher(connection, collection)
+    known = _find_photographs(connection, collection, {face.image_sha256 for face in new}, to)
     outcomes: list[EnrolmentOutcome] = []
     stored: dict[int, FaceToEnrol] = {}
     for face in new:
@@ -57,7 +63,7 @@ def enrol(
         else:
             new_id = uuid.uuid4().hex
             known[face.image_sha256] = subject, new_id
-            stored[_insert(connection, collection, subject, new_id, face)] = face
+            stored[_insert(connection, (collection, subject), new_id, face, to)] = face
             outcomes.append(EnrolledNow(new_id))
     return outcomes, stored
 
@@ -67,25 +73,27 @@ def get(connection: Connection, collection: int, face: str) -> EnrolledFace:
     row = connection.execute(_select_faces(collection).where(FACES.c.id == face)).one_or_none()
     if row is None:
         raise FaceNotFound
-    return _face(row)
+    return _face(row, cipher(connection, collection))
 
 
 def list_page(connection: Connection, collection: int, subject: int, request: PageRequest) -> Page[EnrolledFace]:
     """Return a page of the faces of the subject."""
-    return fetch_page(
-        connection, _select_faces(collection).where(FACES.c.subject == subject), FACES.c.id, request, _face
-    )
+    by = cipher(connection, collection)
+    of_subject = _select_faces(collection).where(FACES.c.subject == subject)
+    return fetch_page(connection, of_subject, FACES.c.id, request, lambda row: _face(row, by))
 
 
 def list_all(connection: Connection, collection: int) -> list[EnrolledFace]:
     """Return all faces of the collection, in the order of enrolment."""
-    return [_face(row) for row in connection.execute(_select_faces(collection).order_by(FACES.c.number))]
+    by = cipher(connection, collection)
+    return [_face(row, by) for row in connection.execute(_select_faces(collection).order_by(FACES.c.number))]
 
 
 def list_of_subject(connection: Connection, collection: int, subject: int) -> list[EnrolledFace]:
     """Return all faces of the subject, in the order of enrolment."""
+    by = cipher(connection, collection)
     statement = _select_faces(collection).where(FACES.c.subject == subject).order_by(FACES.c.number)
-    return [_face(row) for row in connection.execute(statement)]
+    return [_face(row, by) for row in connection.execute(statement)]
 
 
 def remove(connection: Connection, collection: int, face: str) -> int:
@@ -120,54 +128,68 @@ def embedding_of_face(connection: Connection, collection: int, face: str) -> Emb
     blob = connection.scalar(embedding)
     if blob is None:
         raise FaceNotFound
-    return _matrix([blob])
+    return _matrix(cipher(connection, collection).read_vectors([face], [blob]))
 
 
 def embeddings_of_subject(connection: Connection, collection: int, subject: int) -> Embeddings:
     """Return the embeddings of the subject, (n, d) float32, in the order of enrolment. Raises SubjectWithoutFaces."""
-    embeddings = select(FACES.c.embedding).where(FACES.c.collection == collection, FACES.c.subject == subject)
-    blobs = connection.scalars(embeddings.order_by(FACES.c.number)).all()
-    if not blobs:
+    columns = select(FACES.c.id, FACES.c.embedding)
+    of_subject = columns.where(FACES.c.collection == collection, FACES.c.subject == subject)
+    rows = connection.execute(of_subject.order_by(FACES.c.number)).all()
+    if not rows:
         raise SubjectWithoutFaces
-    return _matrix(blobs)
+    ids, blobs = zip(*rows, strict=True)
+    return _matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
 def references(connection: Connection, collection: int, model: EmbeddingModel) -> References:
     """Return all embeddings of a collection that has a face. model: the model that made them."""
-    columns = select(FACES.c.number, FACES.c.subject, FACES.c.embedding)
+    columns = select(FACES.c.number, FACES.c.subject, FACES.c.id, FACES.c.embedding)
     rows = connection.execute(columns.where(FACES.c.collection == collection).order_by(FACES.c.number))
-    numbers, subjects, blobs = zip(*rows, strict=True)
-    return References(model, np.array(numbers, np.int64), np.array(subjects, np.int64), _matrix(blobs))
+    numbers, subjects, ids, blobs = zip(*rows, strict=True)
+    embeddings = _matrix(cipher(connection, collection).read_vectors(ids, blobs))
+    return References(model, np.array(numbers, np.int64), np.array(subjects, np.int64), embeddings)
 
 
-def owners(connection: Connection, numbers: Iterable[int]) -> dict[int, FaceOwner]:
+def owners(connection: Connection, collection: int, numbers: Iterable[int]) -> dict[int, FaceOwner]:
     """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
+    by = cipher(connection, collection)
     wanted = sorted(numbers)
-    columns = FACES.c.number, FACES.c.id, FACES.c.subject, SUBJECTS.c.id, SUBJECTS.c.name
-    statement = select(*columns).join_from(FACES, SUBJECTS)
+    subject = SUBJECTS.c.id.label("subject_id"), SUBJECTS.c.name
+    columns = FACES.c.number, FACES.c.id, FACES.c.subject, *subject
+    statement: Select[Any] = select(*columns).join_from(FACES, SUBJECTS).where(FACES.c.collection == collection)
     found: dict[int, FaceOwner] = {}
     for start in range(0, len(wanted), MAX_NUMBERS_PER_STATEMENT):
         rows = connection.execute(
             statement.where(FACES.c.number.in_(wanted[start : start + MAX_NUMBERS_PER_STATEMENT]))
         )
-        found |= {number: FaceOwner(*owner) for number, *owner in rows}
+        found |= {row.number: _owner(row, by) for row in rows}
     return found
 
 
-def _find_photographs(connection: Connection, collection: int, hashes: set[str]) -> dict[str, tuple[int, str]]:
+def _owner(row: Row[Any], by: RecordCipher) -> FaceOwner:
+    subject = by.read_id("subjects.id", row.subject_id)
+    return FaceOwner(row.id, row.subject, subject, by.read_value("subjects.name", subject, row.name))
+
+
+def _find_photographs(
+    connection: Connection, collection: int, hashes: set[str], by: RecordCipher
+) -> dict[str, tuple[int, str]]:
     """Return the enrolled photographs among these, by hash: the key of the subject, and the id of the face."""
+    hash_of = {by.write_id("faces.image_sha256", image_sha256): image_sha256 for image_sha256 in hashes}
     enrolled = select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(FACES.c.collection == collection)
-    rows = connection.execute(enrolled.where(FACES.c.image_sha256.in_(hashes)))
-    return {row.image_sha256: (row.subject, row.id) for row in rows}
+    rows = connection.execute(enrolled.where(FACES.c.image_sha256.in_(hash_of)))
+    return {hash_of[row.image_sha256]: (row.subject, row.id) for row in rows}
 
 
-def _insert(connection: Connection, collection: int, subject: int, new_id: str, face: FaceToEnrol) -> int:
+def _insert(connection: Connection, owner: tuple[int, int], new_id: str, face: FaceToEnrol, to: RecordCipher) -> int:
+    collection, subject = owner
     row = insert(FACES).values(
         collection=collection,
         subject=subject,
         id=new_id,
-        image_sha256=face.image_sha256,
-        embedding=face.embedding.astype(FLOAT32).tobytes(),
+        image_sha256=to.write_id("faces.image_sha256", face.image_sha256),
+        embedding=to.write_vector(new_id, face.embedding.astype(FLOAT32).tobytes()),
         created_at=datetime.now(UTC),
     )
     number: int = connection.execute(row.returning(FACES.c.number)).scalar_one()
@@ -179,8 +201,10 @@ def _select_faces(collection: int) -> Select[Any]:
     return select(*columns).join_from(FACES, SUBJECTS).where(FACES.c.collection == collection)
 
 
-def _face(row: Row[Any]) -> EnrolledFace:
-    return EnrolledFace(**row._asdict())
+def _face(row: Row[Any], by: RecordCipher) -> EnrolledFace:
+    subject = by.read_id("subjects.id", row.subject)
+    image_sha256 = by.read_id("faces.image_sha256", row.image_sha256)
+    return EnrolledFace(row.number, row.id, subject, image_sha256, row.created_at)
 
 
 def _matrix(blobs: Sequence[bytes]) -> Embeddings:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, 
 
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
 from service.gallery.records.statements.collections import unbind_model_if_empty
+from service.gallery.records.statements.encryption import cipher
 
 MAX_FACES = 500
 """How many faces are deleted in one transaction. Other changes can be made between two."""
@@ -57,12 +58,13 @@ def remove_older(connection: Connection, key: int, before: datetime) -> Removed:
     rows = connection.execute(old.order_by(FACES.c.created_at).limit(MAX_FACES)).all()
     if rows:
         numbers = [row.number for row in rows]
-        subjects = _ids(connection, {row.subject for row in rows})
+        subjects = _ids(connection, key, {row.subject for row in rows})
         connection.execute(delete(FACES).where(FACES.c.number.in_(numbers)))
         unbind_model_if_empty(connection, key)
         return Removed(numbers, subjects, 0)
     deletion = delete(SUBJECTS).where(_is_old_without_faces(key, before)).returning(SUBJECTS.c.id)
-    subjects = list(connection.scalars(deletion))
+    by = cipher(connection, key)
+    subjects = [by.read_id("subjects.id", stored) for stored in connection.scalars(deletion)]
     return Removed([], subjects, len(subjects))
 
 
@@ -78,5 +80,7 @@ def _is_old_without_faces(key: int, before: datetime) -> ColumnElement[bool]:
     return (SUBJECTS.c.collection == key) & (SUBJECTS.c.created_at <= before) & no_face
 
 
-def _ids(connection: Connection, keys: Iterable[int]) -> list[str]:
-    return sorted(connection.scalars(select(SUBJECTS.c.id).where(SUBJECTS.c.key.in_(list(keys)))))
+def _ids(connection: Connection, key: int, subjects: Iterable[int]) -> list[str]:
+    by = cipher(connection, key)
+    stored = connection.scalars(select(SUBJECTS.c.id).where(SUBJECTS.c.key.in_(list(subjects))))
+    return sorted(by.read_id("subjects.id", one) for one in stored)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select, text, update
 from service.domain.errors import StorageLost
 from service.gallery.records.migrate import revision_of
 from service.gallery.records.schema import COLLECTIONS, FACES, STORAGE, SUBJECTS
+from service.gallery.records.statements.encryption import operator_key_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class StoredGallery:
     gallery: its id.
     revision: its last migration.
     models: the ids of the models of its faces.
+    encryption_key: the id of the key that it is encrypted with. None if it is plain.
     """
 
     gallery: str
@@ -25,6 +27,7 @@ class StoredGallery:
     collections: int
     subjects: int
     faces: int
+    encryption_key: str | None
 
 
 def gallery_id(connection: Connection) -> str:
@@ -86,11 +89,12 @@ def describe(connection: Connection) -> StoredGallery:
     if revision is None:
         raise StorageLost("the database has no tables")
     models = select(COLLECTIONS.c.model_id).where(COLLECTIONS.c.model_id.is_not(None)).distinct().order_by("model_id")
-    counts = (
+    collections, subjects, faces = (
         connection.execute(select(func.count()).select_from(table)).scalar_one()
         for table in (COLLECTIONS, SUBJECTS, FACES)
     )
-    return StoredGallery(gallery_id(connection), revision, tuple(connection.scalars(models)), *counts)
+    gallery, key = gallery_id(connection), operator_key_id(connection)
+    return StoredGallery(gallery, revision, tuple(connection.scalars(models)), collections, subjects, faces, key)
 
 
 def check_copy(connection: Connection) -> None:

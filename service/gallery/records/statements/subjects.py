@@ -1,6 +1,7 @@
-"""Statements about subjects. `collection` is the key of the collection."""
+"""Statements about subjects. `collection` is the key of the collection. Its cipher writes and reads what is stored."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,9 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 
 from service.domain.errors import SubjectExists, SubjectNotFound
 from service.gallery.base import Page, Subject, SubjectChanges, SubjectToCreate
+from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import FACES, SUBJECTS
+from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.paging import PageRequest, fetch_page
 
 
@@ -17,12 +20,13 @@ def create(connection: Connection, collection: int, new: SubjectToCreate) -> Sub
     subject = Subject(new.id or uuid.uuid4().hex, new.name, new.metadata or {}, 0, datetime.now(UTC))
     if _find_key(connection, collection, subject.id) is not None:
         raise SubjectExists
+    to = cipher(connection, collection)
     connection.execute(
         insert(SUBJECTS).values(
             collection=collection,
-            id=subject.id,
-            name=subject.name,
-            metadata=subject.metadata,
+            id=to.write_id("subjects.id", subject.id),
+            name=to.write_value("subjects.name", subject.id, subject.name),
+            metadata=to.write_value("subjects.metadata", subject.id, subject.metadata),
             created_at=subject.created_at,
         )
     )
@@ -46,22 +50,34 @@ def find_key(connection: Connection, collection: int, subject: str, field: str |
 
 def get(connection: Connection, collection: int, subject: str) -> Subject:
     """Return the subject. Raises SubjectNotFound."""
-    row = connection.execute(_select_subjects(collection).where(SUBJECTS.c.id == subject)).one_or_none()
+    by = cipher(connection, collection)
+    stored = by.write_id("subjects.id", subject)
+    row = connection.execute(_select_subjects(collection).where(SUBJECTS.c.id == stored)).one_or_none()
     if row is None:
         raise SubjectNotFound
-    return _subject(row)
+    return _subject(row, by)
 
 
 def list_page(connection: Connection, collection: int, request: PageRequest) -> Page[Subject]:
     """Return a page of the subjects of the collection."""
-    return fetch_page(connection, _select_subjects(collection), SUBJECTS.c.id, request, _subject)
+    by = cipher(connection, collection)
+    if request.after is not None:
+        request = replace(request, after=by.write_id("subjects.id", request.after))
+    return fetch_page(connection, _select_subjects(collection), SUBJECTS.c.id, request, lambda row: _subject(row, by))
 
 
 def change(connection: Connection, collection: int, subject: str, changes: SubjectChanges) -> Subject:
     """Change the given fields. Raises SubjectNotFound."""
     if changes:
+        to = cipher(connection, collection)
+        stored = to.write_id("subjects.id", subject)
+        values: dict[str, Any] = {}
+        if "name" in changes:
+            values["name"] = to.write_value("subjects.name", subject, changes["name"])
+        if "metadata" in changes:
+            values["metadata"] = to.write_value("subjects.metadata", subject, changes["metadata"])
         connection.execute(
-            update(SUBJECTS).where(SUBJECTS.c.collection == collection, SUBJECTS.c.id == subject).values(dict(changes))
+            update(SUBJECTS).where(SUBJECTS.c.collection == collection, SUBJECTS.c.id == stored).values(values)
         )
     return get(connection, collection, subject)
 
@@ -76,9 +92,8 @@ def remove(connection: Connection, collection: int, subject: str) -> list[int]:
 
 
 def _find_key(connection: Connection, collection: int, subject: str) -> int | None:
-    return connection.scalar(
-        select(SUBJECTS.c.key).where(SUBJECTS.c.collection == collection, SUBJECTS.c.id == subject)
-    )
+    stored = cipher(connection, collection).write_id("subjects.id", subject)
+    return connection.scalar(select(SUBJECTS.c.key).where(SUBJECTS.c.collection == collection, SUBJECTS.c.id == stored))
 
 
 def _select_subjects(collection: int) -> Select[Any]:
@@ -92,5 +107,8 @@ def _select_subjects(collection: int) -> Select[Any]:
     ).where(SUBJECTS.c.collection == collection)
 
 
-def _subject(row: Row[Any]) -> Subject:
-    return Subject(**row._asdict())
+def _subject(row: Row[Any], by: RecordCipher) -> Subject:
+    subject = by.read_id("subjects.id", row.id)
+    name = by.read_value("subjects.name", subject, row.name)
+    metadata = by.read_value("subjects.metadata", subject, row.metadata)
+    return Subject(subject, name, metadata, row.faces, row.created_at)

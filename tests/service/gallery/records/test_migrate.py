@@ -101,6 +101,7 @@ def make_gallery_of_first_version(data_dir: Path) -> None:
         connection.execute("DROP TABLE audit_heads")
         connection.execute("DROP INDEX faces_by_age")
         connection.execute("ALTER TABLE collections DROP COLUMN expires_after_days")
+        connection.execute("ALTER TABLE collections DROP COLUMN data_key")
         connection.execute("PRAGMA application_id=0")
         connection.execute("UPDATE alembic_version SET version_num='0001'")
 

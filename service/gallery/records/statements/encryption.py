@@ -1,0 +1,123 @@
+"""Statements about encryption: the data keys of collections, and the records of a gallery that is still plain."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    Table,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
+
+from service.domain.errors import CollectionNotFound
+from service.gallery.records.encryption.ciphers import PLAIN, RecordCipher
+from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKeys
+from service.gallery.records.schema import COLLECTIONS, FACES, STORAGE, SUBJECTS
+
+LOG = structlog.get_logger(__name__)
+OPTION = "data_keys"
+"""The option of a connection that holds its DataKeys."""
+ROWS_AT_ONCE = 1_000
+
+
+def operator_key_id(connection: Connection) -> str | None:
+    """Return the id of the key that the gallery is encrypted with. None if it is plain, or of an older version."""
+    columns = set(connection.scalars(text("SELECT name FROM pragma_table_info('storage')")))
+    if STORAGE.c.encryption_key.name not in columns:
+        return None
+    return connection.scalar(select(STORAGE.c.encryption_key))
+
+
+def make_data_key(connection: Connection, collection: str) -> bytes | None:
+    """Make the wrapped data key of a new collection. None in a plain gallery. collection: the id."""
+    return _data_keys(connection).make(collection)
+
+
+def cipher(connection: Connection, collection: int) -> RecordCipher:
+    """Return how the values of a collection are written. collection: the key. Raises CollectionNotFound."""
+    keys = _data_keys(connection)
+    if keys.key_id is None:
+        return PLAIN
+    columns = select(COLLECTIONS.c.id, COLLECTIONS.c.data_key)
+    row = connection.execute(columns.where(COLLECTIONS.c.key == collection)).one_or_none()
+    if row is None:
+        raise CollectionNotFound
+    return keys.cipher(row.id, row.data_key)
+
+
+def encrypt_all(connection: Connection) -> None:
+    """Give every collection a data key, and encrypt its records. The log says how far it is."""
+    keys = _data_keys(connection)
+    faces = connection.execute(select(func.count()).select_from(FACES)).scalar_one()
+    LOG.info("gallery_encryption_started", faces=faces)
+    for key, collection in connection.execute(select(COLLECTIONS.c.key, COLLECTIONS.c.id)).all():
+        wrapped = keys.make(collection)
+        connection.execute(update(COLLECTIONS).where(COLLECTIONS.c.key == key).values(data_key=wrapped))
+        _encrypt_subjects(connection, key, keys.cipher(collection, wrapped))
+        _encrypt_faces(connection, key, keys.cipher(collection, wrapped))
+    connection.execute(update(STORAGE).values(encryption_key=keys.key_id))
+
+
+def rewrap_all(connection: Connection, keys: WrappedDataKeys, new: WrappedDataKeys) -> int:
+    """Wrap all data keys with another key of the operator. Return how many. The records stay as they are."""
+    wrapped = connection.execute(select(COLLECTIONS.c.key, COLLECTIONS.c.id, COLLECTIONS.c.data_key)).all()
+    for row in wrapped:
+        data_key = keys.rewrap(row.id, row.data_key, new)
+        connection.execute(update(COLLECTIONS).where(COLLECTIONS.c.key == row.key).values(data_key=data_key))
+    connection.execute(update(STORAGE).values(encryption_key=new.key_id))
+    return len(wrapped)
+
+
+def _data_keys(connection: Connection) -> DataKeys:
+    keys: DataKeys = connection.get_execution_options()[OPTION]
+    return keys
+
+
+def _encrypt_subjects(connection: Connection, collection: int, to: RecordCipher) -> None:
+    columns = SUBJECTS.c.id, SUBJECTS.c.name, SUBJECTS.c.metadata
+    for rows in _batches(connection, SUBJECTS, SUBJECTS.c.key, collection, columns):
+        encrypted = [
+            {
+                "row": row.key,
+                "id": to.write_id("subjects.id", row.id),
+                "name": to.write_value("subjects.name", row.id, row.name),
+                "metadata": to.write_value("subjects.metadata", row.id, row.metadata),
+            }
+            for row in rows
+        ]
+        connection.execute(update(SUBJECTS).where(SUBJECTS.c.key == bindparam("row")), encrypted)
+
+
+def _encrypt_faces(connection: Connection, collection: int, to: RecordCipher) -> None:
+    columns = FACES.c.id, FACES.c.image_sha256, FACES.c.embedding
+    done = 0
+    for rows in _batches(connection, FACES, FACES.c.number, collection, columns):
+        encrypted = [
+            {
+                "row": row.number,
+                "image_sha256": to.write_id("faces.image_sha256", row.image_sha256),
+                "embedding": to.write_vector(row.id, row.embedding),
+            }
+            for row in rows
+        ]
+        connection.execute(update(FACES).where(FACES.c.number == bindparam("row")), encrypted)
+        done += len(rows)
+        LOG.info("gallery_encryption", collection=collection, faces=done)
+
+
+def _batches(
+    connection: Connection, table: Table, key: Column[int], collection: int, columns: Sequence[Column[Any]]
+) -> Iterator[Sequence[Row[Any]]]:
+    """Read the rows of a collection in the order of their keys, some at a time."""
+    last = 0
+    of_collection = select(key, *columns).where(table.c.collection == collection).order_by(key).limit(ROWS_AT_ONCE)
+    while rows := connection.execute(of_collection.where(key > last)).all():
+        yield rows
+        last = rows[-1][0]
