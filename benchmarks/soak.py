@@ -11,6 +11,8 @@ import argparse
 import json
 import random
 import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -171,14 +173,22 @@ def _run(clients: list[Client], pid: int, minutes: float) -> list[Sample]:
 
 def _sample(pid: int) -> Sample:
     processes = [Path(f"/proc/{pid}"), *(Path(f"/proc/{child}") for child in _children(pid))]
-    statuses = [(process / "status").read_text("utf-8") for process in processes]
-    memory_kb = sum(int(status.split("VmRSS:")[1].split()[0]) for status in statuses)
+    statuses = list(_read_running(process / "status" for process in processes))
+    memory_kb = sum(int(status.split("VmRSS:")[1].split()[0]) for status in statuses if "VmRSS:" in status)
     threads = sum(int(status.split("Threads:")[1].split()[0]) for status in statuses)
     return Sample(memory_kb / 1024, len(list((processes[0] / "fd").iterdir())), threads)
 
 
 def _children(pid: int) -> list[str]:
-    return [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    lists = _read_running(task / "children" for task in Path(f"/proc/{pid}/task").iterdir())
+    return [child for children in lists for child in children.split()]
+
+
+def _read_running(files: Iterable[Path]) -> Iterator[str]:
+    """Read files of processes and threads. One that ended meanwhile has none."""
+    for file in files:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield file.read_text("utf-8")
 
 
 def _report(minutes: float, clients: list[Client], samples: list[Sample]) -> Report:
