@@ -21,9 +21,9 @@ import anyio
 import numpy as np
 
 from service.access.audit.files import FOLDER, Keeping
+from service.access.audit.gallery_log import GalleryAuditLog
 from service.access.audit.log import AuditLog
 from service.access.audit.request_lines import AnsweredRequest, Event
-from service.access.audit.trail import GalleryTrail
 from service.domain.embedding import Embeddings
 from service.gallery.base import EmbeddingModel, FaceToEnrol, SubjectChanges
 from service.gallery.gallery import Gallery
@@ -136,7 +136,7 @@ async def run(folder: Path, count: int) -> int:
     """Return how much was found after the rewrite and after the end."""
     subjects = Subjects(count)
     log = AuditLog(folder / FOLDER, folder / FOLDER / "secret", Keeping(days=365, total_bytes=2**30))
-    with open_gallery(folder, "exact", GalleryTrail(log)) as gallery:
+    with open_gallery(folder, "exact", GalleryAuditLog(log)) as gallery:
         await change(gallery, AuditedChanges(gallery, log), subjects)
         print_remains("before the rewrite", folder, subjects)
         started_s = time.perf_counter()

@@ -14,8 +14,8 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from service.access.audit.files import FOLDER, Keeping
+from service.access.audit.gallery_log import GalleryAuditLog
 from service.access.audit.log import AuditLog
-from service.access.audit.trail import GalleryTrail
 from service.access.keyring import Keyring
 from service.access.opening import AccessOptions, open_keyring
 from service.api import problems
@@ -95,7 +95,7 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     async with open_pipeline(pipeline_options(settings)) as pipeline:
         await _warm(pipeline)
         audit, key_file = _audit_log(settings), settings.gallery.encryption_key_file
-        with open_gallery(settings.data_dir, settings.gallery.index, GalleryTrail(audit), key_file) as gallery:
+        with open_gallery(settings.data_dir, settings.gallery.index, GalleryAuditLog(audit), key_file) as gallery:
             async with (
                 open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring,
                 WorkerProcess() as clustering,

@@ -70,7 +70,7 @@ class Expired:
     deleted_subjects: int
 
 
-class AuditTrail(Protocol):
+class GalleryLog(Protocol):
     """What the gallery needs of the audit log."""
 
     def open(self, noted: tuple[int, bytes] | None) -> AbstractContextManager[None]:
@@ -83,7 +83,7 @@ class AuditTrail(Protocol):
         """Return the number and the hash of the last durable line. None if there is no log."""
 
 
-class NoAuditTrail:
+class NoGalleryLog:
     """For a gallery without an audit log."""
 
     def open(self, noted: tuple[int, bytes] | None) -> AbstractContextManager[None]:  # noqa: ARG002
@@ -98,7 +98,7 @@ class NoAuditTrail:
         return None
 
 
-NO_TRAIL = NoAuditTrail()
+NO_GALLERY_LOG = NoGalleryLog()
 
 
 @dataclass(frozen=True, slots=True)

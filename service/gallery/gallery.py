@@ -12,13 +12,13 @@ import numpy as np
 from service.domain.embedding import check_embedding
 from service.domain.errors import InvalidOption, StorageUnavailable
 from service.gallery.base import (
-    NO_TRAIL,
-    AuditTrail,
+    NO_GALLERY_LOG,
     Collection,
     EmbeddingModel,
     EnrolledFace,
     EnrolmentOutcome,
     FaceToEnrol,
+    GalleryLog,
     References,
     Subject,
     SubjectChanges,
@@ -43,20 +43,20 @@ class Gallery(GalleryReader):
     Every method raises StorageUnavailable if the records cannot be read or written, and then nothing was changed. A
     method that names a collection, subject or face raises CollectionNotFound, SubjectNotFound or FaceNotFound.
 
-    trail: the audit log. now: returns the time by which faces expire.
+    log: the audit log. now: returns the time by which faces expire.
     """
 
     def __init__(
         self,
         database: Database,
         create_index: CreateIndex,
-        trail: AuditTrail = NO_TRAIL,
+        log: GalleryLog = NO_GALLERY_LOG,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         with database.writing() as connection:
             collections.ensure(connection, DEFAULT_COLLECTION)
-        self._trail = trail
-        super().__init__(database, create_index, self._trail, now)
+        self._log = log
+        super().__init__(database, create_index, self._log, now)
 
     @in_thread
     def check(self) -> None:
@@ -229,7 +229,7 @@ class Gallery(GalleryReader):
 
     def note_audit_head(self) -> None:
         """Note the last durable line of the audit log in the records, if it is another one than before."""
-        head = self._trail.durable_head()
+        head = self._log.durable_head()
         if head is not None and head != self.noted_audit_head():
             with self._database.writing() as connection:
                 audit.note_head(connection, *head)

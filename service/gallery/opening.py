@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.domain.command_errors import DataDirectoryUnusable, KeyFileUnusable
 from service.domain.errors import StorageLost, StorageUnavailable
-from service.gallery.base import NO_TRAIL, AuditTrail
+from service.gallery.base import NO_GALLERY_LOG, GalleryLog
 from service.gallery.data_directory import (
     DATABASE_FILE,
     LOCK_FILE,
@@ -31,13 +31,13 @@ HEAD_S = 60.0
 
 @contextmanager
 def open_gallery(
-    data_dir: Path, index: str, trail: AuditTrail = NO_TRAIL, key_file: Path | None = None
+    data_dir: Path, index: str, log: GalleryLog = NO_GALLERY_LOG, key_file: Path | None = None
 ) -> Iterator[Gallery]:
     """Open the records in a directory, migrate them to this version, encrypt them, and build the indexes.
 
     The directory is created if it does not exist. No other process can use it until the context ends.
     index: a name in `indexes.INDEXES`, or a factory string of FAISS.
-    trail: the audit log.
+    log: the audit log.
     key_file: encrypts the records, if they are not encrypted yet. None: they are plain.
     Raises InvalidSettings, KeyFileUnusable, DataDirectoryInUse, DataDirectoryUnusable or AuditUnusable.
     """
@@ -48,9 +48,9 @@ def open_gallery(
         with _directory_errors(data_dir):
             database = resources.enter_context(_open_database(data_dir, keys))
             encrypt(database, keys.key_id)
-            gallery = Gallery(database, create_index, trail)
+            gallery = Gallery(database, create_index, log)
         resources.callback(_note_last_head, gallery)
-        resources.enter_context(trail.open(gallery.noted_audit_head()))
+        resources.enter_context(log.open(gallery.noted_audit_head()))
         resources.enter_context(housekeeping(database, [gallery.expire_all, _every(HEAD_S, gallery.note_audit_head)]))
         yield gallery
 

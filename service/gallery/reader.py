@@ -13,11 +13,11 @@ from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import Backup
 from service.gallery.base import (
-    AuditTrail,
     Candidate,
     Collection,
     EmbeddingModel,
     EnrolledFace,
+    GalleryLog,
     Page,
     References,
     StoredSubject,
@@ -49,7 +49,7 @@ class GalleryReader:
     """
 
     def __init__(
-        self, database: Database, create_index: CreateIndex, trail: AuditTrail, now: Callable[[], datetime]
+        self, database: Database, create_index: CreateIndex, log: GalleryLog, now: Callable[[], datetime]
     ) -> None:
         self.threads = anyio.CapacityLimiter(THREADS)
         self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
@@ -60,7 +60,7 @@ class GalleryReader:
         with database.reading() as connection:
             ids = list(collections.checksums(connection))
         self._indexes = CollectionIndexes(ids, self._load_references, self._index_of)
-        self._retention = Retention(database, self._indexes, self._writing, trail.record_expired, now)
+        self._retention = Retention(database, self._indexes, self._writing, log.record_expired, now)
 
     async def finish(self) -> None:
         """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""

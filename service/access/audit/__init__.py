@@ -6,7 +6,7 @@ line.py           one line, and how it is bound to the line before it
 secret.py         the secret of the chain and of the pseudonyms
 limits.py         how many refusals get a line of their own
 request_lines.py  the line of a request
-trail.py          the log as the gallery uses it
+gallery_log.py    the log as the gallery uses it
 writer.py         writes lines into files, and rotates them
 verification.py   checks that no line was changed, removed, inserted or reordered
 search.py         lines about a subject, and the line of a receipt

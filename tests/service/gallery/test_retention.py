@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.domain.errors import FaceNotFound, StorageUnavailable, SubjectNotFound
-from service.gallery.base import Expired, NoAuditTrail
+from service.gallery.base import Expired, NoGalleryLog
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.gallery import Gallery
 from service.gallery.indexes.exact import ExactIndex
@@ -35,7 +35,7 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
-class Trail(NoAuditTrail):
+class ExpiredLog(NoGalleryLog):
     def __init__(self) -> None:
         self.expired: list[Expired] = []
 
@@ -49,8 +49,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def trail() -> Trail:
-    return Trail()
+def log() -> ExpiredLog:
+    return ExpiredLog()
 
 
 @pytest.fixture(params=[None, OperatorKey.of(bytes(range(KEY_BYTES)))], ids=["plain", "encrypted"])
@@ -63,9 +63,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 @pytest.fixture
-def gallery(database: Database, clock: Clock, trail: Trail) -> BlockingGallery:
+def gallery(database: Database, clock: Clock, log: ExpiredLog) -> BlockingGallery:
     """Return a gallery without its thread, so nothing expires by itself. `friends` keeps faces for 30 days."""
-    gallery = BlockingGallery(Gallery(database, ExactIndex, trail, clock))
+    gallery = BlockingGallery(Gallery(database, ExactIndex, log, clock))
     gallery.create_collection("friends", 30)
     for subject in ("anna", "berta"):
         gallery.put_subject("friends", subject, None, {})
@@ -161,11 +161,11 @@ def test_old_subjects_without_faces_are_deleted_and_others_stay(gallery: Blockin
         gallery.get_subject("friends", "anna")
 
 
-def test_what_expired_is_recorded(gallery: BlockingGallery, clock: Clock, trail: Trail) -> None:
+def test_what_expired_is_recorded(gallery: BlockingGallery, clock: Clock, log: ExpiredLog) -> None:
     gallery.enrol("friends", "anna", FACES_OF_ANNA, MODEL)
     clock.ahead = 31 * DAY
     gallery.gallery.expire_all()
-    assert trail.expired == [
+    assert log.expired == [
         Expired("friends", ("anna",), 3, 0),
         Expired("friends", ("anna", "berta"), 0, 2),
     ]
@@ -199,11 +199,11 @@ def test_a_collection_without_a_rule_keeps_its_faces(gallery: BlockingGallery, c
 
 
 def test_the_rule_is_known_after_a_restart(
-    gallery: BlockingGallery, clock: Clock, database: Database, trail: Trail
+    gallery: BlockingGallery, clock: Clock, database: Database, log: ExpiredLog
 ) -> None:
     gallery.enrol("friends", "anna", FACES_OF_ANNA, MODEL)
     clock.ahead = 31 * DAY
-    restarted = BlockingGallery(Gallery(database, ExactIndex, trail, clock))
+    restarted = BlockingGallery(Gallery(database, ExactIndex, log, clock))
     assert search(restarted) == []
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from service.access.audit.files import FOLDER, Keeping
+from service.access.audit.gallery_log import GalleryAuditLog
 from service.access.audit.log import AuditLog
 from service.access.audit.search import LineFilter, find_lines
-from service.access.audit.trail import GalleryTrail
 from service.access.audit.verification import Verification
 from service.domain.access import NO_ACCESS, work_with
 from service.domain.errors import StorageUnavailable
@@ -65,7 +65,7 @@ def gallery(data_dir: Path, key_file: Path, log: AuditLog, clock: Clock) -> Iter
     with closing(Database(data_dir / DATABASE_FILE, data_keys=keys)) as database:
         database.migrate()
         encrypt(database, keys.key_id)
-        gallery = BlockingGallery(Gallery(database, ExactIndex, GalleryTrail(log), clock))
+        gallery = BlockingGallery(Gallery(database, ExactIndex, GalleryAuditLog(log), clock))
         enrol_people(gallery)
         yield gallery
 
@@ -131,7 +131,7 @@ def test_the_audit_log_of_an_encrypted_gallery_holds_no_id_name_hash_or_vector(
 def test_the_last_line_of_the_log_is_known_to_the_encrypted_records(data_dir: Path, key_file: Path) -> None:
     for _ in range(2):
         log = audit_log(data_dir)
-        with open_gallery(data_dir, "exact", GalleryTrail(log), key_file) as gallery:
+        with open_gallery(data_dir, "exact", GalleryAuditLog(log), key_file) as gallery:
             enrol_people(BlockingGallery(gallery))
             BlockingGallery(gallery).delete_collection("default")
     facts = read_audit_facts(data_dir / DATABASE_FILE)

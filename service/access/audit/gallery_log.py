@@ -9,7 +9,7 @@ from service.gallery.base import Expired
 SUBJECTS_PER_LINE = 50
 
 
-class GalleryTrail:
+class GalleryAuditLog:
     """Records what was deleted because of its age, and opens and closes the log with the gallery."""
 
     def __init__(self, log: AuditLog) -> None:
