@@ -2,8 +2,9 @@
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -35,6 +36,8 @@ def require(condition: bool, message: str) -> None:  # noqa: FBT001  # as assert
 
 
 Subjects = dict[str, KnownSubject]
+FindFace = Callable[[list[float]], tuple[str, str]]
+"""Returns the subject and the id of the face with an embedding."""
 
 
 class Client:
@@ -129,14 +132,14 @@ class Client:
     def _new_name(self) -> str:
         return f"Name {self._random.getrandbits(64):x}"
 
-    def settle(self, stored: Subjects) -> None:
+    def settle(self, stored: Subjects, find: FindFace) -> None:
         """Compare what is stored with what must be. Adopt the last request if it was stored. Raise Loss."""
         if _shape(stored) != _shape(self.subjects):
             if self.unsure is None:
                 raise Loss(f"{self.prefix}: acknowledged changes are lost")
             require(_shape(stored) == _shape(self.unsure), f"{self.prefix}: lost, or stored in part")
             self.deleted |= self.subjects.keys() - self.unsure.keys()
-            self.subjects = _with_stored_ids(self.unsure, stored)
+            self.subjects = _with_stored_ids(self.unsure, find)
         self.unsure = None
         require(not self.deleted & stored.keys(), f"{self.prefix}: a deleted subject is back")
         for subject, known in self.subjects.items():
@@ -147,12 +150,14 @@ def _shape(subjects: Subjects) -> dict[str, tuple[str | None, int]]:
     return {subject: (known.name, len(known.faces)) for subject, known in subjects.items()}
 
 
-def _with_stored_ids(unsure: Subjects, stored: Subjects) -> Subjects:
-    """Give the faces of an enrolment that was not acknowledged the ids that they have in the records."""
+def _with_stored_ids(unsure: Subjects, find: FindFace) -> Subjects:
+    """Give the faces of an enrolment that was stored and not acknowledged their ids."""
     for subject, known in unsure.items():
         new = [known.faces.pop(face) for face in sorted(known.faces) if face.startswith(NEW)]
-        ids = stored[subject].faces.keys() - known.faces.keys()
-        known.faces |= dict(zip(sorted(ids), new, strict=len(new) > 0))
+        for embedding in new:
+            owner, face = find(embedding)
+            require(owner == subject, "a face that was not acknowledged is stored for another subject")
+            known.faces[face] = embedding
     return unsure
 
 
@@ -160,21 +165,24 @@ def check(url: str, clients: Sequence[Client], chance: random.Random) -> None:
     """Compare all subjects with what the clients know, and identify some faces. Raise Loss."""
     with httpx.Client(base_url=url, timeout=60) as http:
         require(http.get("/readyz").is_success, "the service is not ready")
+        find = partial(_find, http, http.get("/model").json()["id"])
         stored = _list_subjects(http)
         for client in clients:
-            client.settle({subject: known for subject, known in stored.items() if subject.startswith(client.prefix)})
+            of_client = {subject: known for subject, known in stored.items() if subject.startswith(client.prefix)}
+            client.settle(of_client, find)
         known_faces = [(s, k) for client in clients for s, k in client.subjects.items() if k.faces]
         for subject, known in chance.sample(known_faces, min(FACES_TO_IDENTIFY, len(known_faces))):
-            _identify(http, subject, known)
+            for face, embedding in known.faces.items():
+                require(find(embedding) == (subject, face), "an enrolled face is not found")
 
 
-def _identify(http: httpx.Client, subject: str, known: KnownSubject) -> None:
-    """Check that the faces of a subject are found. The ids of an unacknowledged enrolment can be in another order."""
-    model = http.get("/model").json()["id"]
-    for embedding in known.faces.values():
-        body = {"image": {"embedding": embedding, "model": model}}
-        answer = http.post("/identify", params={"k": 1, "threshold": 0.01}, json=body).json()
-        require(answer["faces"][0]["subject"] == subject, "an enrolled face is not found")
+def _find(http: httpx.Client, model: str, embedding: list[float]) -> tuple[str, str]:
+    """Return the subject and the id of the stored face with this embedding. Raise Loss if there is none."""
+    body = {"image": {"embedding": embedding, "model": model}}
+    answer = http.post("/identify", params={"k": 1, "threshold": 0.01}, json=body).raise_for_status().json()
+    require(answer["faces"][0]["decision"] == "match", "an embedding is not found")
+    nearest = answer["faces"][0]["candidates"][0]
+    return nearest["subject"], nearest["face"]
 
 
 def _list_subjects(http: httpx.Client) -> Subjects:
