@@ -20,9 +20,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from service.access.secret_file import write_encryption_key
 from service.gallery.base import EmbeddingModel, FaceToEnrol
 from service.gallery.data_directory import DATABASE_FILE
-from service.gallery.records.encryption.key_file import create_key_file
 from service.observability.logs import configure_logs
 from tests.support.blocking_gallery import BlockingGallery
 from tests.support.running_service import RunningService, run_service
@@ -131,7 +131,7 @@ def main() -> None:
     table = Table("operation", "plain, ms", "encrypted, ms", "ratio")
     with TemporaryDirectory() as name:
         folder = Path(name)
-        create_key_file(folder / "key")
+        write_encryption_key(folder / "key")
         found = measure_galleries(folder, folder / "key", arguments.faces, arguments.rounds)
         sizes = [(folder / variant / DATABASE_FILE).stat().st_size for variant in ("plain", "encrypted")]
         first_start_s = measure_first_start(folder, arguments.faces)

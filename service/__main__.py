@@ -196,9 +196,10 @@ def encryption_key(file: Annotated[Path, typer.Argument(help="the file to write;
 
     Keep a copy in another place. Without the key, nobody can read what it encrypted.
     """
-    from service.gallery.records.encryption.key_file import create_key_file  # noqa: PLC0415
+    from service.access.secret_file import write_encryption_key  # noqa: PLC0415  # the other commands do not need it
 
-    print(f"{file} holds the key {create_key_file(file).id}.")  # noqa: T201  # its output
+    key = write_encryption_key(file)
+    print(f"{file} holds the key {key.id}. Copy it to another place now: without it, nobody can read what it encrypts.")  # noqa: T201  # its output
 
 
 @app.command()

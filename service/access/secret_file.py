@@ -1,4 +1,4 @@
-"""Secrets in files: the one that keys are hashed with, and the key of the operator."""
+"""Secrets in files: the one that keys are hashed with, the key of the operator, and the key that encrypts a gallery."""
 
 import re
 import secrets
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from service.access.key import SECRET_BYTES, KeyHasher
 from service.access.new_file import write_new_file
-from service.domain.command_errors import DataDirectoryUnusable, InvalidSettings
+from service.domain.command_errors import DataDirectoryUnusable, InvalidSettings, KeyFileUnusable
 from service.gallery.data_directory import unusable
+from service.gallery.records.encryption.key_file import KEY_BYTES, OperatorKey
 
 SECRET_FILE = "key_secret"  # noqa: S105  # a name
 MAX_FILE_BYTES = 4096
@@ -68,6 +69,21 @@ def write_admin_key(file: Path) -> None:
         write_new_file(file, f"{secrets.token_urlsafe(SECRET_BYTES)}\n")
     except OSError as error:
         raise InvalidSettings(f"{file} cannot be created: {error.strerror}.") from None
+
+
+def write_encryption_key(file: Path) -> OperatorKey:
+    """Write a new random key for galleries or backups to a new file that only its owner can read.
+
+    Raises KeyFileUnusable.
+    """
+    secret = secrets.token_bytes(KEY_BYTES)
+    try:
+        write_new_file(file, f"{secret.hex()}\n")
+    except FileExistsError:
+        raise KeyFileUnusable(f"{file} exists already. Choose another name: a key is never overwritten.") from None
+    except OSError as error:
+        raise KeyFileUnusable(f"{file} cannot be written: {error.strerror}.") from None
+    return OperatorKey.of(secret)
 
 
 def _read(file: Path) -> str:

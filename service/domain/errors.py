@@ -215,8 +215,8 @@ class StorageLost(StorageUnavailable):
     def __init__(self, reason: str) -> None:
         FacenetError.__init__(
             self,
-            f"The stored gallery is no longer intact: {reason}. Nothing more is stored. The operator repairs the "
-            "files, or restores a backup, and starts the service again.",
+            f"The stored gallery is no longer intact: {reason}. The operator repairs the files, or restores "
+            "a backup, and starts the service again.",
         )
         self.reason = reason
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
+import structlog
+
 from service.domain.command_errors import DataDirectoryUnusable, KeyFileUnusable
 from service.domain.errors import StorageLost, StorageUnavailable
 from service.gallery.base import NO_GALLERY_LOG, GalleryLog
@@ -22,9 +24,10 @@ from service.gallery.indexes import index_factory
 from service.gallery.records.database import COPY_FILE, Database
 from service.gallery.records.encrypt import encrypt, require_key, rewrap, stored_key_id
 from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKeys, data_keys
-from service.gallery.records.encryption.key_file import read_key_file
+from service.gallery.records.encryption.key_file import OperatorKey, read_key_file
 from service.gallery.records.housekeeping import housekeeping
 
+LOG = structlog.get_logger(__name__)
 HEAD_S = 60.0
 """How often the last line of the audit log is noted in the records."""
 
@@ -43,11 +46,12 @@ def open_gallery(
     """
     create_index = index_factory(index)
     create_index(dimension=1)  # a wrong name must fail at the start, and not at the first enrolment
-    keys = data_keys(None if key_file is None else read_key_file(key_file))
+    keys = data_keys(None if key_file is None else _read_key(key_file, data_dir))
     with ExitStack() as resources:
         with _directory_errors(data_dir):
             database = resources.enter_context(_open_database(data_dir, keys))
             encrypt(database, keys.key_id)
+            LOG.info("gallery_opened", encryption_key=keys.key_id or "none")
             gallery = Gallery(database, create_index, log)
         resources.callback(_note_last_head, gallery)
         resources.enter_context(log.open(gallery.noted_audit_head()))
@@ -63,10 +67,21 @@ def rotate_encryption_key(data_dir: Path, old_file: Path, new_file: Path) -> int
     """
     old, new = (WrappedDataKeys(read_key_file(file)) for file in (old_file, new_file))
     with _directory_errors(data_dir):
-        if stored_key_id(data_dir / DATABASE_FILE) is None:
+        stored = stored_key_id(data_dir / DATABASE_FILE)
+        if stored is None:
             raise KeyFileUnusable(f"{data_dir} holds no encrypted gallery. The first start with a key encrypts it.")
+        require_key(data_dir, stored, old.key_id, "Name the file of that key first: it is the one that is replaced.")
         with _open_database(data_dir, old) as database:
             return rewrap(database, old, new)
+
+
+def _read_key(key_file: Path, data_dir: Path) -> OperatorKey:
+    if key_file.resolve().is_relative_to(data_dir.resolve()):
+        raise KeyFileUnusable(
+            f"The key file {key_file} is in the data directory, so a copy of the directory would hold it. Move it to "
+            "another place."
+        )
+    return read_key_file(key_file)
 
 
 @contextmanager

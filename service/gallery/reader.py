@@ -120,7 +120,7 @@ class GalleryReader:
 
     @in_thread
     def list_subjects(self, collection: str, limit: int, after: str | None) -> Page[Subject]:
-        """Return a page of the subjects of the collection, in the order of their ids."""
+        """Return a page of the subjects of the collection, in the order of their stored ids, which can be encrypted."""
         with self._database.reading() as connection:
             key = collections.find(connection, collection).key
             return subjects.list_page(connection, key, PageRequest(limit, after))

@@ -91,9 +91,10 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
-    Raises InvalidSettings for an unknown name or a value out of its range.
+    Raises InvalidSettings for an unknown name, a value out of its range, or an empty name of a file.
     """
     _refuse_unknown(os.environ)
+    _refuse_empty_files(os.environ)
     try:
         return Settings()
     except ValidationError as error:
@@ -144,6 +145,13 @@ def list_variables(settings: Settings | None = None) -> list[Variable]:
 def _variables_of_group(group_name: str, group: Group) -> Iterator[Variable]:
     for name, field in type(group).model_fields.items():
         yield Variable(variable_name((group_name, name)), str(field.description), getattr(group, name))
+
+
+def _refuse_empty_files(environment: Mapping[str, str]) -> None:
+    """Refuse a file whose name is empty: a gallery would be plain because a variable of a script was not set."""
+    for name, value in environment.items():
+        if name.upper().startswith(PREFIX) and name.upper().endswith("_FILE") and not value:
+            raise InvalidSettings(f"{name} is empty. Set it to a file, or remove it.")
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

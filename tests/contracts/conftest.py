@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from service.access.secret_file import write_encryption_key
 from service.gallery.indexes import INDEXES
-from service.gallery.records.encryption.key_file import create_key_file
 from tests.support.blocking_gallery import BlockingGallery
 
 
@@ -19,7 +19,7 @@ def index_name(request: pytest.FixtureRequest) -> str:
 def key_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     if request.param == "plain":
         return None
-    create_key_file(tmp_path / "key")
+    write_encryption_key(tmp_path / "key")
     return tmp_path / "key"
 
 

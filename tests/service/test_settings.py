@@ -32,6 +32,15 @@ def test_an_unknown_setting_is_refused_and_the_nearest_is_named(
 
 
 @pytest.mark.parametrize(
+    "name", ["FACE_GALLERY__ENCRYPTION_KEY_FILE", "face_gallery__encryption_key_file", "FACE_ADMIN_KEY_FILE"]
+)
+def test_an_empty_name_of_a_file_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    with pytest.raises(InvalidSettings, match=f"{name} is empty"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("FACE_PORT", "65536", "FACE_PORT must be at most 65535. The default is 8000."),

@@ -53,7 +53,8 @@ class Manifest(BaseModel):
         models = ", ".join(model[:16] for model in self.models) or "no model"
         return (
             f"{self.collections} collections, {self.subjects} subjects and {self.faces} faces of "
-            f"{self.created_at.isoformat(timespec='seconds')}, embedded by {models}"
+            f"{self.created_at.isoformat(timespec='seconds')}, embedded by {models}, "
+            f"{f'encrypted with the key {self.encryption_key}' if self.encryption_key else 'not encrypted'}"
         )
 
     def stored(self) -> StoredGallery:

@@ -1,5 +1,6 @@
 """The database: its transactions, its files, and every failure of the storage as one error."""
 
+import errno
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -82,10 +83,11 @@ class Database:
         with _storage_errors():
             self._maintenance = sqlite.connect_for_maintenance(self._path)
             sqlite.check(self._maintenance)
+            sqlite.require_tables_only(self._maintenance)
             # After a crash, the journal can still hold a deleted face. And a copy of the database file alone must say
             # that it was in use, so this must not be in the journal only.
             if not self.empty_journal() and not was_in_use:
-                raise StorageUnavailable
+                raise StorageUnavailable from OSError(errno.EBUSY, "another program reads the database")
             self._files = StoredFiles(self._path, self._watched)
             self._files.check()
         return gallery

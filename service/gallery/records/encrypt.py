@@ -1,5 +1,6 @@
 """Encrypt a gallery that is still plain, and replace the key of the operator."""
 
+import errno
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from service.gallery.records.encryption.data_keys import WrappedDataKeys
 from service.gallery.records.statements import encryption, storage
 
 LOG = structlog.get_logger(__name__)
+SET_KEY = "Set FACE_GALLERY__ENCRYPTION_KEY_FILE to the file of that key."
 
 
 def stored_key_id(database: Path) -> str | None:
@@ -25,17 +27,14 @@ def stored_key_id(database: Path) -> str | None:
         return encryption.operator_key_id(connection)
 
 
-def require_key(name: Path, needed: str | None, found: str | None) -> None:
+def require_key(name: Path, needed: str | None, found: str | None, advice: str = SET_KEY) -> None:
     """Raise KeyFileUnusable if the gallery or the backup `name` is encrypted, and the key is missing or another one.
 
-    needed, found: ids of keys. None: it is plain, or there is no key.
+    needed, found: ids of keys. None: it is plain, or there is no key. advice: what to do.
     """
     if needed is not None and found != needed:
         reason = "no key is set" if found is None else f"the key file holds the key {found}"
-        raise KeyFileUnusable(
-            f"{name} is encrypted with the key {needed}, and {reason}. Set FACE_GALLERY__ENCRYPTION_KEY_FILE to the "
-            "file of that key."
-        )
+        raise KeyFileUnusable(f"{name} is encrypted with the key {needed}, and {reason}. {advice}")
 
 
 def encrypt(database: Database, key_id: str | None) -> None:
@@ -57,16 +56,20 @@ def encrypt(database: Database, key_id: str | None) -> None:
 def rewrap(database: Database, old: WrappedDataKeys, new: WrappedDataKeys) -> int:
     """Wrap all data keys with another key, in one transaction, and remove the old ones from the disk.
 
-    Returns how many data keys there are. Raises StorageUnavailable.
+    Returns how many data keys there are. If the old ones cannot be removed now, the next start removes them.
+    Raises StorageUnavailable.
     """
     with database.writing() as connection:
         wrapped = encryption.rewrap_all(connection, old, new)
         storage.set_needs_rewrite(connection)
-    _remove_remains(database)
+    try:
+        _remove_remains(database)
+    except StorageUnavailable as error:
+        LOG.warning("old_data_keys_kept", reason=str(error.__cause__), until="the next start with enough free space")
     return wrapped
 
 
 def _remove_remains(database: Database) -> None:
     database.erased_at_s = time.monotonic()
-    if not database.rewrite():  # nobody reads or copies while this is called
-        raise StorageUnavailable
+    if not database.rewrite():
+        raise StorageUnavailable from OSError(errno.EBUSY, "another program reads the database")

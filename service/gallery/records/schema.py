@@ -6,6 +6,7 @@ written by a cipher (`encryption/ciphers.py`).
 Clients use `id`. The service uses `key` and `number`. A key or a number is never used again, not even after a deletion.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,8 +28,33 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from service.domain.errors import StorageLost
 
-class Utc(TypeDecorator[datetime]):
+
+class _Checked:
+    """Before a type of SQLAlchemy: a stored value that the type cannot read is damage, and not an error of the code."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Callable[[Any], Any]:  # noqa: ANN401  # SQLAlchemy's signature
+        """Return what reads a stored value. It raises StorageLost."""
+        read = super().result_processor(dialect, coltype)  # type: ignore[misc]  # of the type
+
+        def read_checked(stored: Any) -> Any:  # noqa: ANN401  # whatever is in the file
+            try:
+                return read(stored)
+            except (ValueError, TypeError):
+                raise StorageLost("a stored value is damaged") from None
+
+        return read_checked
+
+
+class Json(_Checked, TypeDecorator[Any]):
+    """Any JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+
+class Utc(_Checked, TypeDecorator[datetime]):
     """A time in UTC. SQLite stores no time zone, so it is removed on the way in and added on the way out."""
 
     impl = DateTime
@@ -66,7 +92,7 @@ SUBJECTS = Table(
     Column("collection", ForeignKey(COLLECTIONS.c.key, ondelete="CASCADE"), nullable=False),
     Column("id", String, nullable=False),
     Column("name", String),
-    Column("metadata", JSON, nullable=False),
+    Column("metadata", Json, nullable=False),
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("collection", "id"),
     UniqueConstraint("collection", "key"),  # the foreign key of faces refers to it
@@ -118,8 +144,8 @@ KEYS = Table(
     Column("digest", LargeBinary, nullable=False),  # of the whole key, keyed with the secret of the service
     Column("secret_id", String, nullable=False),  # which secret
     Column("seal", LargeBinary, nullable=False),  # of what the row allows, keyed with the secret
-    Column("scopes", JSON, nullable=False),
-    Column("collections", JSON(none_as_null=True)),  # their ids; NULL: all
+    Column("scopes", Json, nullable=False),
+    Column("collections", Json(none_as_null=True)),  # their ids; NULL: all
     Column("requests_per_minute", Integer),
     Column("images_per_day", Integer),
     Column("created_at", Utc, nullable=False),

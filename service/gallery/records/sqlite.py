@@ -23,6 +23,7 @@ PRAGMAS = {
     "synchronous": "FULL",  # with NORMAL, the usual value for WAL, a power failure can lose acknowledged commits
     "foreign_keys": "ON",
     "secure_delete": "ON",
+    "trusted_schema": "OFF",  # nothing in the file may call functions with side effects
     "temp_store": "MEMORY",  # on disk, large statements would leave copies of pages in /var/tmp
     "busy_timeout": str(BUSY_TIMEOUT_MS),
 }
@@ -85,6 +86,13 @@ def check(connection: sqlite3.Connection) -> None:
     (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if result != "ok":
         raise StorageLost("the database is damaged")
+
+
+def require_tables_only(connection: sqlite3.Connection) -> None:
+    """Raise StorageLost if the file holds anything but tables and indexes. A trigger could change what is stored."""
+    kinds = {kind for (kind,) in connection.execute("SELECT DISTINCT type FROM sqlite_master")}
+    if not kinds <= {"table", "index"}:
+        raise StorageLost("the database has triggers or views, which this service never makes")
 
 
 def journal(path: Path) -> Path:

@@ -2,8 +2,8 @@
 
 Ids of subjects and hashes of photographs are looked up by equality. So they are encrypted deterministically (AES-SIV,
 RFC 5297): within a collection, the same id gives the same text, and it occurs once. Everything else is encrypted with a
-random nonce (AES-256-GCM, NIST SP 800-38D). Each value is bound to its column and its row, so it cannot be read in
-another place.
+random nonce (AES-256-GCM, NIST SP 800-38D). An id or a hash is bound to its column, and every other value to its column
+and its row. A value in another place is damage.
 """
 
 import base64
@@ -105,8 +105,11 @@ class Encrypted:
     def read_id(self, column: LookedUp, stored: str) -> str:
         """Return the id or the hash."""
         try:
-            return _unpad(self._ids.decrypt(base64.b64decode(stored), [column.encode()]))
-        except (InvalidTag, ValueError):
+            ciphertext = base64.b64decode(stored)
+            if base64.b64encode(ciphertext).decode() != stored:  # an id has one text only, so that it occurs once
+                raise _damaged()
+            return _unpad(self._ids.decrypt(ciphertext, [column.encode()]))
+        except (InvalidTag, ValueError, TypeError):
             raise _damaged() from None
 
     def write_value(self, column: Described, subject: str, value: Any) -> str:  # noqa: ANN401  # any JSON
@@ -131,7 +134,7 @@ class Encrypted:
             return [
                 decrypt(_place("faces.embedding", face), vector) for face, vector in zip(faces, stored, strict=True)
             ]
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, TypeError):
             raise StorageLost("a stored embedding is damaged") from None
 
     def _encrypt(self, place: bytes, value: bytes) -> bytes:

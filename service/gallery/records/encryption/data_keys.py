@@ -20,7 +20,10 @@ MAX_OPEN_KEYS = 1024
 
 
 class DataKeys(Protocol):
-    """Makes and opens the data keys of collections. key_id: of the operator's key. None: nothing is encrypted."""
+    """Makes and opens the data keys of collections. key_id: of the operator's key. None: nothing is encrypted.
+
+    collection: the ids of the gallery and of the collection, which the data key is bound to.
+    """
 
     key_id: str | None
 
@@ -60,7 +63,9 @@ class WrappedDataKeys:
 
     def cipher(self, collection: str, wrapped: bytes | None) -> RecordCipher:
         """Return how the values of the collection are written. Raises StorageLost if the data key is damaged."""
-        return PLAIN if wrapped is None else self._cipher(collection, wrapped)
+        if wrapped is None:  # else who can write the disk could make the service store plain values
+            raise StorageLost("the data key of a collection is missing")
+        return self._cipher(collection, wrapped)
 
     def rewrap(self, collection: str, wrapped: bytes, other: "WrappedDataKeys") -> bytes:
         """Wrap a data key with the key of `other` instead. Raises StorageLost if it is damaged."""
@@ -76,7 +81,7 @@ class WrappedDataKeys:
     def _unwrap(self, collection: str, wrapped: bytes) -> bytes:
         try:
             return self._wrapping.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _place(collection))
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, TypeError):
             raise StorageLost("the data key of a collection is damaged") from None
 
 

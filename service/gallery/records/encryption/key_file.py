@@ -1,8 +1,8 @@
 """The key of the operator: a file of one line, 64 hexadecimal digits."""
 
+import errno
 import os
 import re
-import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from service.domain.command_errors import KeyFileUnusable
 
 KEY_BYTES = 32
-_LINE = re.compile(r"[0-9a-f]{64}\n?", re.ASCII)
+MAX_FILE_BYTES = 128
+_LINE = re.compile(r"\s{0,9}[0-9a-fA-F]{64}\s{0,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +39,33 @@ def derive(secret: bytes, purpose: str, size_bytes: int) -> bytes:
     return HKDF(SHA256(), size_bytes, salt=None, info=purpose.encode()).derive(secret)
 
 
-def create_key_file(file: Path) -> OperatorKey:
-    """Write a new random key to a new file that only its owner can read. Raises KeyFileUnusable."""
-    secret = secrets.token_bytes(KEY_BYTES)
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as target:
-            target.write(f"{secret.hex()}\n")
-            target.flush()
-            os.fsync(target.fileno())
-    except FileExistsError:
-        raise KeyFileUnusable(f"{file} exists already. Choose another name: a key is never overwritten.") from None
-    except OSError as error:
-        raise KeyFileUnusable(f"{file} cannot be written: {error.strerror}.") from None
-    return OperatorKey.of(secret)
-
-
 def read_key_file(file: Path) -> OperatorKey:
     """Read a key. Raises KeyFileUnusable if the file is missing or malformed, or if others can read it."""
     try:
-        with file.open("rb") as source:
+        # Without O_NONBLOCK, opening a pipe waits for a writer.
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8-sig") as source:
             _require_private(file, os.fstat(source.fileno()))
-            line = source.read(KEY_BYTES * 2 + 2)
+            text = source.read(MAX_FILE_BYTES)
     except OSError as error:
         raise KeyFileUnusable(f"The key file {file} cannot be read: {error.strerror}.") from None
-    if not _LINE.fullmatch(text := line.decode("latin-1")):
+    except UnicodeDecodeError:
+        text = ""
+    if not _LINE.fullmatch(text):
         raise KeyFileUnusable(
-            f"{file} is no key file: it must hold one line of 64 hexadecimal digits. Make one: facenet encryption-key "
-            "FILE."
+            f"{file} is no key file: it must hold one line of 64 hexadecimal digits. facenet encryption-key FILE makes "
+            "a new key. It does not open what another key has encrypted."
         )
     return OperatorKey.of(bytes.fromhex(text.strip()))
 
 
 def _require_private(file: Path, status: os.stat_result) -> None:
-    """Raise KeyFileUnusable if too many can read or change the file.
+    """Raise KeyFileUnusable if too many can read or change the file. Raises OSError if it is a folder or a pipe.
 
     The group of a file of root may read it: in Kubernetes, a secret belongs to root and to the group of the Pod. This
     is the rule of PostgreSQL for the keys of its servers.
     """
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
     allowed = stat.S_IRWXU | (stat.S_IRGRP if status.st_uid == 0 else 0)
     if stat.S_IMODE(status.st_mode) & ~allowed:
         raise KeyFileUnusable(f"Others than its owner can use the key file {file}. Run: chmod 600 {file}")

@@ -1,5 +1,6 @@
 """Statements about encryption: the data keys of collections, and the records of a gallery that is still plain."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,28 +17,40 @@ from sqlalchemy import (
     update,
 )
 
-from service.domain.errors import CollectionNotFound
+from service.domain.errors import CollectionNotFound, StorageLost
 from service.gallery.records.encryption.ciphers import PLAIN, RecordCipher
 from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKeys
 from service.gallery.records.schema import COLLECTIONS, FACES, STORAGE, SUBJECTS
 
 LOG = structlog.get_logger(__name__)
+KEY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 OPTION = "data_keys"
 """The option of a connection that holds its DataKeys."""
 ROWS_AT_ONCE = 1_000
+_GALLERY = select(STORAGE.c.gallery).scalar_subquery().label("gallery")
 
 
 def operator_key_id(connection: Connection) -> str | None:
-    """Return the id of the key that the gallery is encrypted with. None if it is plain, or of an older version."""
+    """Return the id of the key that the gallery is encrypted with. None if it is plain, or of an older version.
+
+    Raises StorageLost if it is encrypted in part. Else a change of one field could make the service write plain values,
+    or encrypt what is encrypted already.
+    """
     columns = set(connection.scalars(text("SELECT name FROM pragma_table_info('storage')")))
     if STORAGE.c.encryption_key.name not in columns:
         return None
-    return connection.scalar(select(STORAGE.c.encryption_key))
+    key_id = connection.scalar(select(STORAGE.c.encryption_key))
+    if key_id is not None and not (isinstance(key_id, str) and KEY_ID.fullmatch(key_id)):
+        raise StorageLost("the id of its encryption key is damaged")
+    has_data_key = COLLECTIONS.c.data_key.is_not(None)
+    if connection.scalar(select(COLLECTIONS.c.key).where(has_data_key if key_id is None else ~has_data_key).limit(1)):
+        raise StorageLost("it is encrypted in part")
+    return key_id
 
 
 def make_data_key(connection: Connection, collection: str) -> bytes | None:
     """Make the wrapped data key of a new collection. None in a plain gallery. collection: the id."""
-    return _data_keys(connection).make(collection)
+    return _data_keys(connection).make(_place(connection.scalar(select(STORAGE.c.gallery)), collection))
 
 
 def cipher(connection: Connection, collection: int) -> RecordCipher:
@@ -45,11 +58,11 @@ def cipher(connection: Connection, collection: int) -> RecordCipher:
     keys = _data_keys(connection)
     if keys.key_id is None:
         return PLAIN
-    columns = select(COLLECTIONS.c.id, COLLECTIONS.c.data_key)
+    columns = select(_GALLERY, COLLECTIONS.c.id, COLLECTIONS.c.data_key)
     row = connection.execute(columns.where(COLLECTIONS.c.key == collection)).one_or_none()
     if row is None:
         raise CollectionNotFound
-    return keys.cipher(row.id, row.data_key)
+    return keys.cipher(_place(row.gallery, row.id), row.data_key)
 
 
 def encrypt_all(connection: Connection) -> None:
@@ -58,18 +71,19 @@ def encrypt_all(connection: Connection) -> None:
     faces = connection.execute(select(func.count()).select_from(FACES)).scalar_one()
     LOG.info("gallery_encryption_started", faces=faces)
     for key, collection in connection.execute(select(COLLECTIONS.c.key, COLLECTIONS.c.id)).all():
-        wrapped = keys.make(collection)
+        wrapped = make_data_key(connection, collection)
         connection.execute(update(COLLECTIONS).where(COLLECTIONS.c.key == key).values(data_key=wrapped))
-        _encrypt_subjects(connection, key, keys.cipher(collection, wrapped))
-        _encrypt_faces(connection, key, keys.cipher(collection, wrapped))
+        _encrypt_subjects(connection, key, cipher(connection, key))
+        _encrypt_faces(connection, key, cipher(connection, key))
     connection.execute(update(STORAGE).values(encryption_key=keys.key_id))
 
 
 def rewrap_all(connection: Connection, keys: WrappedDataKeys, new: WrappedDataKeys) -> int:
     """Wrap all data keys with another key of the operator. Return how many. The records stay as they are."""
-    wrapped = connection.execute(select(COLLECTIONS.c.key, COLLECTIONS.c.id, COLLECTIONS.c.data_key)).all()
+    columns = _GALLERY, COLLECTIONS.c.key, COLLECTIONS.c.id, COLLECTIONS.c.data_key
+    wrapped = connection.execute(select(*columns)).all()
     for row in wrapped:
-        data_key = keys.rewrap(row.id, row.data_key, new)
+        data_key = keys.rewrap(_place(row.gallery, row.id), row.data_key, new)
         connection.execute(update(COLLECTIONS).where(COLLECTIONS.c.key == row.key).values(data_key=data_key))
     connection.execute(update(STORAGE).values(encryption_key=new.key_id))
     return len(wrapped)
@@ -78,6 +92,11 @@ def rewrap_all(connection: Connection, keys: WrappedDataKeys, new: WrappedDataKe
 def _data_keys(connection: Connection) -> DataKeys:
     keys: DataKeys = connection.get_execution_options()[OPTION]
     return keys
+
+
+def _place(gallery: str | None, collection: str) -> str:
+    """Return what a data key is bound to. So it is not accepted in another gallery that has the same key file."""
+    return f"{gallery}/{collection}"  # an id has no slash
 
 
 def _encrypt_subjects(connection: Connection, collection: int, to: RecordCipher) -> None:

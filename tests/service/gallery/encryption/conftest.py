@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from service.gallery.records.encryption.key_file import create_key_file
+from service.access.secret_file import write_encryption_key
 from tests.support.blocking_gallery import BlockingGallery
 
 
 @pytest.fixture
 def key_file(tmp_path: Path) -> Path:
-    create_key_file(tmp_path / "key")
+    write_encryption_key(tmp_path / "key")
     return tmp_path / "key"
 
 
 @pytest.fixture
 def other_key_file(tmp_path: Path) -> Path:
-    create_key_file(tmp_path / "other-key")
+    write_encryption_key(tmp_path / "other-key")
     return tmp_path / "other-key"
 
 
