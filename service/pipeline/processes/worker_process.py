@@ -34,7 +34,7 @@ class WorkerProcess:
     """
 
     def __init__(self) -> None:
-        self._place = RoundRobinLimiter(1)
+        self._places = RoundRobinLimiter(1)
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -55,7 +55,7 @@ class WorkerProcess:
 
         Returns and raises what the function does. Raises Overloaded if the process ended, and Abandoned.
         """
-        async with self._place:
+        async with self._places.place():
             require_waiting_client()
             answer = await self._ask(pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL))
         succeeded, result = pickle.loads(answer)  # noqa: S301  # this service has started the process
