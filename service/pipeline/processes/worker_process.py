@@ -24,7 +24,7 @@ BUFFER_BYTES = 2**24
 
 
 class WorkerProcess:
-    """Runs functions in one other process. Requests that wait for it are served round robin.
+    """Runs functions in one other process. Who is next is decided as for threads (`round_robin.py`).
 
     A function that holds the interpreter (the GIL) for long would stop all other requests if it ran in a thread.
 
