@@ -14,7 +14,6 @@ throughput that the service would have if it had the whole time of the cores.
 
 import argparse
 import itertools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,17 +85,10 @@ def _measure_round(
 ) -> Round:
     work = list(itertools.islice(itertools.cycle(pairs), count))
     requests = [load.encode_verify_request(served.url, pair) for pair in work]
-    start_cpu_s = _cpu_s(served)
+    start_cpu_s = load.cpu_s_of(served.process.pid)
     service = load.send_all(served.url, requests, clients)
-    service_cpu_s = _cpu_s(served) - start_cpu_s
+    service_cpu_s = load.cpu_s_of(served.process.pid) - start_cpu_s
     return Round(service, service_cpu_s, models_alone.measure(verify, work, min(clients, cpu_count())))
-
-
-def _cpu_s(served: RunningService) -> float:
-    """Return the user and system time of the service's process so far (proc(5), fields 14 and 15 of stat)."""
-    # The name of the program may contain spaces. The fields after its closing bracket begin with field 3.
-    fields = Path(f"/proc/{served.process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _latency_table(rounds: Sequence[Round]) -> Table:

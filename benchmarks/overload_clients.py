@@ -11,7 +11,7 @@ import resource
 from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from time import perf_counter
+from time import perf_counter, process_time
 from urllib.parse import urlsplit
 
 REFUSED, RESET, LEFT, UNANSWERED = "connection refused", "connection reset", "client left", "unanswered"
@@ -32,12 +32,19 @@ class Request:
 
 @dataclass
 class Outcomes:
-    """What became of the requests. accepted: (when it was sent, latency in seconds) of each 200."""
+    """What became of the requests.
+
+    accepted: (when it was sent, latency in seconds) of each 200.
+    start_s: when the first request was sent, on the clock of `perf_counter`, which all processes share.
+    cpu_s: the CPU time of the clients until the last request was sent.
+    """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     accepted: list[tuple[float, float]] = field(default_factory=list)
     sent: int = 0
     late_s: float = 0.0
+    start_s: float = field(default_factory=perf_counter)
+    cpu_s: float = 0.0
 
 
 def run_clients(url: str, requests: list[Request], rate: float, seconds: float, results: Connection) -> None:
@@ -50,7 +57,7 @@ def run_clients(url: str, requests: list[Request], rate: float, seconds: float, 
 async def _send_all(url: str, requests: list[Request], rate: float, seconds: float) -> Outcomes:
     outcomes, running = Outcomes(), set[asyncio.Task[None]]()
     kinds = random.Random(0).choices(requests, [one.share for one in requests], k=10_000)  # noqa: S311  # nothing secret
-    start_s = perf_counter()
+    start_s, start_cpu_s = outcomes.start_s, process_time()
     for number, request in enumerate(itertools.cycle(kinds)):
         due_s = start_s + number / rate
         if due_s >= start_s + seconds:
@@ -60,6 +67,7 @@ async def _send_all(url: str, requests: list[Request], rate: float, seconds: flo
         running.add(task := asyncio.create_task(_send(url, request, outcomes)))
         task.add_done_callback(running.discard)
         outcomes.sent += 1
+    outcomes.cpu_s = process_time() - start_cpu_s
     await asyncio.gather(*running)
     return outcomes
 

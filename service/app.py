@@ -69,6 +69,8 @@ from service.settings.environment import Settings
 CLUSTERINGS_AT_ONCE = 1
 SPARE_CONNECTIONS = 64
 """Connections that are kept for probes when all others have a request; a quarter of the connections at most."""
+SHORT_QUEUE = 4
+"""How many images of a key that asks for too much are in flight, for each thread: two are worked on, and two wait."""
 CORS: dict[str, Any] = {
     "allow_methods": ("HEAD", *problems.METHODS),
     "allow_headers": ("Authorization", "X-API-Key", "X-Request-ID"),
@@ -129,11 +131,17 @@ def _services(  # noqa: PLR0913, PLR0917  # it only joins what is open
         gallery=gallery,
         keyring=keyring,
         audit=audit,
-        admission=Admission(limits.images_in_flight, limits.images_per_request, keyring.count_images),
+        admission=_admission(settings, keyring),
         clustering=ClusteringPlaces(RoundRobinThreads(CLUSTERINGS_AT_ONCE), processes.clustering),
         parsing=processes.parsing,
         embeddings_per_request=limits.embeddings_per_request,
     )
+
+
+def _admission(settings: Settings, keyring: Keyring) -> Admission:
+    limits = settings.limits
+    short_queue = SHORT_QUEUE * pipeline_options(settings).threads
+    return Admission(limits.images_in_flight, limits.images_per_request, short_queue, keyring.count_images)
 
 
 def build_app(settings: Settings, services: Services) -> FastAPI:
@@ -227,7 +235,7 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
         provider=inference.provider,
         threads=inference.threads or cores,
         workers=inference.workers or (cores if on_cpu else 1),
-        max_batch=inference.max_batch or (4 if on_cpu else 64),
+        max_batch=inference.max_batch or (2 if on_cpu else 64),
         threads_per_call=inference.threads_per_call,
         mirror=models.mirror,
         max_pixels=settings.limits.pixels,

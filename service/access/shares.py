@@ -18,13 +18,17 @@ class SharedLimit:
     def __init__(self, limit: int, largest: int = 1) -> None:
         self._limit = limit
         self._limit_of_key = max(int(SHARE_OF_KEY * limit), largest)
-        self._held_by: Counter[str] = Counter()
+        self._held_by: Counter[str | None] = Counter()
         self.held = 0
 
     def has_room(self, key: str | None, count: int) -> bool:
         """Return whether `take` would succeed. key: the id of the access key. None: a request without a key."""
-        of_key = 0 if key is None else self._held_by[key] + count
-        return self.held + count <= self._limit and of_key <= self._limit_of_key
+        within_share = key is None or self._held_by[key] + count <= self._limit_of_key
+        return within_share and self.held + count <= self._limit
+
+    def held_by(self, key: str | None) -> int:
+        """Return how much the requests of the key hold together."""
+        return self._held_by[key]
 
     def take(self, key: str | None, count: int) -> bool:
         """Hold this much more for a request of the key. Return False if there is no room, and hold nothing."""
@@ -39,7 +43,6 @@ class SharedLimit:
 
     def _add(self, key: str | None, count: int) -> None:
         self.held += count
-        if key is not None:
-            self._held_by[key] += count
-            if not self._held_by[key]:
-                del self._held_by[key]  # so ended keys take no memory
+        self._held_by[key] += count
+        if not self._held_by[key]:
+            del self._held_by[key]  # so ended keys take no memory

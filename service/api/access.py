@@ -56,7 +56,7 @@ NEEDS = {
 }
 
 
-def require_access(request: Request) -> None:
+async def require_access(request: Request) -> None:
     """Refuse the request if its key does not allow it. The body has not been read yet.
 
     A collection that the body names is checked where its records are read.

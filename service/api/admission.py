@@ -2,29 +2,50 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 from service.access.shares import SharedLimit
 from service.domain.access import current_access
 from service.domain.errors import InvalidOption, Overloaded
 from service.observability.metrics import IMAGES_IN_FLIGHT
 
+OVERLOAD_S = 2.0
+"""How long the queue of a key stays short after a request that found it full."""
+
 
 class Admission:
     """Admits at most `max_in_flight` images of all requests together, and at most `max_per_request` of one request.
 
-    Of the images in flight, those of one access key are at most three quarters.
+    Of the images in flight, those of one access key are at most three quarters. If a key reaches this, it asks for more
+    than the service can do. In a long queue, every answer is then late, and the service is busy for long after the
+    overload ends. So the next request of the key is only admitted
+    when fewer than `short_queue` of its images are in flight, until no request has been refused for OVERLOAD_S.
 
+    short_queue: how many images of such a key are in flight. Too few leave threads without work.
     count_images: counts the admitted images of an access key. Raises QuotaUsed.
+    clock: in seconds. It never goes back.
     """
 
-    def __init__(self, max_in_flight: int, max_per_request: int, count_images: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        max_in_flight: int,
+        max_per_request: int,
+        short_queue: int,
+        count_images: Callable[[int], None],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._max_per_request = min(max_per_request, max_in_flight)
         self._in_flight = SharedLimit(max_in_flight, self._max_per_request)
+        self._short_queue = short_queue
         self._count_images = count_images
+        self._clock = clock
+        self._refused_s: dict[str | None, float] = {}
 
     def require_room(self) -> None:
         """Raise Overloaded if not a single image would be admitted now. So no body is read that would be refused."""
-        if not self._in_flight.has_room(current_access().key, 1):
+        key = current_access().key
+        if not self._has_room(key, 1):
+            self._note_overload(key)
             raise _too_many_images()
 
     @contextmanager
@@ -39,7 +60,7 @@ class Admission:
                 f"The request has {images} images. The limit is {self._max_per_request}. Send them in several requests."
             )
         key = current_access().key
-        if not self._in_flight.has_room(key, images):
+        if not self._has_room(key, images):
             raise _too_many_images()
         self._count_images(images)
         self._in_flight.take(key, images)
@@ -49,6 +70,18 @@ class Admission:
         finally:
             self._in_flight.give_back(key, images)
             IMAGES_IN_FLIGHT.set(self._in_flight.held)
+
+    def _has_room(self, key: str | None, images: int) -> bool:
+        has_turn = not self._is_overloaded(key) or self._in_flight.held_by(key) < self._short_queue
+        return has_turn and self._in_flight.has_room(key, images)
+
+    def _is_overloaded(self, key: str | None) -> bool:
+        refused_s = self._refused_s.get(key)
+        return refused_s is not None and self._clock() - refused_s < OVERLOAD_S
+
+    def _note_overload(self, key: str | None) -> None:
+        self._refused_s = {other: at for other, at in self._refused_s.items() if self._is_overloaded(other)}
+        self._refused_s[key] = self._clock()
 
 
 def _too_many_images() -> Overloaded:

@@ -44,7 +44,7 @@ class Services:
         return self.probes.card
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
@@ -60,7 +60,7 @@ NoQuery = Annotated[NoOptions, Query()]
 """For a route without options: any option is refused."""
 
 
-def refuse_repeated_options(request: Request) -> None:
+async def refuse_repeated_options(request: Request) -> None:
     """Refuse an option that occurs twice in the query. It is unclear which of the two values is meant."""
     counts = Counter(name for name, _ in request.query_params.multi_items())
     repeated = [name for name, count in counts.items() if count > 1]

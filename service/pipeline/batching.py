@@ -3,11 +3,11 @@
     embed ──> queue ──> workers ──> embedder, in a thread
 
 A worker takes what is in the queue as soon as it is free. So a single crop never waits for others, and under load the
-calls become large. A CPU needs as many workers as it has cores, with small calls. A GPU needs one worker with large
-calls.
+calls become large. A CPU needs as many workers as it has cores, with small calls. A large call takes no less time a
+crop there, and crops of others wait until it ends. A GPU needs one worker with large calls.
 
-Of several requests, one crop of each is taken after the other. So a request with few faces does not wait for all faces
-of another (`round_robin.py`).
+The key that has had least work of late is next, and within a key its requests take turns. So a request with few faces
+does not wait for all faces of another (`round_robin.py`).
 
 The queue never refuses a crop, because the number of faces in a photograph is known only after detection.
 `api/admission.py` limits the number of photographs before any work is done.

@@ -72,7 +72,7 @@ class Pipeline:
 
     async def _embed(self, data: bytes, select: SelectFaces, embed_crops: EmbedCrops) -> EmbeddedFaces:
         pixels = await self.outline_threads.run(self.extractor.count_pixels, data)
-        large = self.large_photographs if pixels > LARGE_PIXELS else nullcontext()
+        large = self.large_photographs.place() if pixels > LARGE_PIXELS else nullcontext()
         async with large:
             found = await self.extraction_threads.run(self.extractor.extract, data, select)
         require_waiting_client()

@@ -45,7 +45,7 @@ class Inference(Group):
         None, description="how many embedder calls run in parallel. Default: the number of CPUs; 1 on a GPU"
     )
     max_batch: int | None = Field(
-        None, ge=1, le=1024, description="the most crops in one embedder call. Default: 4; 64 on a GPU"
+        None, ge=1, le=1024, description="the most crops in one embedder call. Default: 2; 64 on a GPU"
     )
     threads_per_call: Count = Field(1, description="threads inside one embedder call")
 

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from service.access.shares import SharedLimit
-from service.api.admission import Admission
+from service.api.admission import OVERLOAD_S, Admission
 from service.api.dependencies import Services
 from service.api.middleware.limits import RequestLimits
 from service.api.middleware.running_requests import RunningRequestsOfKey
@@ -41,7 +41,10 @@ pytestmark = pytest.mark.anyio
 def services(app: FastAPI) -> Services:
     """Return the services of the application, with limits of four images in flight and three in one request."""
     services: Services = app.state.services
-    return replace(services, admission=Admission(max_in_flight=4, max_per_request=3, count_images=lambda _images: None))
+    return replace(
+        services,
+        admission=Admission(max_in_flight=4, max_per_request=3, short_queue=1, count_images=lambda _images: None),
+    )
 
 
 def make_settings(tmp_path: Path, limits: Limits) -> Settings:
@@ -64,13 +67,13 @@ async def test_too_many_images_in_flight_are_503_and_other_requests_are_answered
 def test_more_images_than_the_limit_are_refused_at_once() -> None:
     with (
         pytest.raises(InvalidOption),
-        Admission(max_in_flight=2, max_per_request=8, count_images=lambda _images: None).admit(3),
+        Admission(max_in_flight=2, max_per_request=8, short_queue=1, count_images=lambda _images: None).admit(3),
     ):
         pass
 
 
 def test_the_images_of_a_failed_request_no_longer_count() -> None:
-    admission = Admission(max_in_flight=2, max_per_request=2, count_images=lambda _images: None)
+    admission = Admission(max_in_flight=2, max_per_request=2, short_queue=1, count_images=lambda _images: None)
     with pytest.raises(ZeroDivisionError), admission.admit(2):
         raise ZeroDivisionError
     with admission.admit(2), pytest.raises(Overloaded), admission.admit(1):
@@ -100,7 +103,7 @@ def impatient_app(services: Services, tmp_path: Path, finder: BlockingFinder) ->
         extractor=replace(probes.pipeline.extractor, find_faces=finder.find),
         extraction_threads=RoundRobinThreads(1),
     )
-    one_request = Admission(max_in_flight=3, max_per_request=3, count_images=lambda _images: None)
+    one_request = Admission(max_in_flight=3, max_per_request=3, short_queue=1, count_images=lambda _images: None)
     changed = replace(services, probes=replace(probes, pipeline=pipeline), admission=one_request)
     return build_app(make_settings(tmp_path, Limits(request_timeout_s=0.2)), changed)
 
@@ -285,7 +288,7 @@ def of_key(key: str) -> Access:
 
 
 def test_the_images_of_one_key_leave_places_for_another_key() -> None:
-    admission = Admission(max_in_flight=8, max_per_request=2, count_images=lambda _images: None)
+    admission = Admission(max_in_flight=8, max_per_request=2, short_queue=1, count_images=lambda _images: None)
     with ExitStack() as admitted:
         with work_with(of_key("a")):
             for _ in range(3):
@@ -299,6 +302,77 @@ def test_the_images_of_one_key_leave_places_for_another_key() -> None:
             admitted.enter_context(admission.admit(2))
             with pytest.raises(Overloaded):
                 admission.require_room()
+
+
+class OverloadedKey:
+    """Requests of one photograph by key `a`, which has found its share of the images in flight full."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.admission = Admission(
+            max_in_flight=16,
+            max_per_request=2,
+            short_queue=3,
+            count_images=lambda _images: None,
+            clock=lambda: self.now_s,
+        )
+        self.running = [self.start() for _ in range(12)]
+        assert not self.is_admitted()
+
+    def start(self) -> ExitStack:
+        """Start a request. It runs until the stack is closed."""
+        with ExitStack() as request, work_with(of_key("a")):
+            self.admission.require_room()
+            request.enter_context(self.admission.admit(1))
+            return request.pop_all()
+
+    def end(self, count: int) -> None:
+        for _ in range(count):
+            self.running.pop().close()
+
+    def is_admitted(self, key: str = "a") -> bool:
+        with work_with(of_key(key)):
+            try:
+                self.admission.require_room()
+            except Overloaded:
+                return False
+            return True
+
+
+def test_a_key_that_finds_its_share_full_gets_a_short_queue() -> None:
+    overloaded = OverloadedKey()
+    overloaded.end(9)  # three are in flight
+    assert not overloaded.is_admitted()
+    overloaded.end(1)
+    assert overloaded.is_admitted()
+
+
+def test_the_queue_is_long_again_when_no_request_has_been_refused_for_a_while() -> None:
+    overloaded = OverloadedKey()
+    overloaded.end(1)
+    overloaded.now_s += OVERLOAD_S / 2
+    assert not overloaded.is_admitted()
+    overloaded.now_s += OVERLOAD_S / 2
+    assert not overloaded.is_admitted()
+    overloaded.now_s += OVERLOAD_S
+    assert overloaded.is_admitted()
+
+
+def test_the_overload_of_one_key_shortens_the_queue_of_no_other_key() -> None:
+    overloaded = OverloadedKey()
+    overloaded.end(8)
+    with work_with(of_key("b")), ExitStack() as admitted:
+        for _ in range(4):
+            overloaded.admission.require_room()
+            admitted.enter_context(overloaded.admission.admit(2))
+
+
+def test_a_request_of_several_images_is_admitted_in_an_overload_when_one_of_one_image_is() -> None:
+    """Otherwise small requests would keep large ones out."""
+    overloaded = OverloadedKey()
+    overloaded.end(10)
+    with work_with(of_key("a")), overloaded.admission.admit(2):
+        assert not overloaded.is_admitted()
 
 
 def test_the_bytes_of_one_key_leave_room_for_another_key() -> None:

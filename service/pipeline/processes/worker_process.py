@@ -24,7 +24,7 @@ BUFFER_BYTES = 2**24
 
 
 class WorkerProcess:
-    """Runs functions in one other process. Requests that wait for it are served round robin.
+    """Runs functions in one other process. Who is next is decided as for threads (`round_robin.py`).
 
     A function that holds the interpreter (the GIL) for long would stop all other requests if it ran in a thread.
 
@@ -34,7 +34,7 @@ class WorkerProcess:
     """
 
     def __init__(self) -> None:
-        self._place = RoundRobinLimiter(1)
+        self._places = RoundRobinLimiter(1)
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -55,7 +55,7 @@ class WorkerProcess:
 
         Returns and raises what the function does. Raises Overloaded if the process ended, and Abandoned.
         """
-        async with self._place:
+        async with self._places.place():
             require_waiting_client()
             answer = await self._ask(pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL))
         succeeded, result = pickle.loads(answer)  # noqa: S301  # this service has started the process

@@ -10,7 +10,7 @@ from anyio import to_thread
 from service.domain.access import FULL_ACCESS, work_with
 from service.domain.waiting import WaitingClient, work_for
 from service.pipeline.batching import Batcher
-from service.pipeline.round_robin import RoundRobinQueue, RoundRobinThreads
+from service.pipeline.round_robin import RoundRobin, RoundRobinQueue, RoundRobinThreads
 from tests.support.fakes import BlockingEmbedder, numbered_crops
 
 pytestmark = pytest.mark.anyio
@@ -64,13 +64,34 @@ async def test_requests_get_threads_in_turn() -> None:
     assert calls.order == ["a1", "b1", "c1", "b2", "c2", "b3"]
 
 
-async def test_keys_get_threads_in_turn_and_within_a_key_its_requests() -> None:
+async def test_a_key_that_has_had_less_work_is_first_and_within_a_key_its_requests_take_turns() -> None:
     calls = RecordedCalls()
     requests = [await calls.request(name, f"{name}'", key="a") for name in ("a1", "a2", "a3")]
     requests.append(await calls.request("b1", key="b"))
     calls.may_return.set()
     await asyncio.gather(*requests)
-    assert calls.order == ["a1", "a1'", "b1", "a2", "a3", "a2'", "a3'"]
+    assert calls.order == ["a1", "b1", "a1'", "a2", "a3", "a2'", "a3'"]
+
+
+def put(waiting: RoundRobin[str], key: str, *items: str) -> None:
+    with work_with(replace(FULL_ACCESS, key=key)):
+        for item in items:
+            waiting.put(item)
+
+
+def test_both_photographs_of_a_silent_key_are_before_those_of_a_busy_key() -> None:
+    waiting: RoundRobin[str] = RoundRobin()
+    put(waiting, "busy", "a1", "a2", "a3", "a4")
+    assert [waiting.take(work=5) for _ in range(2)] == ["a1", "a2"]
+    put(waiting, "silent", "b1", "b2")
+    assert [waiting.take(work=1) for _ in range(4)] == ["b1", "b2", "a3", "a4"]
+
+
+def test_keys_with_equal_items_get_the_same_share() -> None:
+    waiting: RoundRobin[str] = RoundRobin()
+    put(waiting, "a", "a1", "a2", "a3")
+    put(waiting, "b", "b1", "b2", "b3")
+    assert [waiting.take(work=1) for _ in range(6)] == ["a1", "b1", "a2", "b2", "a3", "b3"]
 
 
 async def test_a_request_that_has_ended_gets_no_turn_and_keeps_no_thread() -> None:
