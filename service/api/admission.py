@@ -18,8 +18,8 @@ class Admission:
 
     Of the images in flight, those of one access key are at most three quarters. If a key reaches this, it asks for more
     than the service can do. In a long queue, every answer is then late, and the service is busy for long after the
-    overload ends. So the next request of the key is only admitted
-    when fewer than `short_queue` of its images are in flight, until no request has been refused for OVERLOAD_S.
+    overload ends. So the next request of the key is only admitted when fewer than `short_queue` of its images are in
+    flight, until no request of the key has been refused for OVERLOAD_S.
 
     short_queue: how many images of such a key are in flight. Too few leave threads without work.
     count_images: counts the admitted images of an access key. Raises QuotaUsed.
