@@ -135,6 +135,7 @@ def _services(  # noqa: PLR0913, PLR0917  # it only joins what is open
         clustering=ClusteringPlaces(RoundRobinThreads(CLUSTERINGS_AT_ONCE), processes.clustering),
         parsing=processes.parsing,
         embeddings_per_request=limits.embeddings_per_request,
+        request_timeout_s=limits.request_timeout_s,
     )
 
 

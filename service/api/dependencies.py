@@ -25,6 +25,7 @@ class Services:
 
     clustering: where faces are clustered.
     parsing: the process in which large JSON bodies are parsed.
+    request_timeout_s: the time limit of a request.
     shutting_down: set when the service was told to stop. The service then still answers requests, but is not ready.
     """
 
@@ -36,6 +37,7 @@ class Services:
     clustering: ClusteringPlaces
     parsing: WorkerProcess
     embeddings_per_request: int
+    request_timeout_s: float
     shutting_down: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -25,6 +25,7 @@
     │   ├── Overloaded                more images in flight than the limit, or too little memory
     │   ├── TimedOut                  the request took longer than the limit
     │   ├── Abandoned                 nobody waits for the answer any more
+    │   ├── Hanging                   a model or a decoder does not return
     │   └── ShuttingDown              the service was told to stop
     ├── AccessError                   see `access_errors.py`
     └── StartupError, ClientError     see `command_errors.py`
@@ -248,6 +249,19 @@ class Abandoned(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("Nobody waits for the answer any more. Send the request again.", retry_after_s=5)
+
+
+class Hanging(Unavailable):
+    """A call of a model or a decoder does not return. running_s: how long it has been running."""
+
+    code = "hanging"
+
+    def __init__(self, running_s: float) -> None:
+        super().__init__(
+            f"A call of a model or a decoder has not returned for {running_s:.0f} s. If it never returns, no "
+            "photograph is processed until the service is started again.",
+            retry_after_s=30,
+        )
 
 
 class ShuttingDown(Unavailable):

@@ -32,6 +32,10 @@ EVENT_LOOP_LAG = Histogram(
     "How late the event loop ran a task that was due. Meanwhile, no request was read, begun or answered.",
     buckets=_SECONDS,
 )
+LONGEST_CALL_SECONDS = Gauge(
+    "face_longest_call_seconds",
+    "How long the longest call of a model or a decoder has been running. One that hangs never ends.",
+)
 CONNECTIONS = Gauge("face_connections", "Open connections.")
 CONNECTIONS_DISPLACED = Counter(
     "face_connections_displaced", "Connections without a request that were closed because there were too many."

@@ -32,6 +32,7 @@ from service.domain.face import Crops
 from service.domain.image import Pixels
 from service.domain.waiting import WaitingClient, current_client
 from service.observability.metrics import BATCH_CROPS, QUEUED_CROPS
+from service.observability.running_calls import CALLS
 from service.observability.stages import record_stage
 from service.pipeline.round_robin import RoundRobinQueue
 
@@ -133,7 +134,8 @@ class Batcher:
             item.taken_s = taken_s
         try:
             crops = np.stack([item.crop for item in batch])
-            embeddings = await to_thread.run_sync(self._embed_batch, crops, limiter=self._threads)
+            with CALLS.running():
+                embeddings = await to_thread.run_sync(self._embed_batch, crops, limiter=self._threads)
             results = list(zip(batch, embeddings, strict=True))
         except BaseException as error:
             if len(batch) > 1 and isinstance(error, Exception):

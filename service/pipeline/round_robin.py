@@ -22,6 +22,7 @@ from anyio import to_thread
 from service.domain.access import current_access
 from service.domain.recent_work import RecentWork
 from service.domain.waiting import WaitingClient, current_client, require_waiting_client
+from service.observability.running_calls import CALLS
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -131,4 +132,5 @@ class RoundRobinThreads:
         """Run the function in a thread. Returns and raises what it does. Raises Abandoned if nobody waits any more."""
         async with self._places.place():
             require_waiting_client()
-            return await to_thread.run_sync(function, *arguments, limiter=self._threads)
+            with CALLS.running():
+                return await to_thread.run_sync(function, *arguments, limiter=self._threads)

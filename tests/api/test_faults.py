@@ -33,8 +33,9 @@ async def connect(
     services: Services = app.state.services
     async with Batcher(embed_batch, workers=1, max_batch=4) as batcher:
         pipeline = replace(services.probes.pipeline, embed_probe_crops=batcher.embed)
-        changed = replace(services, probes=replace(services.probes, pipeline=pipeline))
         settings = Settings(data_dir=tmp_path, limits=limits or Limits())
+        timeout_s = settings.limits.request_timeout_s
+        changed = replace(services, probes=replace(services.probes, pipeline=pipeline), request_timeout_s=timeout_s)
         async with connect_to_app(build_app(settings, changed)) as client:
             yield client
 
@@ -78,9 +79,19 @@ async def test_an_embedder_that_hangs_is_503_and_requests_without_it_are_answere
             answer = await client.post("/embed", files={"images": obama})
             assert (answer.status_code, answer.json()["code"]) == (503, "timed_out")
         assert (await client.get("/collections")).status_code == 200
+        assert (await client.get("/livez")).status_code == 200
+        with anyio.fail_after(30):
+            while (answer := await client.get("/readyz")).status_code == 200:
+                pass
+        assert (answer.status_code, answer.json()["code"]) == (503, "hanging")
+        with anyio.fail_after(30):
+            while (answer := await client.get("/livez")).status_code == 200:
+                pass
+        assert (answer.status_code, answer.json()["code"]) == (503, "hanging")
         hanging.may_return.set()
         with anyio.fail_after(30):
             # until its work has ended
             while (await client.post("/embed", files={"images": b"no image"})).status_code != 422:
                 pass
+        assert [(await client.get(probe)).status_code for probe in ("/livez", "/readyz")] == [200, 200]
     assert len(hanging.calls) == 1, "what was late is not begun"

@@ -4,17 +4,25 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from service.api.dependencies import NoQuery, ServicesDep
+from service.api.dependencies import NoQuery, Services, ServicesDep
 from service.api.problems import problem_responses
 from service.api.schemas.health import HealthAnswer, LoadedModelAnswer
-from service.domain.errors import ShuttingDown
+from service.domain.errors import Hanging, ShuttingDown
+from service.observability.running_calls import CALLS
 
 router = APIRouter(tags=["service"])
 
+NOT_READY, DEAD = 2, 10
+"""After how many time limits of a request a call counts as hanging: for /readyz, and for /livez, which is a restart.
 
-@router.get("/livez", responses=problem_responses(422))
-async def livez(_options: NoQuery) -> HealthAnswer:
-    """Show that the process answers. If it does not answer, restart it."""
+A call takes less than a second. A busy machine can stop a process for some seconds.
+"""
+
+
+@router.get("/livez", responses=problem_responses(422, 503))
+async def livez(services: ServicesDep, _options: NoQuery) -> HealthAnswer:
+    """Show that the process answers, and that no call of a model has hung for long. Otherwise restart it."""
+    _require_no_longer_call(services, DEAD)
     return HealthAnswer(status="alive")
 
 
@@ -26,8 +34,15 @@ async def readyz(services: ServicesDep, _options: NoQuery) -> HealthAnswer:
     """
     if services.shutting_down.is_set():
         raise ShuttingDown
+    _require_no_longer_call(services, NOT_READY)
     await services.gallery.check()
     return HealthAnswer(status="ready")
+
+
+def _require_no_longer_call(services: Services, time_limits: int) -> None:
+    longest_s = CALLS.longest_s()
+    if longest_s > time_limits * services.request_timeout_s:
+        raise Hanging(longest_s)
 
 
 @router.get("/model", responses=problem_responses(422))
