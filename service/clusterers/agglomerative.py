@@ -53,7 +53,7 @@ class Agglomerative:
         if self._n_clusters < fewest:
             raise InvalidOption(
                 f"Faces of one photograph are kept apart. So there are at least {fewest} clusters, and "
-                f"{self._n_clusters} were asked for. Ask for more, or allow faces of one photograph to be together."
+                f"{self._n_clusters} were asked for. Ask for more, or pass one_person_once=false."
             )
         return len(heights) + 1 - self._n_clusters
 

@@ -73,7 +73,7 @@ def check_n_clusters(n_clusters: int, photographs: Photographs) -> None:
     if n_clusters < faces.max():
         raise InvalidOption(
             f"One photograph shows {faces.max()} faces. So there are at least as many people, and {n_clusters} "
-            "clusters were asked for. Ask for more, or allow faces of one photograph to be together."
+            "clusters were asked for. Ask for more, or pass one_person_once=false."
         )
 
 

@@ -41,13 +41,13 @@ class ClusteringOptions:
     """How to cluster.
 
     threshold_sq_l2: None means the threshold of the card for this method.
-    together: whether two faces of one photograph may be the same person (a collage, a mirror).
+    one_person_once: whether two faces of one photograph are never the same person. A collage can show a person twice.
     """
 
     method: str
     threshold_sq_l2: float | None
     n_clusters: int | None
-    together: bool
+    one_person_once: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ async def cluster(
     """Cluster the faces. Raises InvalidOption if the method cannot use an option, and Overloaded."""
     threshold = _threshold(probes, options)
     limits = ClusteringLimits(threshold, options.n_clusters)
-    photographs = np.arange(len(faces.embeddings)) if options.together else faces.photographs
+    photographs = faces.photographs if options.one_person_once else np.arange(len(faces.embeddings))
     place = places.process if len(photographs) >= FACES_FOR_PROCESS else places.threads
     with stage("cluster"):
         labels = await place.run(label_faces, options.method, limits, faces.embeddings, photographs)

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, GetPydanticSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.fields import MAX_EMBEDDINGS, Body, Flag, Id, Options, Threshold, UnitVector
+from service.api.schemas.fields import MAX_EMBEDDINGS, Body, Id, OnePersonOnce, Options, Threshold, UnitVector
 from service.api.schemas.images import Images
 from service.api.schemas.responses import Answer, FaceAnswer, ModelAnswer, WarningAnswer
 from service.domain.embedding import Vector
@@ -63,7 +63,7 @@ class ClusterOptions(Options):
         "threshold for this method",
     )
     n_clusters: int | None = Field(None, ge=1, le=5000, description="the number of people, if it is known")
-    together: Flag = Field(default=False, description="whether two faces of one photograph can be one person")
+    one_person_once: OnePersonOnce = True
     collection: Id | None = Field(None, description="cluster the faces of this collection, and send no body")
 
 
