@@ -47,6 +47,7 @@ async def cluster_faces(
         clusters=[_cluster(one) for one in found.clusters],
         method=found.method,
         threshold=found.threshold_sq_l2,
+        expected_mixed_share=found.expected_mixed_share,
         warnings=[warnings_of(notices) for notices in read.notices],
         model=ModelAnswer.of(services.card),
     )

@@ -60,7 +60,7 @@ class ClusterOptions(Options):
     threshold: Threshold | None = Field(
         None,
         description="a squared L2 distance. Faces with a smaller distance belong together. Default: the model's "
-        "threshold for this method",
+        "threshold for this method, which is lower if there are more people",
     )
     n_clusters: int | None = Field(None, ge=1, le=5000, description="the number of people, if it is known")
     one_person_once: OnePersonOnce = True
@@ -92,6 +92,10 @@ class ClusteringAnswer(Answer):
     faces: list[ClusteredFace]
     clusters: list[ClusterAnswer]
     method: str
-    threshold: float | None
+    threshold: float | None = Field(description="the threshold that gives these clusters. Null if none was used")
+    expected_mixed_share: float | None = Field(
+        description="at most this share of the clusters is expected to hold faces of several people. Null if you pass "
+        "`threshold` or `n_clusters`, and for methods or models without a measured threshold"
+    )
     warnings: list[list[WarningAnswer]] = Field(description="one list for each image, in the order of the request")
     model: ModelAnswer
