@@ -2,7 +2,7 @@
 # ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
 """The commands that measure clusters: evaluate cluster, evaluate clustering."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,11 @@ from models.progress import progress_bar
 app = typer.Typer()
 
 SAMPLES = [100, 500, 2000, 5000]
+
+Methods = Annotated[
+    list[Literal["agglomerative", "dbscan", "hdbscan"]], typer.Option(help="a method of /cluster; repeat the option")
+]
+"""The methods that need no number of people."""
 
 
 @app.command("cluster")
@@ -53,8 +58,8 @@ def cluster(
 def clustering(
     folder: UnseenPeople,
     faces: Annotated[list[int], typer.Option(min=2, help="how many faces a sample has; repeat the option")] = SAMPLES,
-    method: Annotated[list[str], typer.Option(help="a method of /cluster; repeat the option")] = ["agglomerative"],  # noqa: B006  # typer copies it
-    draws: Annotated[int, typer.Option(min=1, help="how many samples there are of each size")] = 5,
+    method: Methods = ["agglomerative"],  # noqa: B006  # typer copies it
+    draws: Annotated[int, typer.Option(min=1, help="how many samples there are of each size")] = 10,
     model: Model = "sface",
     only: Only = None,
     per_person: PerPerson = 1000,

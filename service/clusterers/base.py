@@ -1,7 +1,7 @@
 """The interface of a clusterer, and the rules that all clusterers follow."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,6 @@ NOISE = -1
 
 Threshold = float | ClusteringThresholds
 """A squared L2 distance, or one for each number of people."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +78,10 @@ def thresholds_at(threshold: Threshold, people: NDArray[np.int64]) -> NDArray[np
     return np.full(people.shape, threshold)
 
 
-def require_option(value: T | None, example: str, method: str) -> T:
-    """Return the value. Raises InvalidOption if it is None. example: the option in a query, such as `n_clusters=2`."""
-    if value is None:
-        option = example.partition("=")[0]
-        raise InvalidOption(f"The method {method} needs {option}. Add it to the query, for example {example}.")
-    return value
+def missing_option(example: str, method: str) -> InvalidOption:
+    """Return the error for a missing option. example: the option in a query, such as `n_clusters=2`."""
+    option = example.partition("=")[0]
+    return InvalidOption(f"The method {method} needs {option}. Add it to the query, for example {example}.")
 
 
 def refuse_option(value: object, option: str, method: str) -> None:

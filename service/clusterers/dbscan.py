@@ -9,9 +9,9 @@ from service.clusterers.base import (
     Clusters,
     Labels,
     Photographs,
+    missing_option,
     refuse_option,
     renumber,
-    require_option,
     separate_photographs,
 )
 from service.domain.distances import plain_l2
@@ -32,7 +32,10 @@ class Dbscan:
 
     def __init__(self, limits: ClusteringLimits) -> None:
         refuse_option(limits.n_clusters, "n_clusters", "dbscan")
-        self._threshold = require_option(limits.chosen_threshold, "threshold=0.9", "dbscan")
+        threshold = limits.chosen_threshold
+        if threshold is None:
+            raise missing_option("threshold=0.9", "dbscan")
+        self._threshold = threshold
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Clusters:
         """Cluster the faces. A face that has no other within the threshold is noise."""

@@ -10,9 +10,9 @@ from service.clusterers.base import (
     Clusters,
     Photographs,
     check_n_clusters,
+    missing_option,
     refuse_option,
     renumber,
-    require_option,
 )
 from service.domain.distances import squared_l2
 from service.domain.embedding import Embeddings
@@ -25,7 +25,9 @@ class KMeans:
 
     def __init__(self, limits: ClusteringLimits) -> None:
         refuse_option(limits.threshold_sq_l2, "threshold", "kmeans")
-        self._n_clusters = require_option(limits.n_clusters, "n_clusters=2", "kmeans")
+        if limits.n_clusters is None:
+            raise missing_option("n_clusters=2", "kmeans")
+        self._n_clusters = limits.n_clusters
 
     def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Clusters:
         """Give every face to its nearest centre. Faces of one photograph go to different centres.

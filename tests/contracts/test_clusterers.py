@@ -12,6 +12,7 @@ from service.clusterers.base import NOISE, ClusteringLimits, Labels, Photographs
 from service.domain.distances import squared_l2, unit
 from service.domain.embedding import Embeddings
 from service.domain.errors import InvalidOption
+from service.model_files.clustering import ClusteringThresholds
 
 LIMITS = {
     "agglomerative": ClusteringLimits(threshold_sq_l2=1.0),
@@ -277,3 +278,66 @@ def test_a_cluster_keeps_the_face_of_each_photograph_that_is_nearest_to_its_mean
 
 def test_labels_are_renumbered_and_noise_stays_noise() -> None:
     assert renumber(np.array([7, NOISE, 3, 7, 0])).tolist() == [0, NOISE, 1, 0, 2]
+
+
+THRESHOLDS = ClusteringThresholds(
+    mixed_share=0.01, people=(2, 4, 16), thresholds_sq_l2=(1.5, 1.0, 0.3), measured_on="nothing"
+)
+DEFAULT = ClusteringLimits(default_threshold=THRESHOLDS)
+with_default = pytest.mark.parametrize("method", ["agglomerative", "dbscan"])
+
+
+@with_default
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, n=SIZES)
+def test_the_threshold_of_a_default_gives_the_same_clusters_when_it_is_passed(method: str, seed: int, n: int) -> None:
+    embeddings, photographs = random_faces(seed, n), random_photographs(seed, n)
+    found = create_clusterer(method, DEFAULT).cluster(embeddings, photographs)
+    passed = create_clusterer(method, ClusteringLimits(found.threshold_sq_l2)).cluster(embeddings, photographs)
+    assert passed.threshold_sq_l2 == found.threshold_sq_l2
+    np.testing.assert_array_equal(passed.labels, found.labels)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, n=SIZES)
+def test_average_linkage_stops_at_the_first_join_above_the_threshold_for_the_clusters_that_are_left(
+    seed: int, n: int
+) -> None:
+    embeddings, photographs = random_faces(seed, n), random_photographs(seed, n)
+    clusterer = create_clusterer("agglomerative", DEFAULT)
+    found = clusterer.cluster(embeddings, photographs)
+    left = len(partition(found.labels))
+    assert found.threshold_sq_l2 == pytest.approx(float(THRESHOLDS.at(left)))
+    for clusters in range(left, n + 1):
+        threshold = float(THRESHOLDS.at(clusters))
+        fewer = average_linkage_by_definition(embeddings, photographs, threshold, n_clusters=clusters - 1)
+        assert len(fewer) == clusters if clusters == left else len(fewer) < clusters
+
+
+@with_default
+def test_a_limit_of_the_caller_replaces_the_default(method: str) -> None:
+    embeddings, photographs, _ = four_people()
+    limits = ClusteringLimits(threshold_sq_l2=0.7, default_threshold=THRESHOLDS)
+    assert create_clusterer(method, limits).cluster(embeddings, photographs).threshold_sq_l2 == 0.7
+
+
+def test_a_number_of_clusters_replaces_the_default() -> None:
+    embeddings, photographs, _ = four_people()
+    limits = ClusteringLimits(n_clusters=4, default_threshold=THRESHOLDS)
+    found = create_clusterer("agglomerative", limits).cluster(embeddings, photographs)
+    assert (len(partition(found.labels)), found.threshold_sq_l2) == (4, None)
+
+
+def test_dbscan_has_a_lower_default_for_more_faces_of_the_same_people() -> None:
+    embeddings, photographs, _ = four_people()
+    clusterer = create_clusterer("dbscan", DEFAULT)
+    few, many = (clusterer.cluster(embeddings[:n], photographs[:n]).threshold_sq_l2 for n in (8, 20))
+    assert few == pytest.approx(float(THRESHOLDS.at(8 * 8 / 4)))
+    assert many == pytest.approx(float(THRESHOLDS.at(20 * 20 / 4)))
+
+
+@with_default
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_face_and_one_face_have_a_default_threshold(method: str, n: int) -> None:
+    found = create_clusterer(method, DEFAULT).cluster(random_faces(0, n), np.arange(n))
+    assert found.threshold_sq_l2 == THRESHOLDS.thresholds_sq_l2[0]

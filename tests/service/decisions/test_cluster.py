@@ -52,8 +52,8 @@ async def cluster_faces(
 
 
 def with_thresholds(probes: ProbeReader, clustering: dict[str, float]) -> ProbeReader:
-    """Return a reader whose card has these thresholds for clustering."""
-    card = probes.pipeline.card.model_copy(update={"thresholds": Thresholds(clustering=clustering)})
+    """Return a reader whose card has these thresholds for clustering, whatever the number of people."""
+    card = probes.pipeline.card.model_copy(update={"thresholds": Thresholds(clustering=clustering), "clustering": None})
     return replace(probes, pipeline=replace(probes.pipeline, card=card))
 
 
@@ -107,6 +107,34 @@ async def test_the_default_threshold_is_that_of_the_card_for_the_method(probes: 
     far = await cluster_faces(with_thresholds(probes, {"agglomerative": 1.9, "dbscan": 4.0}), faces, unset)
     assert (near.threshold_sq_l2, near.labels.tolist()) == (2.1, [0, 0])
     assert (far.threshold_sq_l2, far.labels.tolist()) == (1.9, [0, 1])
+
+
+async def test_the_default_threshold_is_lower_for_more_people_and_the_answer_has_the_expected_share(
+    probes: ProbeReader,
+) -> None:
+    thresholds = probes.card.clustering
+    assert thresholds is not None
+    unset = replace(AGGLOMERATIVE, threshold_sq_l2=None)
+    of_few = await cluster_faces(probes, to_faces(probes, random_embeddings(20)), unset)
+    of_many = await cluster_faces(probes, to_faces(probes, random_embeddings(200)), unset)
+    for found in (of_few, of_many):
+        assert found.threshold_sq_l2 == pytest.approx(float(thresholds.at(len(found.clusters))))
+        assert found.expected_mixed_share == thresholds.mixed_share
+    assert len(of_many.clusters) > len(of_few.clusters)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        AGGLOMERATIVE,
+        replace(AGGLOMERATIVE, threshold_sq_l2=None, n_clusters=3),
+        replace(AGGLOMERATIVE, method="kmeans", threshold_sq_l2=None, n_clusters=3),
+        replace(AGGLOMERATIVE, method="hdbscan", threshold_sq_l2=None),
+    ],
+)
+async def test_without_a_default_threshold_no_share_is_expected(probes: ProbeReader, how: ClusteringOptions) -> None:
+    found = await cluster_faces(probes, to_faces(probes, random_embeddings(10)), how)
+    assert (found.threshold_sq_l2, found.expected_mixed_share) == (how.threshold_sq_l2, None)
 
 
 @pytest.mark.parametrize("name", ["agglomerative", "dbscan"])
