@@ -2,7 +2,7 @@
 # ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
 """The commands that measure clusters: evaluate cluster, evaluate clustering."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -15,10 +15,16 @@ app = typer.Typer()
 
 SAMPLES = [100, 500, 2000, 5000]
 
-Methods = Annotated[
-    list[Literal["agglomerative", "dbscan", "hdbscan"]], typer.Option(help="a method of /cluster; repeat the option")
-]
-"""The methods that need no number of people."""
+
+class Method(StrEnum):
+    """The methods of /cluster that need no number of people."""
+
+    AGGLOMERATIVE = "agglomerative"
+    DBSCAN = "dbscan"
+    HDBSCAN = "hdbscan"
+
+
+METHODS = [Method.AGGLOMERATIVE]
 
 
 @app.command("cluster")
@@ -58,7 +64,7 @@ def cluster(
 def clustering(
     folder: UnseenPeople,
     faces: Annotated[list[int], typer.Option(min=2, help="how many faces a sample has; repeat the option")] = SAMPLES,
-    method: Methods = ["agglomerative"],  # noqa: B006  # typer copies it
+    method: Annotated[list[Method], typer.Option(help="a method of /cluster; repeat the option")] = METHODS,
     draws: Annotated[int, typer.Option(min=1, help="how many samples there are of each size")] = 10,
     model: Model = "sface",
     only: Only = None,
