@@ -2,6 +2,7 @@
 # ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
 """The commands that measure clusters: evaluate cluster, evaluate clustering."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
