@@ -5,16 +5,12 @@ every match is a false positive. The result is the threshold at which the rate o
 (ISO/IEC 19795-1). All people have the same weight, no matter how many photographs they have. The gallery is drawn
 several times, and the median of the thresholds is taken.
 
-Clustering: for each method that takes a threshold, the threshold with the best pairwise F. It is measured on the
-photographs of some of the people.
-
 `between_models.py` uses the same functions for two compatible models: one model embeds the probes, the other the
 gallery.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +19,8 @@ from numpy.typing import NDArray
 from models.errors import DatasetError
 from models.evaluation.data.identities import read_people
 from models.evaluation.embedding.files import embed_files
-from models.evaluation.metrics.clustering import People, pairwise_f
+from models.evaluation.metrics.clustering import People
 from models.evaluation.metrics.labelled_pairs import LabelledPairs, round_down
-from service.clusterers import create_clusterer
-from service.clusterers.base import Clusterer, ClusteringLimits
 from service.domain.distances import squared_l2
 from service.domain.embedding import Embeddings
 from service.model_files.card import ErrorRate, IdentificationThreshold
@@ -37,10 +31,6 @@ GALLERY_DRAWS = 21
 """How many galleries are drawn. The median of their thresholds is taken."""
 
 PROBES_PER_PERSON = 4
-CLUSTERED_PEOPLE = 350
-CLUSTERED_PER_PERSON = 10
-METHODS_WITH_THRESHOLD = ("agglomerative", "dbscan")
-CLUSTERING_GRID_SQ_L2 = np.arange(0.40, 1.61, 0.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +61,7 @@ class LabelledEmbeddings:
 
 
 def draw_sample(folder: Path, only: Path | None = None) -> PhotographSample:
-    """Draw photographs of every person. The people for clustering come first, with more photographs each.
+    """Draw photographs of every person.
 
     only: a file with one name on each line. All other people are left out. None takes all people.
     Raises DatasetError if the folder or the file cannot be used.
@@ -82,8 +72,7 @@ def draw_sample(folder: Path, only: Path | None = None) -> PhotographSample:
     people: list[int] = []
     for number, name in enumerate(rng.permutation(np.array([*photographs_by_person], object))):
         photographs = photographs_by_person[name]
-        count = CLUSTERED_PER_PERSON if number < CLUSTERED_PEOPLE else PROBES_PER_PERSON
-        drawn = rng.permutation(len(photographs))[:count]
+        drawn = rng.permutation(len(photographs))[:PROBES_PER_PERSON]
         files += [photographs[place] for place in drawn]
         people += [number] * len(drawn)
     return PhotographSample(tuple(files), tuple(people))
@@ -181,67 +170,35 @@ def cross_error_rate(
 
 
 @dataclass(frozen=True, slots=True)
-class ClusteringThreshold:
-    """The threshold with the best pairwise F, and that F."""
-
-    threshold_sq_l2: float
-    pairwise_f: float
-
-
-def find_clustering_threshold(
-    faces: LabelledEmbeddings, create: Callable[[ClusteringLimits], Clusterer]
-) -> ClusteringThreshold:
-    """Search the grid for the threshold with the best pairwise F.
-
-    faces: of the people for clustering. Each face is from a different photograph.
-    create: creates the clusterer for a threshold.
-    """
-    photographs = np.arange(len(faces.people))
-
-    def measure(threshold_sq_l2: float) -> ClusteringThreshold:
-        labels = create(ClusteringLimits(threshold_sq_l2=threshold_sq_l2)).cluster(faces.embeddings, photographs)
-        return ClusteringThreshold(threshold_sq_l2, pairwise_f(labels, faces.people))
-
-    candidates = (measure(round(float(threshold), 2)) for threshold in CLUSTERING_GRID_SQ_L2)
-    return max(candidates, key=lambda candidate: candidate.pairwise_f)
-
-
-@dataclass(frozen=True, slots=True)
 class Calibration:
-    """The measured thresholds.
+    """The measured threshold of identification, and what it was measured on.
 
     photographs: how many were searched for a face.
     people: how many people have a photograph with a face.
     left_out: how many photographs have no face.
-    clustering: by method.
     """
 
     photographs: int
     people: int
     left_out: int
     identification: IdentificationThreshold
-    clustering: dict[str, ClusteringThreshold]
 
     def to_toml(self, name: str) -> str:
         """Return the table of thresholds of the card of model `name`, as `catalogue.toml` has it.
 
-        The numbers of photographs and people and the pairwise F are comments.
+        The numbers of photographs and people are comments.
         """
         identification = self.identification
-        rates = ", ".join(f"{method} {best.pairwise_f:.4f}" for method, best in self.clustering.items())
-        thresholds = ", ".join(f"{method} = {best.threshold_sq_l2:.2f}" for method, best in self.clustering.items())
         return (
             f"# {self.photographs} photographs, {self.left_out} without a face; {self.people} people with one\n"
-            f"# pairwise F: {rates}\n"
             f"[models.{name}.thresholds]\n"
             f"identification = {{ threshold_sq_l2 = {identification.threshold_sq_l2:.3f}, "
-            f"fpir = {identification.fpir:g}, references = {identification.references} }}\n"
-            f"clustering = {{ {thresholds} }}"
+            f"fpir = {identification.fpir:g}, references = {identification.references} }}"
         )
 
 
 def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibration:
-    """Measure the threshold of identification on all faces, and those of clustering on the people for clustering.
+    """Measure the threshold of identification.
 
     faces: the embeddings of `draw_sample`.
     references, fpir: as for `find_identification_threshold`.
@@ -255,14 +212,9 @@ def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibr
             f"More than {100 * fpir:g} % of the searches find the same photograph under the name of another person. "
             "Remove duplicates."
         )
-    clustered = faces.take_first(CLUSTERED_PER_PERSON, np.arange(CLUSTERED_PEOPLE))
     return Calibration(
         photographs=len(faces.people) + faces.left_out,
         people=len(np.unique(faces.people)),
         left_out=faces.left_out,
         identification=IdentificationThreshold(threshold_sq_l2=threshold, fpir=fpir, references=references),
-        clustering={
-            method: find_clustering_threshold(clustered, partial(create_clusterer, method))
-            for method in METHODS_WITH_THRESHOLD
-        },
     )

@@ -3,11 +3,11 @@
     app.py              the whole application; prints the error of a command and sets the exit code
     zoo.py              pull, photographs, check
     preparation.py      prepare
-    architectures.py    profile
-    training.py         train
+    training.py         train, profile
     release.py          export, quantise
     calibration.py      calibrate, calibrate-between, calibrate-quality
     evaluation.py       evaluate ...: every table and figure of the paper
+    clustering.py       evaluate cluster, clustering
     compatibility.py    evaluate compatibility
     photographs.py      evaluate turned, recall, close-ups, no-face, reject
     options.py          options that several commands share

@@ -6,8 +6,8 @@ from typing import NoReturn
 import typer
 
 from models.commands import (
-    architectures,
     calibration,
+    clustering,
     compatibility,
     evaluation,
     photographs,
@@ -27,9 +27,9 @@ app = typer.Typer(
     help="Make and measure models: pull, prepare, train, export, quantise, evaluate, calibrate, profile.",
     pretty_exceptions_enable=False,
 )
-for stage in (zoo, preparation, architectures, training, release, calibration):
+for stage in (zoo, preparation, training, release, calibration):
     app.add_typer(stage.app)
-for measurement in (compatibility, photographs):
+for measurement in (clustering, compatibility, photographs):
     evaluation.app.add_typer(measurement.app)
 app.add_typer(evaluation.app, name="evaluate")
 

@@ -5,6 +5,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from models.commands.options import Fpir, Model, NewModel, OldModel, Only, PipelineChoice, References, UnseenPeople
@@ -25,6 +26,8 @@ def calibrate(
 ) -> None:
     """Measure the thresholds of a model on a folder of people, and print them in the form of the catalogue."""
     from models.calibration import thresholds
+    from models.calibration.clustering import find_clustering_thresholds
+    from models.evaluation.reports.card_entries import toml_table
 
     sample = thresholds.draw_sample(folder, only)
     thresholds.require_enough_people(sample.people, references)
@@ -32,7 +35,10 @@ def calibrate(
     for name, options in zip(model, pipelines, strict=True):
         with progress_bar(len(sample.files), f"Embedding photographs with {name}") as done:
             faces = thresholds.embed_sample(options, sample, done)
+        measured_on = f"{len(faces.people):,} photographs of {len(np.unique(faces.people)):,} people of {folder.name}"
+        clustering = toml_table(Path(name).stem, "clustering", find_clustering_thresholds(faces, measured_on))
         print(thresholds.calibrate(faces, references, fpir).to_toml(Path(name).stem))  # noqa: T201  # its output
+        print(f"\n{clustering}")  # noqa: T201  # its output
 
 
 @app.command("calibrate-between")

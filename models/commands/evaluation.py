@@ -211,40 +211,6 @@ def roc(
     finish_report(ModelCurves(tuple(curves)), out, "roc", *models)
 
 
-@app.command("cluster")
-def cluster(
-    folder: Annotated[Path, typer.Argument(help="FOLDER/PERSON/PHOTOGRAPH.jpg")],
-    person: Annotated[
-        str | None, typer.Option(help="the person whose cluster is shown; without a name, the largest cluster is shown")
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="the threshold, squared L2; without it, the threshold of the card")
-    ] = None,
-    model: Model = "sface",
-    only: Only = None,
-    per_person: PerPerson = 1000,
-    out: Out = OUT,
-) -> None:
-    """Figure 7: the cluster of one person, as agglomerative clustering finds it among all the photographs.
-
-    The command needs 16 bytes of memory for each pair of photographs: 0.8 GB for 10,000 photographs.
-    """
-    from models.evaluation.data.identities import read_identities
-    from models.evaluation.experiments.one_cluster import evaluate_one_cluster
-    from service.clusterers import create_clusterer
-    from service.clusterers.base import ClusteringLimits
-    from service.pipeline.opening import open_embedder
-
-    options = PipelineChoice(model).pipeline_options()
-    if threshold is None:
-        threshold = open_embedder(options).card.thresholds.clustering.get("agglomerative")
-    clusterer = create_clusterer("agglomerative", ClusteringLimits(threshold_sq_l2=threshold))
-    identities = read_identities(folder, per_person, only)
-    with progress_bar(len(identities.files), "Embedding photographs") as done:
-        report = evaluate_one_cluster(options, identities, clusterer, person, done)
-    finish_report(report, out, "cluster", model)
-
-
 def _measure_points(models: Sequence[str], numbers: Sequence[int], identities: "Identities") -> list["Point"]:
     """Return a point for each model: its number and its VAL."""
     from models.evaluation.experiments.trend import Point

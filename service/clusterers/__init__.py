@@ -2,7 +2,7 @@
 
 from pkgutil import resolve_name
 
-from service.clusterers.base import Clusterer, ClusteringLimits, Labels, Photographs
+from service.clusterers.base import Clusterer, ClusteringLimits, Clusters, Photographs
 from service.domain.embedding import Embeddings
 
 CLUSTERERS = {
@@ -22,6 +22,6 @@ def create_clusterer(method: str, limits: ClusteringLimits) -> Clusterer:
     return clusterer
 
 
-def label_faces(method: str, limits: ClusteringLimits, embeddings: Embeddings, photographs: Photographs) -> Labels:
+def label_faces(method: str, limits: ClusteringLimits, embeddings: Embeddings, photographs: Photographs) -> Clusters:
     """Create a clusterer and cluster the faces, in one call for another process. Raises InvalidOption."""
     return create_clusterer(method, limits).cluster(embeddings, photographs)

@@ -1,13 +1,14 @@
 """The interface of a clusterer, and the rules that all clusterers follow."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
 from service.domain.errors import InvalidOption
+from service.model_files.clustering import ClusteringThresholds
 
 Labels = NDArray[np.int64]
 """(n,) int64: 0, 1, ... for clusters, in the order of their first faces.
@@ -20,7 +21,8 @@ Photographs = NDArray[np.int64]
 
 NOISE = -1
 
-T = TypeVar("T")
+Threshold = float | ClusteringThresholds
+"""A squared L2 distance, or one for each number of people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,36 @@ class ClusteringLimits:
 
     threshold_sq_l2: the distance below which faces belong to one person.
     n_clusters: the number of people, if it is known.
+    default_threshold: of the model. A method that needs a threshold uses it if the caller gives no limit.
     """
 
     threshold_sq_l2: float | None = None
     n_clusters: int | None = None
+    default_threshold: Threshold | None = None
+
+    @property
+    def chosen_threshold(self) -> Threshold | None:
+        """The threshold of the caller, or the default if the caller gives no limit."""
+        if self.threshold_sq_l2 is None and self.n_clusters is None:
+            return self.default_threshold
+        return self.threshold_sq_l2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clusters:
+    """The clusters of faces.
+
+    threshold_sq_l2: the threshold that gives these clusters. None if the method used none.
+    """
+
+    labels: Labels
+    threshold_sq_l2: float | None
 
 
 class Clusterer(Protocol):
     """Groups faces by person. The same faces always give the same clusters."""
 
-    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
+    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Clusters:
         """Cluster the faces. Two faces of one photograph never get the same label.
 
         embeddings: (n, d) float32, unit length. n may be 0.
@@ -49,12 +71,17 @@ class Clusterer(Protocol):
         ...
 
 
-def require_option(value: T | None, example: str, method: str) -> T:
-    """Return the value. Raises InvalidOption if it is None. example: the option in a query, such as `n_clusters=2`."""
-    if value is None:
-        option = example.partition("=")[0]
-        raise InvalidOption(f"The method {method} needs {option}. Add it to the query, for example {example}.")
-    return value
+def thresholds_at(threshold: Threshold, people: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the threshold for each number of people. A number is the threshold for all of them."""
+    if isinstance(threshold, ClusteringThresholds):
+        return threshold.at(people)
+    return np.full(people.shape, threshold)
+
+
+def missing_option(example: str, method: str) -> InvalidOption:
+    """Return the error for a missing option. example: the option in a query, such as `n_clusters=2`."""
+    option = example.partition("=")[0]
+    return InvalidOption(f"The method {method} needs {option}. Add it to the query, for example {example}.")
 
 
 def refuse_option(value: object, option: str, method: str) -> None:
@@ -73,7 +100,7 @@ def check_n_clusters(n_clusters: int, photographs: Photographs) -> None:
     if n_clusters < faces.max():
         raise InvalidOption(
             f"One photograph shows {faces.max()} faces. So there are at least as many people, and {n_clusters} "
-            "clusters were asked for. Ask for more, or allow faces of one photograph to be together."
+            "clusters were asked for. Ask for more, or pass one_person_once=false."
         )
 
 

@@ -6,7 +6,7 @@ from sklearn.cluster import HDBSCAN
 from service.clusterers.base import (
     NOISE,
     ClusteringLimits,
-    Labels,
+    Clusters,
     Photographs,
     refuse_option,
     renumber,
@@ -30,9 +30,9 @@ class Hdbscan:
         # scikit-learn has cluster_selection_epsilon for this, but it fails with NumPy 2.4 (scikit-learn issue 33219).
         refuse_option(limits.threshold_sq_l2, "threshold", "hdbscan")
 
-    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
+    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Clusters:
         """Cluster the faces. A face in no stable cluster is noise."""
         if len(embeddings) < MIN_FACES:
-            return np.full(len(embeddings), NOISE)
+            return Clusters(np.full(len(embeddings), NOISE), None)
         found = HDBSCAN(min_cluster_size=MIN_FACES, algorithm="brute", copy=False).fit_predict(embeddings)
-        return renumber(separate_photographs(embeddings, photographs, found))
+        return Clusters(renumber(separate_photographs(embeddings, photographs, found)), None)

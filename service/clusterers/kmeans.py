@@ -7,12 +7,12 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from service.clusterers.base import (
     NOISE,
     ClusteringLimits,
-    Labels,
+    Clusters,
     Photographs,
     check_n_clusters,
+    missing_option,
     refuse_option,
     renumber,
-    require_option,
 )
 from service.domain.distances import squared_l2
 from service.domain.embedding import Embeddings
@@ -25,9 +25,11 @@ class KMeans:
 
     def __init__(self, limits: ClusteringLimits) -> None:
         refuse_option(limits.threshold_sq_l2, "threshold", "kmeans")
-        self._n_clusters = require_option(limits.n_clusters, "n_clusters=2", "kmeans")
+        if limits.n_clusters is None:
+            raise missing_option("n_clusters=2", "kmeans")
+        self._n_clusters = limits.n_clusters
 
-    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
+    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Clusters:
         """Give every face to its nearest centre. Faces of one photograph go to different centres.
 
         They are assigned so that the sum of their squared distances is least.
@@ -39,7 +41,7 @@ class KMeans:
             faces = np.flatnonzero(photographs == photograph)
             rows, columns = linear_sum_assignment(distances[faces])
             labels[faces[rows]] = columns
-        return renumber(labels)
+        return Clusters(renumber(labels), None)
 
     def _centres(self, embeddings: Embeddings) -> Embeddings:
         """Return the centres, (k, d), k at most `n_clusters`.

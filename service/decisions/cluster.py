@@ -13,6 +13,7 @@ from service.decisions.probes import Probe, ProbeReader
 from service.domain.embedding import Embeddings, Vector, check_embeddings
 from service.domain.errors import InvalidOption
 from service.gallery.base import EnrolledFace
+from service.model_files.card import EmbedderCard
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_collection, note_decision
 from service.observability.stages import stage
@@ -41,13 +42,13 @@ class ClusteringOptions:
     """How to cluster.
 
     threshold_sq_l2: None means the threshold of the card for this method.
-    together: whether two faces of one photograph may be the same person (a collage, a mirror).
+    one_person_once: whether two faces of one photograph are never the same person. A collage can show a person twice.
     """
 
     method: str
     threshold_sq_l2: float | None
     n_clusters: int | None
-    together: bool
+    one_person_once: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,28 +81,35 @@ class Clustering:
     """The clusters of all faces.
 
     labels: one for each face. -1 marks a face that is similar to no other.
+    threshold_sq_l2: that was used. None if none was.
+    expected_mixed_share: at most this share of the clusters is expected to hold faces of several people. None if it is
+    not known.
     """
 
     labels: Labels
     clusters: tuple[Cluster, ...]
     method: str
     threshold_sq_l2: float | None
+    expected_mixed_share: float | None
 
 
 async def cluster(
     probes: ProbeReader, faces: FacesToCluster, options: ClusteringOptions, places: ClusteringPlaces
 ) -> Clustering:
     """Cluster the faces. Raises InvalidOption if the method cannot use an option, and Overloaded."""
-    threshold = _threshold(probes, options)
-    limits = ClusteringLimits(threshold, options.n_clusters)
-    photographs = np.arange(len(faces.embeddings)) if options.together else faces.photographs
+    default = probes.card.default_clustering_threshold(options.method)
+    limits = ClusteringLimits(options.threshold_sq_l2, options.n_clusters, default)
+    photographs = faces.photographs if options.one_person_once else np.arange(len(faces.embeddings))
     place = places.process if len(photographs) >= FACES_FOR_PROCESS else places.threads
     with stage("cluster"):
-        labels = await place.run(label_faces, options.method, limits, faces.embeddings, photographs)
-        clusters = await places.threads.run(_describe, faces.embeddings, labels)
+        found = await place.run(label_faces, options.method, limits, faces.embeddings, photographs)
+        clusters = await places.threads.run(_describe, faces.embeddings, found.labels)
     DECISIONS.labels("cluster", options.method).inc()
-    note_decision(probes.card.id, threshold, faces=len(labels), clusters=len(clusters))
-    return Clustering(labels, clusters, options.method, threshold)
+    threshold = found.threshold_sq_l2
+    note_decision(probes.card.id, threshold, faces=len(found.labels), clusters=len(clusters))
+    return Clustering(
+        found.labels, clusters, options.method, threshold, _expected_mixed_share(probes.card, options, threshold)
+    )
 
 
 async def faces_of_images(
@@ -156,11 +164,13 @@ def _check_count(faces: int, max_faces: int) -> None:
         raise InvalidOption(f"There are {faces} faces to cluster, and the limit is {max_faces}. Send fewer.")
 
 
-def _threshold(probes: ProbeReader, options: ClusteringOptions) -> float | None:
-    """Return the given threshold. If neither it nor `n_clusters` is given, return the card's for this method."""
-    if options.threshold_sq_l2 is None and options.n_clusters is None:
-        return probes.card.thresholds.clustering.get(options.method)
-    return options.threshold_sq_l2
+def _expected_mixed_share(
+    card: EmbedderCard, options: ClusteringOptions, used_threshold_sq_l2: float | None
+) -> float | None:
+    """Return the share that the thresholds of the card were measured for, if one of them was used."""
+    if card.clustering is None or options.threshold_sq_l2 is not None or used_threshold_sq_l2 is None:
+        return None
+    return card.clustering.mixed_share
 
 
 def _describe(embeddings: Embeddings, labels: Labels) -> tuple[Cluster, ...]:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from service.decisions.assignment import Assignment, assign_nearest, assign_once
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import ModelComparison, compare_models
-from service.decisions.probes import ProbeReader, name_input
+from service.decisions.probes import Probe, ProbeReader, name_input
 from service.domain.errors import InvalidOption
 from service.domain.face import Face
 from service.domain.image import Notice
@@ -16,13 +17,30 @@ from service.observability.stages import stage
 from service.pipeline.selection import all_faces
 
 
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What to search, and how.
+
+    k: the most candidates to return for one face.
+    one_person_once: whether a photograph shows each person once. A collage can show a person several times.
+    """
+
+    collection: str
+    k: int
+    one_person_once: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceIdentification:
-    """The candidates of one face, nearest first. match: the accepted candidate. None if the face is unknown."""
+    """The result for one face.
+
+    candidates: nearest first.
+    assignment: the accepted candidate. It can be one that is not among the candidates, if other faces got these.
+    """
 
     face: Face | None
     candidates: tuple[Candidate, ...]
-    match: Candidate | None
+    assignment: Assignment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,35 +59,45 @@ class Identification:
 
 
 async def identify(
-    probes: ProbeReader, image: Input, collection: str, k: int, threshold_sq_l2: float | None
+    probes: ProbeReader, image: Input, search: SearchOptions, threshold_sq_l2: float | None
 ) -> Identification:
     """Search every face of the image in the collection.
 
-    k: the most subjects to return for one face.
     threshold_sq_l2: None means the card's threshold for identification. It is stricter than the threshold for
     verification, because a stranger is compared with the whole gallery.
     Raises PhotographError, EmbeddingError, GalleryError or InvalidOption.
     """
-    note_collection(collection)
+    note_collection(search.collection)
     probe = await name_input("image", probes.read(image, all_faces))
     with stage("search"):
-        model = await probes.references_model(collection)
+        model = await probes.references_model(search.collection)
         comparison = compare_models(probes.card, probe.model, model)
-        candidates, gallery_size = await probes.gallery.search(collection, probe.embeddings, k, model)
+        k = max(search.k, len(probe.embeddings)) if _shows_once(probe, search) else search.k
+        rows, gallery_size = await probes.gallery.search(search.collection, probe.embeddings, k, model)
     threshold = _default_threshold(comparison) if threshold_sq_l2 is None else threshold_sq_l2
-    faces = tuple(_decide(face, tuple(row), threshold) for face, row in zip(probe.faces, candidates, strict=True))
-    matches = [face.match for face in faces if face.match]
-    unknown = len(faces) - len(matches)
-    note_decision(probes.card.id, threshold, faces=len(faces), match=len(matches), unknown=unknown)
-    for match in matches:
-        note_subject(collection, match.subject)
+    assign = assign_once if _shows_once(probe, search) else assign_nearest
+    assignments = assign(rows, threshold)
+    _note(probes.card.id, search.collection, threshold, assignments)
+    faces = tuple(
+        FaceIdentification(face, tuple(row[: search.k]), assignment)
+        for face, row, assignment in zip(probe.faces, rows, assignments, strict=True)
+    )
     return Identification(faces, threshold, gallery_size, probe.notices, comparison.compatible_model)
 
 
-def _decide(face: Face | None, candidates: tuple[Candidate, ...], threshold_sq_l2: float) -> FaceIdentification:
-    match = candidates[0] if candidates and candidates[0].distance < threshold_sq_l2 else None
-    DECISIONS.labels("identify", "match" if match else "unknown").inc()
-    return FaceIdentification(face, candidates, match)
+def _shows_once(probe: Probe, search: SearchOptions) -> bool:
+    """Return whether no two rows show one person. The embeddings of an enrolled subject all show that subject."""
+    return search.one_person_once and probe.faces_found is not None
+
+
+def _note(model: str, collection: str, threshold_sq_l2: float, assignments: list[Assignment]) -> None:
+    matches = [one.match for one in assignments if one.match]
+    unknown = len(assignments) - len(matches)
+    note_decision(model, threshold_sq_l2, faces=len(assignments), match=len(matches), unknown=unknown)
+    DECISIONS.labels("identify", "match").inc(len(matches))
+    DECISIONS.labels("identify", "unknown").inc(unknown)
+    for match in matches:
+        note_subject(collection, match.subject)
 
 
 def _default_threshold(comparison: ModelComparison) -> float:

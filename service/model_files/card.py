@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from service.domain.distances import FACENET_THRESHOLD_SQ_L2
+from service.model_files.clustering import ClusteringThresholds
 
 ModelId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """The identity of a model: the sha256 over the nodes and initializers of its graph."""
@@ -78,6 +79,7 @@ class IdentificationThreshold(_Frozen):
 class Thresholds(_Frozen):
     """Squared L2 distances below which two faces count as one person.
 
+    clustering: by method, for a card without `EmbedderCard.clustering`. These do not depend on the number of people.
     chosen_on: the data that the thresholds were chosen on, in words.
     """
 
@@ -182,7 +184,7 @@ class _Card(_Frozen):
 class EmbedderCard(_Card):
     """The card of an embedder.
 
-    The last three fields are not written when they are empty. So a file that is older than these fields keeps
+    The last four fields are not written when they are empty. So a file that is older than these fields keeps
     its bytes and its sha256.
     """
 
@@ -194,6 +196,7 @@ class EmbedderCard(_Card):
     error_rates: tuple[ErrorRate, ...] = Field((), exclude_if=not_)
     compatible_with: tuple[CompatibleModel, ...] = Field((), exclude_if=not_)
     quality: QualityWeights | None = Field(None, exclude_if=not_)
+    clustering: ClusteringThresholds | None = Field(None, exclude_if=not_)
 
     @model_validator(mode="after")
     def _quality_has_a_factor_for_each_dimension(self) -> Self:
@@ -211,6 +214,10 @@ class EmbedderCard(_Card):
     def compatible_model(self, model_id: str) -> CompatibleModel | None:
         """Return the entry of the model with this id. None if the two models cannot be compared."""
         return next((model for model in self.compatible_with if model.id == model_id), None)
+
+    def default_clustering_threshold(self, method: str) -> float | ClusteringThresholds | None:
+        """Return the threshold of a clustering method, squared L2. None if the card has none."""
+        return self.clustering or self.thresholds.clustering.get(method)
 
     @property
     def minimum_quality(self) -> float:

@@ -12,6 +12,7 @@ from service.clusterers.base import NOISE, ClusteringLimits, Labels, Photographs
 from service.domain.distances import squared_l2, unit
 from service.domain.embedding import Embeddings
 from service.domain.errors import InvalidOption
+from service.model_files.clustering import ClusteringThresholds
 
 LIMITS = {
     "agglomerative": ClusteringLimits(threshold_sq_l2=1.0),
@@ -80,7 +81,7 @@ def test_every_method_is_tested_here() -> None:
 @every_method
 def test_people_who_are_far_apart_get_different_clusters(method: str) -> None:
     embeddings, photographs, people = four_people()
-    labels = create_clusterer(method, LIMITS[method]).cluster(embeddings, photographs)
+    labels = create_clusterer(method, LIMITS[method]).cluster(embeddings, photographs).labels
     np.testing.assert_array_equal(labels, people)
 
 
@@ -88,7 +89,7 @@ def test_people_who_are_far_apart_get_different_clusters(method: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, n=SIZES)
 def test_every_face_has_a_label_and_labels_count_from_0_in_order_of_appearance(method: str, seed: int, n: int) -> None:
-    labels = create_clusterer(method, LIMITS[method]).cluster(random_faces(seed, n), random_photographs(seed, n))
+    labels = create_clusterer(method, LIMITS[method]).cluster(random_faces(seed, n), random_photographs(seed, n)).labels
     assert labels.shape == (n,)
     assert labels.dtype == np.int64
     clustered = labels[labels != NOISE].tolist()
@@ -100,7 +101,7 @@ def test_every_face_has_a_label_and_labels_count_from_0_in_order_of_appearance(m
 @given(seed=SEEDS, n=SIZES)
 def test_two_faces_of_one_photograph_are_never_in_one_cluster(method: str, seed: int, n: int) -> None:
     photographs = random_photographs(seed, n)
-    labels = create_clusterer(method, LIMITS[method]).cluster(random_faces(seed, n), photographs)
+    labels = create_clusterer(method, LIMITS[method]).cluster(random_faces(seed, n), photographs).labels
     for cluster in partition(labels):
         rows = sorted(cluster)
         assert len(set(photographs[rows].tolist())) == len(rows)
@@ -114,14 +115,14 @@ def test_the_order_of_the_faces_does_not_matter(method: str, seed: int, n: int) 
     order = np.random.default_rng(seed).permutation(n)
     clusterer = create_clusterer(method, LIMITS[method])
     shuffled = np.empty(n, np.int64)
-    shuffled[order] = clusterer.cluster(embeddings[order], photographs[order])
-    assert partition(shuffled) == partition(clusterer.cluster(embeddings, photographs))
+    shuffled[order] = clusterer.cluster(embeddings[order], photographs[order]).labels
+    assert partition(shuffled) == partition(clusterer.cluster(embeddings, photographs).labels)
 
 
 @every_method
 def test_the_same_faces_always_give_the_same_labels(method: str) -> None:
     embeddings, photographs = random_faces(1, 24), random_photographs(1, 24)
-    first, second = (create_clusterer(method, LIMITS[method]).cluster(embeddings, photographs) for _ in range(2))
+    first, second = (create_clusterer(method, LIMITS[method]).cluster(embeddings, photographs).labels for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -133,7 +134,7 @@ def test_no_face_and_one_face_can_be_clustered(method: str, n: int) -> None:
         with pytest.raises(InvalidOption, match="0 faces"):
             create_clusterer(method, limits).cluster(random_faces(0, 0), random_photographs(0, 0))
     else:
-        labels = create_clusterer(method, limits).cluster(random_faces(0, n), random_photographs(0, n))
+        labels = create_clusterer(method, limits).cluster(random_faces(0, n), random_photographs(0, n)).labels
         assert labels.shape == (n,)
         assert labels.dtype == np.int64
 
@@ -141,7 +142,7 @@ def test_no_face_and_one_face_can_be_clustered(method: str, n: int) -> None:
 @every_method
 def test_equal_embeddings_are_one_cluster(method: str) -> None:
     embeddings = np.eye(8, dtype=np.float32)[[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]]
-    labels = create_clusterer(method, LIMITS[method]).cluster(embeddings, np.arange(12))
+    labels = create_clusterer(method, LIMITS[method]).cluster(embeddings, np.arange(12)).labels
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
@@ -179,8 +180,10 @@ def test_there_are_never_fewer_clusters_than_faces_in_a_photograph(method: str) 
 @given(seed=SEEDS, n=st.integers(2, 14), threshold=st.floats(0.1, 4.0), at_most=st.integers(1, 5))
 def test_average_linkage_agrees_with_its_definition(seed: int, n: int, threshold: float, at_most: int) -> None:
     embeddings, photographs = random_faces(seed, n), random_photographs(seed, n, at_most)
-    labels = create_clusterer("agglomerative", ClusteringLimits(threshold_sq_l2=threshold)).cluster(
-        embeddings, photographs
+    labels = (
+        create_clusterer("agglomerative", ClusteringLimits(threshold_sq_l2=threshold))
+        .cluster(embeddings, photographs)
+        .labels
     )
     assert partition(labels) == average_linkage_by_definition(embeddings, photographs, threshold=threshold)
 
@@ -189,8 +192,10 @@ def test_average_linkage_agrees_with_its_definition(seed: int, n: int, threshold
 @given(seed=SEEDS, n=st.integers(2, 14), n_clusters=st.integers(1, 14))
 def test_average_linkage_stops_at_the_number_of_clusters(seed: int, n: int, n_clusters: int) -> None:
     possible_clusters = min(n, n_clusters)
-    labels = create_clusterer("agglomerative", ClusteringLimits(n_clusters=possible_clusters)).cluster(
-        random_faces(seed, n), np.arange(n)
+    labels = (
+        create_clusterer("agglomerative", ClusteringLimits(n_clusters=possible_clusters))
+        .cluster(random_faces(seed, n), np.arange(n))
+        .labels
     )
     assert partition(labels) == average_linkage_by_definition(
         random_faces(seed, n), np.arange(n), n_clusters=possible_clusters
@@ -212,7 +217,9 @@ def test_equal_faces_of_one_photograph_stay_in_different_clusters_among_thousand
     embeddings = np.tile(np.eye(1, 8, dtype=np.float32), (n, 1))
     photographs = np.arange(n)
     photographs[-1] = 0
-    labels = create_clusterer("agglomerative", ClusteringLimits(threshold_sq_l2=4.0)).cluster(embeddings, photographs)
+    labels = (
+        create_clusterer("agglomerative", ClusteringLimits(threshold_sq_l2=4.0)).cluster(embeddings, photographs).labels
+    )
     assert labels[0] != labels[-1]
     assert labels.max() == 1
 
@@ -221,13 +228,13 @@ def test_faces_at_exactly_the_threshold_are_not_joined() -> None:
     embeddings = np.eye(2, dtype=np.float32)  # the squared distance is exactly 2
     assert create_clusterer("agglomerative", ClusteringLimits(threshold_sq_l2=2.0)).cluster(
         embeddings, np.arange(2)
-    ).tolist() == [
+    ).labels.tolist() == [
         0,
         1,
     ]
     assert create_clusterer("agglomerative", ClusteringLimits(threshold_sq_l2=2.01)).cluster(
         embeddings, np.arange(2)
-    ).tolist() == [0, 0]
+    ).labels.tolist() == [0, 0]
 
 
 def test_dbscan_joins_chains_that_average_linkage_does_not_join() -> None:
@@ -235,9 +242,9 @@ def test_dbscan_joins_chains_that_average_linkage_does_not_join() -> None:
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     step = float(squared_l2(embeddings[:1], embeddings[1:2])[0, 0])
     labels = {
-        method: create_clusterer(method, ClusteringLimits(threshold_sq_l2=1.1 * step)).cluster(
-            embeddings, np.arange(10)
-        )
+        method: create_clusterer(method, ClusteringLimits(threshold_sq_l2=1.1 * step))
+        .cluster(embeddings, np.arange(10))
+        .labels
         for method in ("dbscan", "agglomerative")
     }
     assert labels["dbscan"].max() == 0
@@ -246,8 +253,10 @@ def test_dbscan_joins_chains_that_average_linkage_does_not_join() -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, 4.0])
 def test_dbscan_accepts_the_smallest_and_the_largest_threshold(threshold: float) -> None:
-    labels = create_clusterer("dbscan", ClusteringLimits(threshold_sq_l2=threshold)).cluster(
-        random_faces(3, 20), np.arange(20)
+    labels = (
+        create_clusterer("dbscan", ClusteringLimits(threshold_sq_l2=threshold))
+        .cluster(random_faces(3, 20), np.arange(20))
+        .labels
     )
     assert set(labels.tolist()) == ({NOISE} if threshold == 0.0 else {0})
 
@@ -256,7 +265,7 @@ def test_kmeans_assigns_the_faces_of_a_photograph_to_different_clusters_at_the_l
     angles = np.radians([0, 2, 4, 90, 92, 94, 3, 5])
     embeddings = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     photographs = np.array([0, 1, 2, 3, 4, 5, 6, 6])
-    labels = create_clusterer("kmeans", ClusteringLimits(n_clusters=2)).cluster(embeddings, photographs)
+    labels = create_clusterer("kmeans", ClusteringLimits(n_clusters=2)).cluster(embeddings, photographs).labels
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 0, 1]
 
 
@@ -269,3 +278,66 @@ def test_a_cluster_keeps_the_face_of_each_photograph_that_is_nearest_to_its_mean
 
 def test_labels_are_renumbered_and_noise_stays_noise() -> None:
     assert renumber(np.array([7, NOISE, 3, 7, 0])).tolist() == [0, NOISE, 1, 0, 2]
+
+
+THRESHOLDS = ClusteringThresholds(
+    mixed_share=0.01, people=(2, 4, 16), thresholds_sq_l2=(1.5, 1.0, 0.3), measured_on="nothing"
+)
+DEFAULT = ClusteringLimits(default_threshold=THRESHOLDS)
+with_default = pytest.mark.parametrize("method", ["agglomerative", "dbscan"])
+
+
+@with_default
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, n=SIZES)
+def test_the_threshold_of_a_default_gives_the_same_clusters_when_it_is_passed(method: str, seed: int, n: int) -> None:
+    embeddings, photographs = random_faces(seed, n), random_photographs(seed, n)
+    found = create_clusterer(method, DEFAULT).cluster(embeddings, photographs)
+    passed = create_clusterer(method, ClusteringLimits(found.threshold_sq_l2)).cluster(embeddings, photographs)
+    assert passed.threshold_sq_l2 == found.threshold_sq_l2
+    np.testing.assert_array_equal(passed.labels, found.labels)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, n=SIZES)
+def test_average_linkage_stops_at_the_first_join_above_the_threshold_for_the_clusters_that_are_left(
+    seed: int, n: int
+) -> None:
+    embeddings, photographs = random_faces(seed, n), random_photographs(seed, n)
+    clusterer = create_clusterer("agglomerative", DEFAULT)
+    found = clusterer.cluster(embeddings, photographs)
+    left = len(partition(found.labels))
+    assert found.threshold_sq_l2 == pytest.approx(float(THRESHOLDS.at(left)))
+    for clusters in range(left, n + 1):
+        threshold = float(THRESHOLDS.at(clusters))
+        fewer = average_linkage_by_definition(embeddings, photographs, threshold, n_clusters=clusters - 1)
+        assert len(fewer) == clusters if clusters == left else len(fewer) < clusters
+
+
+@with_default
+def test_a_limit_of_the_caller_replaces_the_default(method: str) -> None:
+    embeddings, photographs, _ = four_people()
+    limits = ClusteringLimits(threshold_sq_l2=0.7, default_threshold=THRESHOLDS)
+    assert create_clusterer(method, limits).cluster(embeddings, photographs).threshold_sq_l2 == 0.7
+
+
+def test_a_number_of_clusters_replaces_the_default() -> None:
+    embeddings, photographs, _ = four_people()
+    limits = ClusteringLimits(n_clusters=4, default_threshold=THRESHOLDS)
+    found = create_clusterer("agglomerative", limits).cluster(embeddings, photographs)
+    assert (len(partition(found.labels)), found.threshold_sq_l2) == (4, None)
+
+
+def test_dbscan_has_a_lower_default_for_more_faces_of_the_same_people() -> None:
+    embeddings, photographs, _ = four_people()
+    clusterer = create_clusterer("dbscan", DEFAULT)
+    few, many = (clusterer.cluster(embeddings[:n], photographs[:n]).threshold_sq_l2 for n in (8, 20))
+    assert few == pytest.approx(float(THRESHOLDS.at(8 * 8 / 4)))
+    assert many == pytest.approx(float(THRESHOLDS.at(20 * 20 / 4)))
+
+
+@with_default
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_face_and_one_face_have_a_default_threshold(method: str, n: int) -> None:
+    found = create_clusterer(method, DEFAULT).cluster(random_faces(0, n), np.arange(n))
+    assert found.threshold_sq_l2 == THRESHOLDS.thresholds_sq_l2[0]

@@ -9,6 +9,7 @@ image_quality.py     section 5.3, Table 4   VAL against JPEG quality and number 
 byte_embeddings.py   section 5.4            one byte for each coordinate of an embedding
 wrong_pairs.py       Figure 6               the pairs of LFW that are decided incorrectly
 one_cluster.py       section 5.8, Figure 7  the cluster of one person
+clustering.py        section 5.8            mixed clusters and F against the number of faces
 compatibility.py     appendix               harmonic embeddings: two models against each other
 
 Each file holds a report (`rows`, `numbers`, `draw`, see `reports/report.py`) and a function `evaluate_...` that

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.errors import DatasetError
 from models.evaluation.data.identities import Identities
 from models.evaluation.embedding.files import embed_files
-from models.evaluation.metrics.clustering import People, pairwise_f
+from models.evaluation.metrics.clustering import People, pairwise
 from models.evaluation.reports.contact_sheet import Section, Tile, cut_tiles, draw_sheet
 from models.evaluation.reports.report import Row
 from service.clusterers.base import Clusterer, Labels
@@ -126,7 +126,7 @@ def evaluate_one_cluster(
         raise DatasetError(f"There is no photograph of {person}. Give --person the name of one of the folders.")
     embeddings, rows = embed_files(options, identities.files, done)
     people = identities.people[rows]
-    labels = clusterer.cluster(embeddings, np.arange(len(rows)))
+    labels = clusterer.cluster(embeddings, np.arange(len(rows))).labels
     members = choose_cluster(labels, people, None if person is None else identities.names.index(person))
     files = tuple(identities.files[rows[row]] for row in members)
     names = tuple(identities.names[number] for number in people[members])
@@ -137,7 +137,7 @@ def evaluate_one_cluster(
         of_person=int(np.count_nonzero(people == identities.names.index(shown_person))),
         faces=len(labels),
         clusters=int(labels.max()) + 1,
-        pairwise_f=pairwise_f(labels, people),
+        pairwise_f=pairwise(labels, people).f,
     )
     return OneCluster(files, names, cut_tiles(options, files), statistics)
 

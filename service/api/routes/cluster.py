@@ -40,13 +40,14 @@ async def cluster_faces(
 ) -> ClusteringAnswer:
     """Cluster faces by person. Send images or embeddings in the body. Or pass ?collection= without a body."""
     read = await _read_faces(services, body, options.collection)
-    how = ClusteringOptions(options.method, options.threshold, options.n_clusters, options.together)
+    how = ClusteringOptions(options.method, options.threshold, options.n_clusters, options.one_person_once)
     found = await cluster(services.probes, read.faces, how, services.clustering)
     return ClusteringAnswer(
         faces=[_face(origin, int(label)) for origin, label in zip(read.origins, found.labels, strict=True)],
         clusters=[_cluster(one) for one in found.clusters],
         method=found.method,
         threshold=found.threshold_sq_l2,
+        expected_mixed_share=found.expected_mixed_share,
         warnings=[warnings_of(notices) for notices in read.notices],
         model=ModelAnswer.of(services.card),
     )

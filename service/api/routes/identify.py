@@ -16,7 +16,7 @@ from service.api.schemas.identify import (
     IdentifyOptions,
 )
 from service.api.schemas.responses import ModelAnswer, face_fields, warnings_of
-from service.decisions.identify import FaceIdentification, identify
+from service.decisions.identify import FaceIdentification, SearchOptions, identify
 
 router = APIRouter(tags=["decisions"])
 
@@ -31,9 +31,10 @@ async def identify_faces(
     body: Annotated[IdentifyBody, Depends(body_of(IdentifyBody))],
     options: Annotated[IdentifyOptions, Query()],
 ) -> IdentifyAnswer:
-    """Search every face of an image in a collection. Return the nearest subjects, and whether the first is a match."""
+    """Search every face of an image in a collection. Return the nearest subjects, and whether one is a match."""
+    search = SearchOptions(options.collection, options.k, options.one_person_once)
     with services.admission.admit(1):
-        found = await identify(services.probes, body.image, options.collection, options.k, options.threshold)
+        found = await identify(services.probes, body.image, search, options.threshold)
     return IdentifyAnswer(
         faces=[_face(face) for face in found.faces],
         threshold=found.threshold_sq_l2,
@@ -46,11 +47,13 @@ async def identify_faces(
 
 
 def _face(found: FaceIdentification) -> IdentifiedFace:
+    match = found.assignment.match
     return IdentifiedFace(
         **face_fields(found.face),
-        decision="match" if found.match else "unknown",
-        subject=found.match.subject if found.match else None,
-        distance=found.match.distance if found.match else None,
+        decision="match" if match else "unknown",
+        subject=match.subject if match else None,
+        distance=match.distance if match else None,
+        nearest_taken_by=found.assignment.lost_to,
         candidates=[
             CandidateAnswer(
                 subject=candidate.subject, name=candidate.name, distance=candidate.distance, face=candidate.face

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, GetPydanticSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.fields import MAX_EMBEDDINGS, Body, Flag, Id, Options, Threshold, UnitVector
+from service.api.schemas.fields import MAX_EMBEDDINGS, Body, Id, OnePersonOnce, Options, Threshold, UnitVector
 from service.api.schemas.images import Images
 from service.api.schemas.responses import Answer, FaceAnswer, ModelAnswer, WarningAnswer
 from service.domain.embedding import Vector
@@ -60,10 +60,10 @@ class ClusterOptions(Options):
     threshold: Threshold | None = Field(
         None,
         description="a squared L2 distance. Faces with a smaller distance belong together. Default: the model's "
-        "threshold for this method",
+        "threshold for this method, which is lower if there are more people",
     )
     n_clusters: int | None = Field(None, ge=1, le=5000, description="the number of people, if it is known")
-    together: Flag = Field(default=False, description="whether two faces of one photograph can be one person")
+    one_person_once: OnePersonOnce = True
     collection: Id | None = Field(None, description="cluster the faces of this collection, and send no body")
 
 
@@ -92,6 +92,10 @@ class ClusteringAnswer(Answer):
     faces: list[ClusteredFace]
     clusters: list[ClusterAnswer]
     method: str
-    threshold: float | None
+    threshold: float | None = Field(description="the threshold that gives these clusters. Null if none was used")
+    expected_mixed_share: float | None = Field(
+        description="at most this share of the clusters is expected to hold faces of several people. Null if you pass "
+        "`threshold` or `n_clusters`, and for methods or models without a measured threshold"
+    )
     warnings: list[list[WarningAnswer]] = Field(description="one list for each image, in the order of the request")
     model: ModelAnswer

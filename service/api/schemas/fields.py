@@ -47,6 +47,14 @@ def _true_or_false(value: object) -> object:
 Flag = Annotated[bool, BeforeValidator(_true_or_false)]
 """A boolean in a query. Pydantic would also accept `0`, `off` and `n`, which are not in the API description."""
 
+OnePersonOnce = Annotated[
+    Flag,
+    Field(
+        description="`true`: a photograph shows each person once, so two of its faces are never one person. `false`: "
+        "for collages and mirrors"
+    ),
+]
+
 METADATA_BYTES = 4096
 
 

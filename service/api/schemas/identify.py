@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.api.schemas.fields import Body, Id, Options, Threshold
+from service.api.schemas.fields import Body, Id, OnePersonOnce, Options, Threshold
 from service.api.schemas.images import ImageInput
 from service.api.schemas.responses import Answer, ComparedWith, Distance, FaceAnswer, ModelAnswer, WarningAnswer
 
@@ -25,6 +25,7 @@ class IdentifyOptions(Options):
         description="the squared L2 distance below which the nearest subject is a match. Default: the model's "
         "threshold for /identify",
     )
+    one_person_once: OnePersonOnce = True
 
 
 class CandidateAnswer(Answer):
@@ -37,11 +38,18 @@ class CandidateAnswer(Answer):
 
 
 class IdentifiedFace(FaceAnswer):
-    """One face of the image. `subject` and `distance` are null if the decision is `unknown`."""
+    """One face of the image. `subject` and `distance` are null if the decision is `unknown`.
+
+    The subject is the first candidate, unless another face of the photograph is nearer to that candidate.
+    """
 
     decision: Literal["match", "unknown"]
     subject: Id | None
     distance: Distance | None
+    nearest_taken_by: int | None = Field(
+        description="the position in `faces` of another face that is nearer to this face's nearest subject, and got "
+        "it. Null if there is none"
+    )
     candidates: list[CandidateAnswer]
 
 

@@ -28,14 +28,16 @@ async def test_photographs_are_clustered_by_person(
     assert len(answer.json()["warnings"]) == 4
 
 
-async def test_two_faces_of_one_photograph_are_two_people_unless_together_is_true(
+async def test_two_faces_of_one_photograph_are_two_people_unless_one_person_once_is_false(
     client: httpx.AsyncClient, same_person_twice: bytes
 ) -> None:
     labels_apart = labels(await client.post("/cluster", files={"images": same_person_twice}))
     assert len(set(labels_apart)) == 2
-    labels_together = labels(await client.post("/cluster?together=true", files={"images": same_person_twice}))
+    labels_together = labels(await client.post("/cluster?one_person_once=false", files={"images": same_person_twice}))
     assert len(set(labels_together)) == 1
-    assert labels(await client.post("/cluster?together=false", files={"images": same_person_twice})) == labels_apart
+    assert (
+        labels(await client.post("/cluster?one_person_once=true", files={"images": same_person_twice})) == labels_apart
+    )
 
 
 async def test_given_embeddings_are_clustered(client: httpx.AsyncClient, model_id: str) -> None:
@@ -75,9 +77,9 @@ async def test_every_method_clusters(client: httpx.AsyncClient, model_id: str, m
         ({"method": "kmeans", "n_clusters": 4}, 422, "invalid_option"),
         ({"method": "spectral"}, 422, "invalid_request"),
         ({"n_clusters": 0}, 422, "invalid_request"),
-        ({"together": "perhaps"}, 422, "invalid_request"),
-        ({"together": "0"}, 422, "invalid_request"),
-        ({"together": '"false"'}, 422, "invalid_request"),
+        ({"one_person_once": "perhaps"}, 422, "invalid_request"),
+        ({"one_person_once": "0"}, 422, "invalid_request"),
+        ({"one_person_once": '"false"'}, 422, "invalid_request"),
         ({"collection": "default"}, 422, "invalid_option"),
         ({"threshold": 5}, 422, "invalid_request"),
     ],

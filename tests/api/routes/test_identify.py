@@ -110,3 +110,51 @@ async def test_a_given_embedding_is_identified(
     answer = (await client.post("/identify", params={"collection": filled_collection}, json=body)).json()
     assert answer["faces"][0]["box"] is None
     assert answer["faces"][0]["decision"] == "unknown"
+
+
+async def test_two_faces_of_one_photograph_never_get_one_name(
+    client: httpx.AsyncClient, filled_collection: str, same_person_twice: bytes
+) -> None:
+    options: dict[str, str | int] = {"collection": filled_collection, "k": 1}
+    answer = (await client.post("/identify", params=options, files={"image": same_person_twice})).json()
+    named, other = sorted(range(2), key=lambda face: answer["faces"][face]["decision"] == "unknown")
+    assert answer["faces"][named]["subject"] == "obama"
+    assert answer["faces"][named]["nearest_taken_by"] is None
+    assert (answer["faces"][other]["subject"], answer["faces"][other]["decision"]) == (None, "unknown")
+    assert answer["faces"][other]["nearest_taken_by"] == named
+    assert [candidate["subject"] for candidate in answer["faces"][other]["candidates"]] == ["obama"]
+
+
+async def test_a_face_that_lost_its_nearest_subject_gets_the_next_even_if_k_is_1(
+    client: httpx.AsyncClient, filled_collection: str, same_person_twice: bytes
+) -> None:
+    options: dict[str, str | int] = {"collection": filled_collection, "k": 1, "threshold": 4}
+    faces = (await client.post("/identify", params=options, files={"image": same_person_twice})).json()["faces"]
+    assert {face["subject"] for face in faces} == {"obama", "biden"}
+    assert [len(face["candidates"]) for face in faces] == [1, 1]
+
+
+async def test_a_collage_can_show_a_person_twice(
+    client: httpx.AsyncClient, filled_collection: str, same_person_twice: bytes
+) -> None:
+    options = {"collection": filled_collection, "one_person_once": "false"}
+    faces = (await client.post("/identify", params=options, files={"image": same_person_twice})).json()["faces"]
+    assert [(face["subject"], face["nearest_taken_by"]) for face in faces] == [("obama", None)] * 2
+
+
+async def test_all_embeddings_of_a_subject_can_be_one_person(
+    client: httpx.AsyncClient, filled_collection: str, collection: str, obama2: bytes
+) -> None:
+    await client.post(f"{collection}/subjects/obama/faces", files={"images": obama2})
+    body = {"image": {"subject": "obama", "collection": filled_collection}}
+    answer = await client.post("/identify", params={"collection": filled_collection}, json=body)
+    assert [face["subject"] for face in answer.json()["faces"]] == ["obama", "obama"]
+
+
+@pytest.mark.parametrize("value", ["perhaps", "0", "False"])
+async def test_another_value_than_true_or_false_is_refused(
+    client: httpx.AsyncClient, filled_collection: str, obama: bytes, value: str
+) -> None:
+    options = {"collection": filled_collection, "one_person_once": value}
+    answer = await client.post("/identify", params=options, files={"image": obama})
+    assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "query.one_person_once")

@@ -9,9 +9,7 @@ from models.calibration import thresholds
 from models.calibration.thresholds import LabelledEmbeddings
 from models.commands.app import app
 from models.errors import DatasetError
-from service.clusterers.base import ClusteringLimits, Labels, Photographs
 from service.domain.distances import squared_l2, unit
-from service.domain.embedding import Embeddings
 
 
 def _embeddings(people: int, photographs: int, spread: float, seed: int = 0) -> LabelledEmbeddings:
@@ -136,23 +134,6 @@ def test_too_few_people_are_refused_before_any_photograph_is_embedded(tmp_path: 
         CliRunner().invoke(app, ["calibrate", str(tmp_path), "--references", "2"], catch_exceptions=False)
 
 
-class _RightAtOneThreshold:
-    """A clusterer that is right only at the threshold 1.2. At other thresholds it puts all faces into one cluster."""
-
-    def __init__(self, limits: ClusteringLimits) -> None:
-        self._is_right = limits.threshold_sq_l2 == 1.2
-
-    def cluster(self, embeddings: Embeddings, photographs: Photographs) -> Labels:
-        return photographs // 3 if self._is_right else np.zeros(len(embeddings), np.int64)
-
-
-def test_the_threshold_with_the_best_pairwise_f_is_taken() -> None:
-    best = thresholds.find_clustering_threshold(_embeddings(5, 3, 0.1), _RightAtOneThreshold)
-
-    assert best == thresholds.ClusteringThreshold(1.2, 1.0)
-
-
-@pytest.mark.slow
 def test_a_calibration_is_printed_as_the_catalogue_has_it() -> None:
     faces = _embeddings(400, 3, 0.08)
     calibration = thresholds.calibrate(faces, 100, 0.02)
@@ -165,11 +146,10 @@ def test_a_calibration_is_printed_as_the_catalogue_has_it() -> None:
     assert text.startswith("# 1200 photographs, 0 without a face; 400 people with one\n")
     assert "[models.sface.thresholds]\nidentification = { threshold_sq_l2 = " in text
     assert "fpir = 0.02, references = 100 }" in text
-    assert all(best.pairwise_f > 0.9 for best in calibration.clustering.values())
 
 
-def test_a_sample_takes_more_photographs_of_the_people_for_clustering(tmp_path: Path) -> None:
-    for person in range(thresholds.CLUSTERED_PEOPLE + 20):
+def test_a_sample_takes_some_photographs_of_each_person(tmp_path: Path) -> None:
+    for person in range(20):
         folder = tmp_path / f"{person:03}"
         folder.mkdir()
         for number in range(12):
@@ -178,9 +158,7 @@ def test_a_sample_takes_more_photographs_of_the_people_for_clustering(tmp_path: 
 
     sample = thresholds.draw_sample(tmp_path)
 
-    assert np.bincount(sample.people).tolist() == (
-        [thresholds.CLUSTERED_PER_PERSON] * thresholds.CLUSTERED_PEOPLE + [thresholds.PROBES_PER_PERSON] * 20
-    )
+    assert np.bincount(sample.people).tolist() == [thresholds.PROBES_PER_PERSON] * 20
     assert len(set(sample.files)) == len(sample.files)
     assert thresholds.draw_sample(tmp_path) == sample
     for file, person in zip(sample.files, sample.people, strict=True):

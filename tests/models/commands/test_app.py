@@ -125,6 +125,7 @@ NEED_NO_PYTORCH = {
     "evaluate tradeoff": ["evaluate", "tradeoff", *ON_PEOPLE],
     "evaluate roc": ["evaluate", "roc", *ON_PEOPLE],
     "evaluate cluster": ["evaluate", "cluster", "nowhere"],
+    "evaluate clustering": ["evaluate", "clustering", "nowhere"],
     "evaluate compatibility": ["evaluate", "compatibility", "sface", "compact", *ON_PAIRS],
     "evaluate turned": ["evaluate", "turned", *ON_PAIRS],
     "evaluate recall": ["evaluate", "recall", "--images", "nowhere"],

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from models.commands.evaluation import app
+from models.commands.app import app
 from models.errors import DatasetError, InvalidModel
 from service.domain.errors import InvalidOption
 
@@ -18,7 +18,7 @@ PIXELS = 16 * 16 * 3
 
 
 def _run(*arguments: str | Path) -> str:
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["evaluate", *map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -137,6 +137,16 @@ def test_a_missing_model_is_refused_before_any_model_is_measured(tiny: list[str]
     with pytest.raises(InvalidModel, match=r"nowhere\.onnx is missing"):
         _run("roc", tiny[0], "nowhere.onnx", "--identities", people, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_clustering_writes_the_numbers_of_each_sample_size(tiny: list[str], people: Path, tmp_path: Path) -> None:
+    sizes, how = ("--faces", "20", "--faces", "50"), ("--method", "hdbscan", "--draws", "2", "--per-person", "5")
+    printed = _run("clustering", people, "--model", tiny[0], *sizes, *how, "--out", tmp_path)
+
+    points = _written(tmp_path, "clustering")["points"]
+    assert isinstance(points, list)
+    assert [(point["faces"], point["people"]) for point in points] == [(20, 4), (50, 10)]
+    assert printed.count("hdbscan") == 2
 
 
 def test_a_model_without_a_clustering_threshold_needs_the_option(tiny: list[str], people: Path, tmp_path: Path) -> None:

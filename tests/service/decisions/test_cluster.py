@@ -33,7 +33,7 @@ from tests.support.sample_images import place_side_by_side, png_without_face
 
 pytestmark = pytest.mark.anyio
 
-AGGLOMERATIVE = ClusteringOptions("agglomerative", threshold_sq_l2=1.0, n_clusters=None, together=False)
+AGGLOMERATIVE = ClusteringOptions("agglomerative", threshold_sq_l2=1.0, n_clusters=None, one_person_once=True)
 MAX_FACES = 1_000
 
 
@@ -52,8 +52,8 @@ async def cluster_faces(
 
 
 def with_thresholds(probes: ProbeReader, clustering: dict[str, float]) -> ProbeReader:
-    """Return a reader whose card has these thresholds for clustering."""
-    card = probes.pipeline.card.model_copy(update={"thresholds": Thresholds(clustering=clustering)})
+    """Return a reader whose card has these thresholds for clustering, whatever the number of people."""
+    card = probes.pipeline.card.model_copy(update={"thresholds": Thresholds(clustering=clustering), "clustering": None})
     return replace(probes, pipeline=replace(probes.pipeline, card=card))
 
 
@@ -78,12 +78,12 @@ async def test_photographs_are_clustered_by_person(
     assert [cluster.members for cluster in clustering.clusters] == [(0, 2), (1,)]
 
 
-async def test_two_faces_of_one_photograph_are_two_people_unless_together_is_true(
+async def test_two_faces_of_one_photograph_are_two_people_unless_one_person_once_is_false(
     probes: ProbeReader, obama: bytes
 ) -> None:
     faces, _ = await faces_of_images(probes, [PhotographInput(place_side_by_side(obama, obama))], MAX_FACES)
     assert (await cluster_faces(probes, faces)).labels.tolist() == [0, 1]
-    assert (await cluster_faces(probes, faces, replace(AGGLOMERATIVE, together=True))).labels.tolist() == [0, 0]
+    assert (await cluster_faces(probes, faces, replace(AGGLOMERATIVE, one_person_once=False))).labels.tolist() == [0, 0]
 
 
 async def test_the_error_of_a_bad_photograph_has_its_position(probes: ProbeReader, obama: bytes) -> None:
@@ -109,13 +109,41 @@ async def test_the_default_threshold_is_that_of_the_card_for_the_method(probes: 
     assert (far.threshold_sq_l2, far.labels.tolist()) == (1.9, [0, 1])
 
 
+async def test_the_default_threshold_is_lower_for_more_people_and_the_answer_has_the_expected_share(
+    probes: ProbeReader,
+) -> None:
+    thresholds = probes.card.clustering
+    assert thresholds is not None
+    unset = replace(AGGLOMERATIVE, threshold_sq_l2=None)
+    of_few = await cluster_faces(probes, to_faces(probes, random_embeddings(20)), unset)
+    of_many = await cluster_faces(probes, to_faces(probes, random_embeddings(200)), unset)
+    for found in (of_few, of_many):
+        assert found.threshold_sq_l2 == pytest.approx(float(thresholds.at(len(found.clusters))))
+        assert found.expected_mixed_share == thresholds.mixed_share
+    assert len(of_many.clusters) > len(of_few.clusters)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        AGGLOMERATIVE,
+        replace(AGGLOMERATIVE, threshold_sq_l2=None, n_clusters=3),
+        replace(AGGLOMERATIVE, method="kmeans", threshold_sq_l2=None, n_clusters=3),
+        replace(AGGLOMERATIVE, method="hdbscan", threshold_sq_l2=None),
+    ],
+)
+async def test_without_a_default_threshold_no_share_is_expected(probes: ProbeReader, how: ClusteringOptions) -> None:
+    found = await cluster_faces(probes, to_faces(probes, random_embeddings(10)), how)
+    assert (found.threshold_sq_l2, found.expected_mixed_share) == (how.threshold_sq_l2, None)
+
+
 @pytest.mark.parametrize("name", ["agglomerative", "dbscan"])
 async def test_a_method_that_needs_a_threshold_is_refused_without_one(probes: ProbeReader, name: str) -> None:
     with pytest.raises(InvalidOption, match="threshold"):
         await cluster_faces(
             with_thresholds(probes, {}),
             to_faces(probes, random_embeddings(3)),
-            ClusteringOptions(name, None, None, together=False),
+            ClusteringOptions(name, None, None, one_person_once=True),
         )
 
 
@@ -144,7 +172,7 @@ async def test_the_representative_is_the_member_nearest_to_the_other_members(pro
 
 async def test_noise_is_in_no_cluster(probes: ProbeReader) -> None:
     faces = to_faces(probes, np.eye(2, 128, dtype=np.float32)[[0, 1, 0]])
-    clustering = await cluster_faces(probes, faces, ClusteringOptions("dbscan", 1.0, None, together=False))
+    clustering = await cluster_faces(probes, faces, ClusteringOptions("dbscan", 1.0, None, one_person_once=True))
     assert clustering.labels.tolist() == [0, NOISE, 0]
     assert [cluster.members for cluster in clustering.clusters] == [(0, 2)]
 
