@@ -37,6 +37,9 @@ GALLERY_DRAWS = 21
 """How many galleries are drawn. The median of their thresholds is taken."""
 
 PROBES_PER_PERSON = 4
+COMPARED_PER_PERSON = 8
+"""How many photographs of one person are compared at most, for the table of error rates (`error_rates.py`)."""
+
 CLUSTERED_PEOPLE = 350
 CLUSTERED_PER_PERSON = 10
 METHODS_WITH_THRESHOLD = ("agglomerative", "dbscan")
@@ -82,7 +85,7 @@ def draw_sample(folder: Path, only: Path | None = None) -> PhotographSample:
     people: list[int] = []
     for number, name in enumerate(rng.permutation(np.array([*photographs_by_person], object))):
         photographs = photographs_by_person[name]
-        count = CLUSTERED_PER_PERSON if number < CLUSTERED_PEOPLE else PROBES_PER_PERSON
+        count = CLUSTERED_PER_PERSON if number < CLUSTERED_PEOPLE else COMPARED_PER_PERSON
         drawn = rng.permutation(len(photographs))[:count]
         files += [photographs[place] for place in drawn]
         people += [number] * len(drawn)
@@ -207,7 +210,7 @@ def find_clustering_threshold(
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class MeasuredThresholds:
     """The measured thresholds.
 
     photographs: how many were searched for a face.
@@ -240,7 +243,7 @@ class Calibration:
         )
 
 
-def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibration:
+def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> MeasuredThresholds:
     """Measure the threshold of identification on all faces, and those of clustering on the people for clustering.
 
     faces: the embeddings of `draw_sample`.
@@ -256,7 +259,7 @@ def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibr
             "Remove duplicates."
         )
     clustered = faces.take_first(CLUSTERED_PER_PERSON, np.arange(CLUSTERED_PEOPLE))
-    return Calibration(
+    return MeasuredThresholds(
         photographs=len(faces.people) + faces.left_out,
         people=len(np.unique(faces.people)),
         left_out=faces.left_out,

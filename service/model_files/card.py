@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from service.domain.distances import FACENET_THRESHOLD_SQ_L2
+from service.model_files.calibration import Calibration
 
 ModelId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """The identity of a model: the sha256 over the nodes and initializers of its graph."""
@@ -154,6 +155,7 @@ class CompatibleModel(_Frozen):
     thresholds: ThresholdsBetweenModels
     error_rates: tuple[ErrorRate, ...] = Field(min_length=1)
     results: tuple[BenchmarkResult, ...] = ()
+    calibration: Calibration | None = Field(None, exclude_if=not_)
 
     @model_validator(mode="after")
     def _first_error_rate_is_at_the_threshold(self) -> Self:
@@ -182,7 +184,7 @@ class _Card(_Frozen):
 class EmbedderCard(_Card):
     """The card of an embedder.
 
-    The last three fields are not written when they are empty. So a file that is older than these fields keeps
+    The last four fields are not written when they are empty. So a file that is older than these fields keeps
     its bytes and its sha256.
     """
 
@@ -194,6 +196,7 @@ class EmbedderCard(_Card):
     error_rates: tuple[ErrorRate, ...] = Field((), exclude_if=not_)
     compatible_with: tuple[CompatibleModel, ...] = Field((), exclude_if=not_)
     quality: QualityWeights | None = Field(None, exclude_if=not_)
+    calibration: Calibration | None = Field(None, exclude_if=not_)
 
     @model_validator(mode="after")
     def _quality_has_a_factor_for_each_dimension(self) -> Self:
