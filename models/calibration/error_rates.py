@@ -4,8 +4,8 @@ FMR: the mean over all pairs of two people, of the share of their pairs of photo
 FNMR: the mean over all people with two photographs, of the share of their pairs of photographs that do not match.
 So each person has the same weight, no matter how many photographs there are.
 
-The intervals are made by bootstrap over people (Bolle, Ratha and Pankanti, 2004): the people are drawn with replacement,
-because all pairs of one person depend on this person.
+The intervals are made by bootstrap over people (Bolle, Ratha and Pankanti, 2004): the people are drawn with
+replacement, because all pairs of one person depend on this person.
 
 The table begins where at least 30 pairs of people match. With 30 errors, the true rate is within 30 % of the measured
 rate with a probability of 90 % (the rule of 30: Doddington and others, 2000). It ends where the FMR reaches 0.5.

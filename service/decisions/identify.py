@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from service.decisions.inputs import Input
-from service.decisions.model_comparison import ModelComparison, compare_models
+from service.decisions.model_comparison import compare_models
 from service.decisions.probes import ProbeReader, name_input
-from service.domain.errors import InvalidOption
+from service.decisions.thresholds import ExpectedFpir, Wish, fpir_at, identification_threshold
 from service.domain.face import Face
 from service.domain.image import Notice
 from service.gallery.base import Candidate
@@ -29,26 +29,26 @@ class FaceIdentification:
 class Identification:
     """All faces of the probe, in the order of the detector.
 
+    expected: the FPIR that is expected at the threshold.
     gallery_size: how many enrolled faces were searched.
     compatible_model: the other model that made one side, usually the gallery. None if the loaded model made both sides.
     """
 
     faces: tuple[FaceIdentification, ...]
     threshold_sq_l2: float
+    expected: ExpectedFpir
     gallery_size: int
     notices: tuple[Notice, ...]
     compatible_model: CompatibleModel | None
 
 
-async def identify(
-    probes: ProbeReader, image: Input, collection: str, k: int, threshold_sq_l2: float | None
-) -> Identification:
+async def identify(probes: ProbeReader, image: Input, collection: str, k: int, wish: Wish) -> Identification:
     """Search every face of the image in the collection.
 
     k: the most subjects to return for one face.
-    threshold_sq_l2: None means the card's threshold for identification. It is stricter than the threshold for
-    verification, because a stranger is compared with the whole gallery.
-    Raises PhotographError, EmbeddingError, GalleryError or InvalidOption.
+    wish: None means the threshold at an FPIR of 0.01. It is lower in a larger gallery, because a stranger is compared
+    with the whole gallery.
+    Raises PhotographError, EmbeddingError, GalleryError, InvalidOption or RateNotMeasured.
     """
     note_collection(collection)
     probe = await name_input("image", probes.read(image, all_faces))
@@ -56,27 +56,18 @@ async def identify(
         model = await probes.references_model(collection)
         comparison = compare_models(probes.card, probe.model, model)
         candidates, gallery_size = await probes.gallery.search(collection, probe.embeddings, k, model)
-    threshold = _default_threshold(comparison) if threshold_sq_l2 is None else threshold_sq_l2
+    threshold = identification_threshold(comparison, wish, gallery_size)
     faces = tuple(_decide(face, tuple(row), threshold) for face, row in zip(probe.faces, candidates, strict=True))
     matches = [face.match for face in faces if face.match]
     unknown = len(faces) - len(matches)
     note_decision(probes.card.id, threshold, faces=len(faces), match=len(matches), unknown=unknown)
     for match in matches:
         note_subject(collection, match.subject)
-    return Identification(faces, threshold, gallery_size, probe.notices, comparison.compatible_model)
+    expected = fpir_at(comparison, threshold, gallery_size)
+    return Identification(faces, threshold, expected, gallery_size, probe.notices, comparison.compatible_model)
 
 
 def _decide(face: Face | None, candidates: tuple[Candidate, ...], threshold_sq_l2: float) -> FaceIdentification:
     match = candidates[0] if candidates and candidates[0].distance < threshold_sq_l2 else None
     DECISIONS.labels("identify", "match" if match else "unknown").inc()
     return FaceIdentification(face, candidates, match)
-
-
-def _default_threshold(comparison: ModelComparison) -> float:
-    measured = comparison.thresholds.identification
-    if measured is None:
-        raise InvalidOption(
-            "The card of the model has no threshold for identification in this collection. Pass one, for example "
-            "?threshold=1.0, or measure it with facenet-models."
-        )
-    return measured.threshold_sq_l2

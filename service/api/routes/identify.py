@@ -32,12 +32,14 @@ async def identify_faces(
     options: Annotated[IdentifyOptions, Query()],
 ) -> IdentifyAnswer:
     """Search every face of an image in a collection. Return the nearest subjects, and whether the first is a match."""
+    wish = options.wish
     with services.admission.admit(1):
-        found = await identify(services.probes, body.image, options.collection, options.k, options.threshold)
+        found = await identify(services.probes, body.image, options.collection, options.k, wish)
     return IdentifyAnswer(
         faces=[_face(face) for face in found.faces],
         threshold=found.threshold_sq_l2,
-        fpir=None,
+        fpir=found.expected.fpir,
+        fpir_missing=found.expected.missing,
         gallery_size=found.gallery_size,
         warnings=warnings_of(found.notices),
         model=ModelAnswer.of(services.card),
