@@ -82,8 +82,7 @@ class Calibration(BaseModel):
         fmr = self.fmr(threshold_sq_l2)
         if fmr is None:
             return None
-        per_reference = min(ALIKE * fmr, 1.0)
-        return 1.0 if per_reference == 1 and references else -expm1(references * log1p(-per_reference))
+        return float(1.0 - (1.0 - min(ALIKE * fmr, 1.0)) ** references)
 
     def threshold_at_fmr(self, fmr: float) -> float:
         """Return the threshold with this FMR. Raises RateNotMeasured if the table does not reach it."""

@@ -35,8 +35,8 @@ class IdentifyOptions(Options):
     )
     max_fpir: MaxRate | None = Field(
         None,
-        description="in place of `threshold`: how often a stranger may get a match. The threshold is lower for a larger "
-        "collection. Default: 0.01, and never a threshold above that of /verify",
+        description="in place of `threshold`: how often a stranger may get a match. The threshold is lower for a "
+        "larger collection. Default: 0.01, and never a threshold above that of /verify",
     )
 
     @property

@@ -179,7 +179,7 @@ def test_a_sample_takes_more_photographs_of_the_people_for_clustering(tmp_path: 
     sample = thresholds.draw_sample(tmp_path)
 
     assert np.bincount(sample.people).tolist() == (
-        [thresholds.CLUSTERED_PER_PERSON] * thresholds.CLUSTERED_PEOPLE + [thresholds.PROBES_PER_PERSON] * 20
+        [thresholds.CLUSTERED_PER_PERSON] * thresholds.CLUSTERED_PEOPLE + [thresholds.COMPARED_PER_PERSON] * 20
     )
     assert len(set(sample.files)) == len(sample.files)
     assert thresholds.draw_sample(tmp_path) == sample
