@@ -156,7 +156,13 @@ async def test_the_loaded_model_names_its_compatible_models(
     answer = (await client_of_new.get("/model")).json()
     assert (answer["name"], answer["id"]) == ("new", model_ids["new"])
     assert answer["compatible_with"] == [
-        {"name": "old", "id": model_ids["old"], "threshold": VERIFICATION, "identification_threshold": IDENTIFICATION}
+        {
+            "name": "old",
+            "id": model_ids["old"],
+            "threshold": VERIFICATION,
+            "identification_threshold": IDENTIFICATION,
+            "calibration": None,
+        }
     ]
 
 
@@ -166,7 +172,8 @@ async def test_a_collection_of_a_compatible_model_is_searched(
     answer = (await client_of_new.post("/identify", params={"collection": "old"}, files={"image": obama2})).json()
     assert [(face["decision"], face["subject"]) for face in answer["faces"]] == [("match", "obama")]
     assert [candidate["subject"] for candidate in answer["faces"][0]["candidates"]] == ["obama", "biden"]
-    assert answer["threshold"] == IDENTIFICATION
+    assert (answer["threshold"], answer["fpir"]) == (IDENTIFICATION, None)
+    assert "no calibration" in answer["fpir_missing"]
     assert answer["model"] == {"name": "new", "id": model_ids["new"], "dimension": 128}
     assert answer["compared_with"] == {"name": "old", "id": model_ids["old"], "dimension": 128}
 
@@ -175,6 +182,14 @@ async def test_a_collection_of_a_compatible_model_is_searched(
         await client_of_new.post("/identify", params={"collection": "old"}, files={"image": unknown_person})
     ).json()
     assert [face["decision"] for face in answer["faces"]] == ["unknown"]
+
+
+async def test_between_two_models_without_a_calibration_a_rate_is_refused(
+    client_of_new: httpx.AsyncClient, obama2: bytes
+) -> None:
+    options = {"collection": "old", "max_fpir": 0.01}
+    answer = await client_of_new.post("/identify", params=options, files={"image": obama2})
+    assert (answer.status_code, answer.json()["code"]) == (422, "rate_not_measured")
 
 
 async def test_a_collection_of_the_loaded_model_is_searched_at_its_own_threshold(

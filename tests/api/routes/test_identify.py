@@ -52,9 +52,7 @@ async def identify(client: httpx.AsyncClient, collection: str, photograph: bytes
 async def test_the_fpir_that_the_caller_accepts_chooses_the_threshold(
     client: httpx.AsyncClient, filled_collection: str, obama2: bytes
 ) -> None:
-    low, high = [
-        (await identify(client, filled_collection, obama2, max_fpir=fpir)).json() for fpir in (0.001, 0.1)
-    ]
+    low, high = [(await identify(client, filled_collection, obama2, max_fpir=fpir)).json() for fpir in (0.001, 0.1)]
     assert (low["fpir"], high["fpir"]) == (pytest.approx(0.001, rel=0.01), pytest.approx(0.1, rel=0.01))
     assert low["threshold"] < 1.242 < high["threshold"]
 
