@@ -187,7 +187,7 @@ async def test_a_collection_of_a_compatible_model_is_searched(
 async def test_between_two_models_without_a_calibration_a_rate_is_refused(
     client_of_new: httpx.AsyncClient, obama2: bytes
 ) -> None:
-    options = {"collection": "old", "max_fpir": 0.01}
+    options: dict[str, str | float] = {"collection": "old", "max_fpir": 0.01}
     answer = await client_of_new.post("/identify", params=options, files={"image": obama2})
     assert (answer.status_code, answer.json()["code"]) == (422, "rate_not_measured")
 
