@@ -31,6 +31,7 @@ from service.client.enrolment_report import EnrolmentReport
 from service.client.options import LOCAL, KeyFile, Url, connect
 from service.client.people_folder import PeopleFolder, read_people
 from service.domain.command_errors import ClientError, EmptyFolder, StartupError
+from service.domain.errors import RateNotMeasured
 from service.observability.logs import configure_logs
 from service.observability.process_limits import raise_descriptor_limit
 from service.settings.environment import list_variables, load_settings
@@ -45,7 +46,7 @@ def main() -> None:
     """Run the command. An expected error is printed as one line on standard error, and the exit code is 1."""
     try:
         app()
-    except (StartupError, ClientError) as error:
+    except (StartupError, ClientError, RateNotMeasured) as error:
         print(f"facenet: {error}", file=sys.stderr)  # noqa: T201  # the log may not be set up yet
         sys.exit(1)
 
@@ -79,6 +80,30 @@ def settings() -> None:
     for variable in list_variables(load_settings()):
         table.add_row(variable.name, variable.text, variable.sentence)
     Console().print(table)
+
+
+@app.command()
+def threshold(
+    fmr: Annotated[float | None, typer.Option(help="how often two people may match, in /verify")] = None,
+    fpir: Annotated[float | None, typer.Option(help="how often a stranger may get a match, in /identify")] = None,
+    people: Annotated[int, typer.Option(min=1, max=10**9, help="how many people are enrolled")] = 1000,
+    photographs: Annotated[int, typer.Option(min=1, max=1000, help="enrolled photographs of each person")] = 1,
+) -> None:
+    """Print the threshold for an error rate, and how many genuine pairs do not match there.
+
+    It reads the card of the model FACE_MODELS__EMBEDDER. Give --fmr, or --fpir and --people.
+    """
+    from service.app import embedder_card  # noqa: PLC0415  # the other commands need no models
+    from service.decisions.threshold_advice import advise_fmr, advise_fpir  # noqa: PLC0415
+
+    if (fmr is None) == (fpir is None):
+        raise typer.BadParameter("Give --fmr or --fpir, one of the two.")
+    rate = fpir if fmr is None else fmr
+    if rate is None or not 0 < rate < 1:
+        raise typer.BadParameter("A rate is above 0 and below 1, such as 0.0001.")
+    card = embedder_card(load_settings())
+    for line in advise_fmr(card, rate) if fpir is None else advise_fpir(card, rate, people * photographs):
+        print(line)  # noqa: T201  # its output
 
 
 @app.command()

@@ -251,10 +251,15 @@ def _find(settings: Settings, name: str, role: str) -> ModelSource:
     return find_model(name, settings.models.dir, settings.models.zoo, role=role)
 
 
+def embedder_card(settings: Settings) -> EmbedderCard:
+    """Return the card of the embedder. Raises StartupError."""
+    source = _find(settings, settings.models.embedder, "embedder")
+    return open_model(source.path, EmbedderCard, "cpu", threads_per_call=1, sha256=source.sha256).card
+
+
 def usable_models(settings: Settings) -> frozenset[str]:
     """Return the ids of the embedder and of the models that can be compared with it. Raises StartupError."""
-    source = _find(settings, settings.models.embedder, "embedder")
-    card = open_model(source.path, EmbedderCard, "cpu", threads_per_call=1, sha256=source.sha256).card
+    card = embedder_card(settings)
     return frozenset({card.id, *(model.id for model in card.compatible_with)})
 
 

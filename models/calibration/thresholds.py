@@ -31,6 +31,8 @@ GALLERY_DRAWS = 21
 """How many galleries are drawn. The median of their thresholds is taken."""
 
 PROBES_PER_PERSON = 4
+COMPARED_PER_PERSON = 8
+"""How many photographs of one person are compared at most, for the table of error rates (`error_rates.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def draw_sample(folder: Path, only: Path | None = None) -> PhotographSample:
     people: list[int] = []
     for number, name in enumerate(rng.permutation(np.array([*photographs_by_person], object))):
         photographs = photographs_by_person[name]
-        drawn = rng.permutation(len(photographs))[:PROBES_PER_PERSON]
+        drawn = rng.permutation(len(photographs))[:COMPARED_PER_PERSON]
         files += [photographs[place] for place in drawn]
         people += [number] * len(drawn)
     return PhotographSample(tuple(files), tuple(people))
@@ -170,7 +172,7 @@ def cross_error_rate(
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class MeasuredThresholds:
     """The measured threshold of identification, and what it was measured on.
 
     photographs: how many were searched for a face.
@@ -197,7 +199,7 @@ class Calibration:
         )
 
 
-def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibration:
+def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> MeasuredThresholds:
     """Measure the threshold of identification.
 
     faces: the embeddings of `draw_sample`.
@@ -212,7 +214,7 @@ def calibrate(faces: LabelledEmbeddings, references: int, fpir: float) -> Calibr
             f"More than {100 * fpir:g} % of the searches find the same photograph under the name of another person. "
             "Remove duplicates."
         )
-    return Calibration(
+    return MeasuredThresholds(
         photographs=len(faces.people) + faces.left_out,
         people=len(np.unique(faces.people)),
         left_out=faces.left_out,

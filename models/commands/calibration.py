@@ -24,9 +24,13 @@ def calibrate(
     references: References = 1000,
     fpir: Fpir = 0.01,
 ) -> None:
-    """Measure the thresholds of a model on a folder of people, and print them in the form of the catalogue."""
+    """Measure the thresholds of a model and its error rates at each threshold, on a folder of people.
+
+    They are printed in the form of the catalogue. Use people that the model was not trained on.
+    """
     from models.calibration import thresholds
     from models.calibration.clustering import find_clustering_thresholds
+    from models.calibration.error_rates import measure_calibration
     from models.evaluation.reports.card_entries import toml_table
 
     sample = thresholds.draw_sample(folder, only)
@@ -37,8 +41,10 @@ def calibrate(
             faces = thresholds.embed_sample(options, sample, done)
         measured_on = f"{len(faces.people):,} photographs of {len(np.unique(faces.people)):,} people of {folder.name}"
         clustering = toml_table(Path(name).stem, "clustering", find_clustering_thresholds(faces, measured_on))
+        calibration = toml_table(Path(name).stem, "calibration", measure_calibration(faces, folder.name))
         print(thresholds.calibrate(faces, references, fpir).to_toml(Path(name).stem))  # noqa: T201  # its output
         print(f"\n{clustering}")  # noqa: T201  # its output
+        print(f"\n{calibration}")  # noqa: T201  # its output
 
 
 @app.command("calibrate-between")

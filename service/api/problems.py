@@ -35,6 +35,7 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.InvalidEmbedding: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ModelMismatch: HTTPStatus.CONFLICT,
     errors.InvalidOption: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RateNotMeasured: HTTPStatus.UNPROCESSABLE_ENTITY,
     access_errors.KeyMissing: HTTPStatus.UNAUTHORIZED,
     access_errors.KeyInvalid: HTTPStatus.UNAUTHORIZED,
     access_errors.ScopeMissing: HTTPStatus.FORBIDDEN,

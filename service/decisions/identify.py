@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from service.decisions.assignment import Assignment, assign_nearest, assign_once
 from service.decisions.inputs import Input
-from service.decisions.model_comparison import ModelComparison, compare_models
+from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, name_input
-from service.domain.errors import InvalidOption
+from service.decisions.thresholds import ExpectedFpir, Wish, fpir_at, identification_threshold
 from service.domain.face import Face
 from service.domain.image import Notice
 from service.gallery.base import Candidate
@@ -47,25 +47,25 @@ class FaceIdentification:
 class Identification:
     """All faces of the probe, in the order of the detector.
 
+    expected: the FPIR that is expected at the threshold.
     gallery_size: how many enrolled faces were searched.
     compatible_model: the other model that made one side, usually the gallery. None if the loaded model made both sides.
     """
 
     faces: tuple[FaceIdentification, ...]
     threshold_sq_l2: float
+    expected: ExpectedFpir
     gallery_size: int
     notices: tuple[Notice, ...]
     compatible_model: CompatibleModel | None
 
 
-async def identify(
-    probes: ProbeReader, image: Input, search: SearchOptions, threshold_sq_l2: float | None
-) -> Identification:
+async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wish: Wish) -> Identification:
     """Search every face of the image in the collection.
 
-    threshold_sq_l2: None means the card's threshold for identification. It is stricter than the threshold for
-    verification, because a stranger is compared with the whole gallery.
-    Raises PhotographError, EmbeddingError, GalleryError or InvalidOption.
+    wish: None means the threshold at an FPIR of 0.01. It is lower in a larger gallery, because a stranger is compared
+    with the whole gallery.
+    Raises PhotographError, EmbeddingError, GalleryError, InvalidOption or RateNotMeasured.
     """
     note_collection(search.collection)
     probe = await name_input("image", probes.read(image, all_faces))
@@ -74,7 +74,7 @@ async def identify(
         comparison = compare_models(probes.card, probe.model, model)
         k = max(search.k, len(probe.embeddings)) if _shows_once(probe, search) else search.k
         rows, gallery_size = await probes.gallery.search(search.collection, probe.embeddings, k, model)
-    threshold = _default_threshold(comparison) if threshold_sq_l2 is None else threshold_sq_l2
+    threshold = identification_threshold(comparison, wish, gallery_size)
     assign = assign_once if _shows_once(probe, search) else assign_nearest
     assignments = assign(rows, threshold)
     _note(probes.card.id, search.collection, threshold, assignments)
@@ -82,7 +82,8 @@ async def identify(
         FaceIdentification(face, tuple(row[: search.k]), assignment)
         for face, row, assignment in zip(probe.faces, rows, assignments, strict=True)
     )
-    return Identification(faces, threshold, gallery_size, probe.notices, comparison.compatible_model)
+    expected = fpir_at(comparison, threshold, gallery_size)
+    return Identification(faces, threshold, expected, gallery_size, probe.notices, comparison.compatible_model)
 
 
 def _shows_once(probe: Probe, search: SearchOptions) -> bool:
@@ -98,13 +99,3 @@ def _note(model: str, collection: str, threshold_sq_l2: float, assignments: list
     DECISIONS.labels("identify", "unknown").inc(unknown)
     for match in matches:
         note_subject(collection, match.subject)
-
-
-def _default_threshold(comparison: ModelComparison) -> float:
-    measured = comparison.thresholds.identification
-    if measured is None:
-        raise InvalidOption(
-            "The card of the model has no threshold for identification in this collection. Pass one, for example "
-            "?threshold=1.0, or measure it with facenet-models."
-        )
-    return measured.threshold_sq_l2

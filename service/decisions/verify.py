@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, gather_in_order, name_input
+from service.decisions.thresholds import ExpectedRates, Wish, rates_at, verification_threshold
 from service.domain.distances import squared_l2
 from service.domain.errors import NoFace
 from service.model_files.card import CompatibleModel
@@ -19,23 +20,26 @@ class Verification:
 
     verified: whether the distance is below the threshold.
     distance: squared L2, in [0, 4].
+    rates: the error rates that are expected at the threshold.
     compatible_model: the other model that made one side. None if the loaded model made both sides.
     """
 
     verified: bool
     distance: float
     threshold_sq_l2: float
+    rates: ExpectedRates
     image_a: Probe
     image_b: Probe
     compatible_model: CompatibleModel | None
 
 
-async def verify(probes: ProbeReader, image_a: Input, image_b: Input, threshold_sq_l2: float | None) -> Verification:
+async def verify(probes: ProbeReader, image_a: Input, image_b: Input, wish: Wish) -> Verification:
     """Compare the main faces of two photographs, or of other inputs.
 
     If an input has several embeddings (a subject), the nearest one counts.
-    threshold_sq_l2: None means the threshold of the card for the models of the two sides.
-    Raises PhotographError, EmbeddingError or GalleryError. The error names `image_a` or `image_b` if it is about one.
+    wish: None means the threshold of the card for the models of the two sides.
+    Raises PhotographError, EmbeddingError, GalleryError or RateNotMeasured. The error names `image_a` or `image_b` if
+    it is about one.
     """
     a, b = await gather_in_order(
         [
@@ -44,13 +48,15 @@ async def verify(probes: ProbeReader, image_a: Input, image_b: Input, threshold_
         ]
     )
     comparison = compare_models(probes.card, a.model, b.model)
-    threshold = comparison.thresholds.verification if threshold_sq_l2 is None else threshold_sq_l2
+    threshold = verification_threshold(comparison, wish)
     distance = float(squared_l2(a.embeddings, b.embeddings).min())
     verified = distance < threshold
     outcome = "match" if verified else "no_match"
     DECISIONS.labels("verify", outcome).inc()
     note_decision(probes.card.id, threshold, **{outcome: 1})
-    return Verification(verified, distance, threshold, a, b, comparison.compatible_model)
+    return Verification(
+        verified, distance, threshold, rates_at(comparison, threshold), a, b, comparison.compatible_model
+    )
 
 
 async def _read_main_face(probes: ProbeReader, item: Input) -> Probe:

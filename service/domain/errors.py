@@ -12,6 +12,7 @@
     │   ├── InvalidEmbedding          wrong dimension, not finite, or not of unit length
     │   └── ModelMismatch             made by another model that is not compatible
     ├── InvalidOption                 the value of an option does not fit the rest of the request
+    ├── RateNotMeasured               an error rate is asked for that was not measured for the model
     ├── GalleryError
     │   ├── CollectionNotFound
     │   ├── SubjectNotFound
@@ -129,6 +130,12 @@ class InvalidOption(FacenetError):
     """The value of an option does not fit the rest of the request."""
 
     code = "invalid_option"
+
+
+class RateNotMeasured(FacenetError):
+    """The caller asks for an error rate, and the calibration of the model does not reach it, or there is none."""
+
+    code = "rate_not_measured"
 
 
 class GalleryError(FacenetError):

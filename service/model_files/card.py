@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from service.domain.distances import FACENET_THRESHOLD_SQ_L2
+from service.model_files.calibration import Calibration
 from service.model_files.clustering import ClusteringThresholds
 
 ModelId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -156,6 +157,7 @@ class CompatibleModel(_Frozen):
     thresholds: ThresholdsBetweenModels
     error_rates: tuple[ErrorRate, ...] = Field(min_length=1)
     results: tuple[BenchmarkResult, ...] = ()
+    calibration: Calibration | None = Field(None, exclude_if=not_)
 
     @model_validator(mode="after")
     def _first_error_rate_is_at_the_threshold(self) -> Self:
@@ -196,6 +198,7 @@ class EmbedderCard(_Card):
     error_rates: tuple[ErrorRate, ...] = Field((), exclude_if=not_)
     compatible_with: tuple[CompatibleModel, ...] = Field((), exclude_if=not_)
     quality: QualityWeights | None = Field(None, exclude_if=not_)
+    calibration: Calibration | None = Field(None, exclude_if=not_)
     clustering: ClusteringThresholds | None = Field(None, exclude_if=not_)
 
     @model_validator(mode="after")

@@ -156,7 +156,13 @@ async def test_the_loaded_model_names_its_compatible_models(
     answer = (await client_of_new.get("/model")).json()
     assert (answer["name"], answer["id"]) == ("new", model_ids["new"])
     assert answer["compatible_with"] == [
-        {"name": "old", "id": model_ids["old"], "threshold": VERIFICATION, "identification_threshold": IDENTIFICATION}
+        {
+            "name": "old",
+            "id": model_ids["old"],
+            "threshold": VERIFICATION,
+            "identification_threshold": IDENTIFICATION,
+            "calibration": None,
+        }
     ]
 
 
@@ -166,7 +172,8 @@ async def test_a_collection_of_a_compatible_model_is_searched(
     answer = (await client_of_new.post("/identify", params={"collection": "old"}, files={"image": obama2})).json()
     assert [(face["decision"], face["subject"]) for face in answer["faces"]] == [("match", "obama")]
     assert [candidate["subject"] for candidate in answer["faces"][0]["candidates"]] == ["obama", "biden"]
-    assert answer["threshold"] == IDENTIFICATION
+    assert (answer["threshold"], answer["fpir"]) == (IDENTIFICATION, None)
+    assert "no calibration" in answer["fpir_missing"]
     assert answer["model"] == {"name": "new", "id": model_ids["new"], "dimension": 128}
     assert answer["compared_with"] == {"name": "old", "id": model_ids["old"], "dimension": 128}
 
@@ -177,11 +184,19 @@ async def test_a_collection_of_a_compatible_model_is_searched(
     assert [face["decision"] for face in answer["faces"]] == ["unknown"]
 
 
+async def test_between_two_models_without_a_calibration_a_rate_is_refused(
+    client_of_new: httpx.AsyncClient, obama2: bytes
+) -> None:
+    options: dict[str, str | float] = {"collection": "old", "max_fpir": 0.01}
+    answer = await client_of_new.post("/identify", params=options, files={"image": obama2})
+    assert (answer.status_code, answer.json()["code"]) == (422, "rate_not_measured")
+
+
 async def test_a_collection_of_the_loaded_model_is_searched_at_its_own_threshold(
     client_of_new: httpx.AsyncClient, obama2: bytes
 ) -> None:
     answer = (await client_of_new.post("/identify", params={"collection": "new"}, files={"image": obama2})).json()
-    assert (answer["threshold"], answer["compared_with"]) == (1.025, None)
+    assert (answer["threshold"], answer["compared_with"]) == (1.242, None)
     assert answer["faces"][0]["subject"] == "obama"
 
 
@@ -189,7 +204,7 @@ async def test_an_empty_collection_is_searched_as_one_of_the_loaded_model(
     client_of_new: httpx.AsyncClient, obama2: bytes
 ) -> None:
     answer = (await client_of_new.post("/identify", files={"image": obama2})).json()
-    assert (answer["threshold"], answer["compared_with"], answer["gallery_size"]) == (1.025, None, 0)
+    assert (answer["threshold"], answer["compared_with"], answer["gallery_size"]) == (1.242, None, 0)
 
 
 async def test_the_threshold_of_the_query_is_used_between_two_models(

@@ -65,9 +65,11 @@ def _toml_lines(row: BaseModel) -> Iterator[str]:
 
 
 def _toml_value(value: object) -> str:
-    """Return the value on one line. TOML writes numbers and strings as JSON does."""
+    """Return the value. Long lists have one item on a line. TOML writes numbers and strings as JSON does."""
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{name} = {_toml_value(item)}' for name, item in value.items())} }}"
+    if isinstance(value, list | tuple) and len(value) > 1 and isinstance(value[0], dict):
+        return "[\n" + "".join(f"  {_toml_value(item)},\n" for item in value) + "]"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(item) for item in value)}]"
     return json.dumps(value)

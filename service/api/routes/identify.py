@@ -33,12 +33,14 @@ async def identify_faces(
 ) -> IdentifyAnswer:
     """Search every face of an image in a collection. Return the nearest subjects, and whether one is a match."""
     search = SearchOptions(options.collection, options.k, options.one_person_once)
+    wish = options.wish
     with services.admission.admit(1):
-        found = await identify(services.probes, body.image, search, options.threshold)
+        found = await identify(services.probes, body.image, search, wish)
     return IdentifyAnswer(
         faces=[_face(face) for face in found.faces],
         threshold=found.threshold_sq_l2,
-        fpir=None,
+        fpir=found.expected.fpir,
+        fpir_missing=found.expected.missing,
         gallery_size=found.gallery_size,
         warnings=warnings_of(found.notices),
         model=ModelAnswer.of(services.card),

@@ -27,13 +27,16 @@ async def verify_images(
     options: Annotated[VerifyOptions, Query()],
 ) -> VerifyAnswer:
     """Compare two images. Return their distance, and whether it is below the threshold."""
+    wish = options.wish
     with services.admission.admit(2):
-        found = await verify(services.probes, body.image_a, body.image_b, options.threshold)
+        found = await verify(services.probes, body.image_a, body.image_b, wish)
     return VerifyAnswer(
         verified=found.verified,
         distance=found.distance,
         threshold=found.threshold_sq_l2,
-        fmr=None,
+        fmr=found.rates.fmr,
+        fnmr=found.rates.fnmr,
+        rates_missing=found.rates.missing,
         image_a=_image(found.image_a),
         image_b=_image(found.image_b),
         model=ModelAnswer.of(services.card),

@@ -28,6 +28,9 @@ Threshold = Annotated[
     float, Field(ge=0, le=4, allow_inf_nan=False, description="a squared L2 distance. A smaller distance is a match")
 ]
 
+MaxRate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+"""The highest error rate that a caller accepts."""
+
 UnitVector = Annotated[
     list[Annotated[float, Field(strict=True, allow_inf_nan=False)]],
     FailFast(),

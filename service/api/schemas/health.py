@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from service.api.schemas.responses import Answer, ModelAnswer
+from service.model_files.calibration import Calibration
 from service.model_files.card import CompatibleModel, EmbedderCard, ModelId, Thresholds, ThresholdsBetweenModels
 
 
@@ -20,7 +21,12 @@ class CompatibleAnswer(Answer):
     name: str
     id: ModelId
     threshold: float = Field(description="the default threshold of /verify")
-    identification_threshold: float | None
+    identification_threshold: float | None = Field(
+        description="the default threshold of /identify if there is no calibration"
+    )
+    calibration: Calibration | None = Field(
+        description="how often comparisons are wrong, at each threshold. Null if it was not measured"
+    )
 
     @classmethod
     def of(cls, model: CompatibleModel) -> Self:
@@ -30,6 +36,7 @@ class CompatibleAnswer(Answer):
             id=model.id,
             threshold=model.thresholds.verification,
             identification_threshold=_identification_threshold(model.thresholds),
+            calibration=model.calibration,
         )
 
 
@@ -40,7 +47,12 @@ class LoadedModelAnswer(ModelAnswer):
     licence: str
     training: str
     threshold: float = Field(description="the default threshold of /verify")
-    identification_threshold: float | None
+    identification_threshold: float | None = Field(
+        description="the default threshold of /identify if there is no calibration"
+    )
+    calibration: Calibration | None = Field(
+        description="how often comparisons are wrong, at each threshold. Null if it was not measured"
+    )
     compatible_with: list[CompatibleAnswer] = Field(
         description="other models whose embeddings and collections are accepted. One collection cannot mix models"
     )
@@ -57,6 +69,7 @@ class LoadedModelAnswer(ModelAnswer):
             training=card.training,
             threshold=card.thresholds.verification,
             identification_threshold=_identification_threshold(card.thresholds),
+            calibration=card.calibration,
             compatible_with=[CompatibleAnswer.of(model) for model in card.compatible_with],
         )
 

@@ -4,9 +4,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from service.api.schemas.fields import Body, Id, OnePersonOnce, Options, Threshold
+from service.api.schemas.fields import Body, Id, MaxRate, OnePersonOnce, Options, Threshold
 from service.api.schemas.images import ImageInput
-from service.api.schemas.responses import Answer, ComparedWith, Distance, FaceAnswer, ModelAnswer, WarningAnswer
+from service.api.schemas.responses import (
+    Answer,
+    ComparedWith,
+    Distance,
+    FaceAnswer,
+    ModelAnswer,
+    Rate,
+    WarningAnswer,
+)
+from service.decisions.thresholds import Wish, wish_of
 
 
 class IdentifyBody(Body):
@@ -22,10 +31,19 @@ class IdentifyOptions(Options):
     k: int = Field(5, ge=1, le=100, description="the most candidates for one face")
     threshold: Threshold | None = Field(
         None,
-        description="the squared L2 distance below which the nearest subject is a match. Default: the model's "
-        "threshold for /identify",
+        description="the squared L2 distance below which the nearest subject is a match",
+    )
+    max_fpir: MaxRate | None = Field(
+        None,
+        description="in place of `threshold`: how often a stranger may get a match. The threshold is lower for a "
+        "larger collection. Default: 0.01, and never a threshold above that of /verify",
     )
     one_person_once: OnePersonOnce = True
+
+    @property
+    def wish(self) -> Wish:
+        """Return what the caller asks for. Raises InvalidOption if both options are given."""
+        return wish_of(self.threshold, self.max_fpir, "max_fpir")
 
 
 class CandidateAnswer(Answer):
@@ -58,9 +76,11 @@ class IdentifyAnswer(Answer):
 
     faces: list[IdentifiedFace]
     threshold: float
-    fpir: float | None = Field(
-        description="false positive identification rate: how often a stranger gets a match. Null if it was not measured"
+    fpir: Rate | None = Field(
+        description="false positive identification rate at the threshold: how often a stranger gets a match in a "
+        "collection of this size. Null if it was not measured"
     )
+    fpir_missing: str | None = Field(description="why `fpir` is null")
     gallery_size: int
     warnings: list[WarningAnswer]
     model: ModelAnswer

@@ -23,6 +23,10 @@ Distance = Annotated[float, AfterValidator(lambda sq_l2: round(sq_l2, 6))]
 """A squared L2 distance, in [0, 4], rounded to six decimals. A float32 is not more exact."""
 
 
+Rate = Annotated[float, AfterValidator(lambda rate: float(f"{rate:.3g}"))]
+"""An error rate with three digits. It was not measured more exactly."""
+
+
 class ModelAnswer(Answer):
     """The embedder that made the answer."""
 

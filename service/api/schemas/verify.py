@@ -2,9 +2,18 @@
 
 from pydantic import Field
 
-from service.api.schemas.fields import Body, Options, Threshold
+from service.api.schemas.fields import Body, MaxRate, Options, Threshold
 from service.api.schemas.images import ImageInput
-from service.api.schemas.responses import Answer, ComparedWith, Distance, FaceAnswer, ModelAnswer, WarningAnswer
+from service.api.schemas.responses import (
+    Answer,
+    ComparedWith,
+    Distance,
+    FaceAnswer,
+    ModelAnswer,
+    Rate,
+    WarningAnswer,
+)
+from service.decisions.thresholds import Wish, wish_of
 
 
 class VerifyBody(Body):
@@ -21,6 +30,15 @@ class VerifyOptions(Options):
         None,
         description="the squared L2 distance below which two faces match. Default: the model's threshold for /verify",
     )
+    max_fmr: MaxRate | None = Field(
+        None,
+        description="in place of `threshold`: how often two people may match, such as 0.001 for one pair in a thousand",
+    )
+
+    @property
+    def wish(self) -> Wish:
+        """Return what the caller asks for. Raises InvalidOption if both options are given."""
+        return wish_of(self.threshold, self.max_fmr, "max_fmr")
 
 
 class ImageAnswer(Answer):
@@ -37,7 +55,14 @@ class VerifyAnswer(Answer):
     verified: bool
     distance: Distance
     threshold: float
-    fmr: float | None = Field(description="false match rate at the threshold. Null if it was not measured")
+    fmr: Rate | None = Field(
+        description="false match rate at the threshold: how often two people match. Null if it was not measured"
+    )
+    fnmr: Rate | None = Field(
+        description="false non-match rate at the threshold: how often two photographs of one person do not match. Null "
+        "if it was not measured"
+    )
+    rates_missing: str | None = Field(description="why `fmr` and `fnmr` are null")
     image_a: ImageAnswer
     image_b: ImageAnswer
     model: ModelAnswer

@@ -30,7 +30,8 @@ async def test_an_enrolled_person_is_found(client: httpx.AsyncClient, filled_col
     assert (
         face["distance"] == face["candidates"][0]["distance"] < answer["threshold"] < face["candidates"][1]["distance"]
     )
-    assert (answer["gallery_size"], answer["fpir"]) == (2, None)
+    assert (answer["gallery_size"], answer["fpir_missing"]) == (2, None)
+    assert 0 < answer["fpir"] <= 0.01
 
 
 async def test_a_person_who_is_not_enrolled_is_unknown(
@@ -42,6 +43,62 @@ async def test_a_person_who_is_not_enrolled_is_unknown(
     ).json()["faces"]
     assert (face["decision"], face["subject"], face["distance"]) == ("unknown", None, None)
     assert len(face["candidates"]) == 2
+
+
+async def identify(client: httpx.AsyncClient, collection: str, photograph: bytes, **options: Any) -> httpx.Response:
+    return await client.post("/identify", params={"collection": collection, **options}, files={"image": photograph})
+
+
+async def test_the_fpir_that_the_caller_accepts_chooses_the_threshold(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    low, high = [(await identify(client, filled_collection, obama2, max_fpir=fpir)).json() for fpir in (0.001, 0.1)]
+    assert (low["fpir"], high["fpir"]) == (pytest.approx(0.001, rel=0.01), pytest.approx(0.1, rel=0.01))
+    assert low["threshold"] < 1.242 < high["threshold"]
+
+
+async def test_in_a_small_collection_the_default_threshold_is_that_of_a_verification(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    assert (await identify(client, filled_collection, obama2)).json()["threshold"] == 1.242
+
+
+async def test_in_an_empty_collection_nobody_gets_a_match(
+    client: httpx.AsyncClient, collection: str, obama2: bytes
+) -> None:
+    for options in ({}, {"max_fpir": 0.01}):
+        answer = (await identify(client, collection.rpartition("/")[2], obama2, **options)).json()
+        assert (answer["gallery_size"], answer["fpir"], answer["faces"][0]["decision"]) == (0, 0.0, "unknown")
+
+
+async def test_a_threshold_that_was_not_measured_has_no_fpir_but_a_reason(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    answer = (await identify(client, filled_collection, obama2, threshold=0.1)).json()
+    assert answer["fpir"] is None
+    assert "measured" in answer["fpir_missing"]
+
+
+@pytest.mark.parametrize("max_fpir", ["0", "1", "-1", "NaN", "inf", "x"])
+async def test_an_fpir_that_is_no_rate_is_refused(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes, max_fpir: str
+) -> None:
+    answer = await identify(client, filled_collection, obama2, max_fpir=max_fpir)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_an_fpir_below_the_measured_ones_is_refused(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    answer = await identify(client, filled_collection, obama2, max_fpir=1e-12)
+    assert (answer.status_code, answer.json()["code"]) == (422, "rate_not_measured")
+
+
+async def test_a_threshold_and_an_fpir_together_are_refused(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    answer = await identify(client, filled_collection, obama2, max_fpir=0.01, threshold=1.1)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_option")
 
 
 async def test_k_limits_the_candidates(client: httpx.AsyncClient, filled_collection: str, obama2: bytes) -> None:

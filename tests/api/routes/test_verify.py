@@ -20,7 +20,8 @@ async def test_two_photographs_of_one_person_are_verified(
     assert answer["distance"] < answer["threshold"] == 1.242
     assert answer["image_a"]["faces_found"] == 1
     assert answer["image_a"]["face"]["box"]["width"] > 50
-    assert answer["fmr"] is None
+    assert 0 < answer["fmr"] < 0.001 < answer["fnmr"] < 0.2
+    assert answer["rates_missing"] is None
 
 
 async def test_photographs_of_two_people_are_not_verified(
@@ -41,6 +42,40 @@ async def test_a_form_and_json_give_the_same_answer(client: httpx.AsyncClient, o
 async def test_the_threshold_of_the_query_is_used(client: httpx.AsyncClient, obama: bytes, obama2: bytes) -> None:
     answer = (await verify(client, base64_image(obama), base64_image(obama2), threshold=0.01)).json()
     assert (answer["verified"], answer["threshold"]) == (False, 0.01)
+
+
+async def test_the_fmr_that_the_caller_accepts_chooses_the_threshold(
+    client: httpx.AsyncClient, obama: bytes, obama2: bytes
+) -> None:
+    answer = (await verify(client, base64_image(obama), base64_image(obama2), max_fmr=1e-4)).json()
+    assert answer["fmr"] == pytest.approx(1e-4, rel=0.01)
+    assert answer["threshold"] < 1.242
+    assert answer["verified"] is (answer["distance"] < answer["threshold"])
+
+
+async def test_a_threshold_that_was_not_measured_has_no_rates_but_a_reason(
+    client: httpx.AsyncClient, obama: bytes, obama2: bytes
+) -> None:
+    answer = (await verify(client, base64_image(obama), base64_image(obama2), threshold=0.2)).json()
+    assert (answer["fmr"], answer["fnmr"]) == (None, None)
+    assert "measured" in answer["rates_missing"]
+
+
+@pytest.mark.parametrize("max_fmr", ["0", "1", "-1", "NaN", "inf", "x"])
+async def test_an_fmr_that_is_no_rate_is_refused(client: httpx.AsyncClient, obama: bytes, max_fmr: str) -> None:
+    answer = await verify(client, base64_image(obama), base64_image(obama), max_fmr=max_fmr)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"][0]["where"] == "query.max_fmr"
+
+
+async def test_an_fmr_below_the_measured_ones_is_refused(client: httpx.AsyncClient, obama: bytes) -> None:
+    answer = await verify(client, base64_image(obama), base64_image(obama), max_fmr=1e-12)
+    assert (answer.status_code, answer.json()["code"]) == (422, "rate_not_measured")
+
+
+async def test_a_threshold_and_an_fmr_together_are_refused(client: httpx.AsyncClient, obama: bytes) -> None:
+    answer = await verify(client, base64_image(obama), base64_image(obama), max_fmr=0.001, threshold=1.1)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_option")
 
 
 async def test_an_embedding_can_replace_a_photograph(

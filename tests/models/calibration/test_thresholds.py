@@ -158,7 +158,7 @@ def test_a_sample_takes_some_photographs_of_each_person(tmp_path: Path) -> None:
 
     sample = thresholds.draw_sample(tmp_path)
 
-    assert np.bincount(sample.people).tolist() == [thresholds.PROBES_PER_PERSON] * 20
+    assert np.bincount(sample.people).tolist() == [thresholds.COMPARED_PER_PERSON] * 20
     assert len(set(sample.files)) == len(sample.files)
     assert thresholds.draw_sample(tmp_path) == sample
     for file, person in zip(sample.files, sample.people, strict=True):

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from models.conversion.card import CARD_KEY
 from models.zoo.catalogue import read_zoo
 from service.model_files.card import CARD_ADAPTER, EmbedderCard
+from tests.support.calibrations import calibration_fields
 
 FIELDS: dict[str, Any] = {
     "name": "new",
@@ -48,7 +49,9 @@ def test_the_card_of_each_model_of_the_catalogue_is_written_as_it_was_read(model
 
 
 def test_every_field_of_a_written_card_is_read_again() -> None:
-    card_with_all_fields = card(error_rates=[ERROR_RATE], compatible_with=[COMPATIBLE_MODEL])
+    card_with_all_fields = card(
+        error_rates=[ERROR_RATE], compatible_with=[COMPATIBLE_MODEL], calibration=calibration_fields()
+    )
     assert CARD_ADAPTER.validate_json(card_with_all_fields.model_dump_json()) == card_with_all_fields
 
 
@@ -56,6 +59,7 @@ def test_an_empty_field_of_a_card_is_not_written() -> None:
     text = card().model_dump_json()
     assert "error_rates" not in text
     assert "compatible_with" not in text
+    assert "calibration" not in text
 
 
 def test_a_compatible_model_is_found_by_its_id() -> None:

@@ -1,0 +1,52 @@
+"""What to set for an error rate: `facenet threshold` prints this. It needs the card of a model, and no request."""
+
+import math
+from collections.abc import Iterator
+
+from service.domain.errors import RateNotMeasured
+from service.model_files.calibration import Calibration
+from service.model_files.card import EmbedderCard
+
+
+def advise_fmr(card: EmbedderCard, fmr: float) -> Iterator[str]:
+    """Return the lines for a verification. Raises RateNotMeasured."""
+    calibration = _require_calibration(card)
+    threshold = _round_down(calibration.threshold_at_fmr(fmr))
+    yield f"{card.name}: threshold {threshold:.3f}, a squared L2 distance."
+    yield f"Two people match in {_share(fmr)} of comparisons (FMR)."
+    yield _misses(calibration, threshold)
+    yield f"In a request: POST /verify?max_fmr={fmr:g}, or POST /verify?threshold={threshold:.3f}."
+    yield f"Measured on {calibration.measured_on}."
+
+
+def advise_fpir(card: EmbedderCard, fpir: float, references: int) -> Iterator[str]:
+    """Return the lines for an identification. references: how many faces are enrolled. Raises RateNotMeasured."""
+    calibration = _require_calibration(card)
+    threshold = _round_down(calibration.threshold_at_fpir(fpir, references))
+    yield f"{card.name}: threshold {threshold:.3f}, a squared L2 distance, for {references:,} enrolled faces."
+    yield f"A stranger gets a match in at most {_share(fpir)} of searches (FPIR)."
+    yield _misses(calibration, threshold)
+    yield f"In a request: POST /identify?max_fpir={fpir:g}, or POST /identify?threshold={threshold:.3f}."
+    yield f"Measured on {calibration.measured_on}."
+
+
+def _misses(calibration: Calibration, threshold_sq_l2: float) -> str:
+    fnmr = calibration.fnmr(threshold_sq_l2) or 0.0
+    return f"Two photographs of one person do not match in {_share(fnmr)} of comparisons (FNMR)."
+
+
+def _share(rate: float) -> str:
+    return f"{100 * rate:.3g} %"
+
+
+def _round_down(threshold_sq_l2: float) -> float:
+    """Round down to three decimals, so that the rate is not above the requested one."""
+    return math.floor(1000 * threshold_sq_l2) / 1000
+
+
+def _require_calibration(card: EmbedderCard) -> Calibration:
+    if card.calibration is None:
+        raise RateNotMeasured(
+            f"The card of {card.name} has no calibration. Run facenet-models calibrate to measure one."
+        )
+    return card.calibration

@@ -1,0 +1,143 @@
+"""The calibration of a model: how often its comparisons are wrong, at each threshold. It is a table in the card.
+
+`facenet-models calibrate` measures the table on a folder of people. Between two rows, the rates are interpolated.
+Outside of the rows they are not known, and are never guessed.
+
+Verification (1:1): the rate is the FMR of the table.
+
+Identification (1:N): a stranger is compared with N references, so the chance of at least one false match is
+`1 - (1 - f)^N`. For f, the FMR of the table is multiplied by ALIKE.
+"""
+
+from bisect import bisect_right
+from functools import cached_property
+from itertools import pairwise
+from math import exp, expm1, log, log1p
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from service.domain.errors import RateNotMeasured
+
+ALIKE = 2.0
+"""How many times as often strangers match in identification, compared with two people drawn from the calibration.
+
+The people of one gallery are often alike, for example all of one sex. Nearly all false matches are between people of
+one sex, who are half of all pairs. So in a gallery of one sex, false matches are about twice as frequent.
+"""
+
+DEFAULT_MAX_FPIR = 0.01
+"""The FPIR of an identification, if the caller asks for nothing else."""
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+Interval = tuple[Rate, Rate]
+"""A 95 % confidence interval: by bootstrap over people, because the pairs of one person are not independent."""
+
+
+class RatesAtThreshold(BaseModel):
+    """The error rates at one threshold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold_sq_l2: float = Field(gt=0, le=4, description="a squared L2 distance. A smaller distance is a match")
+    fmr: float = Field(gt=0, le=1, description="false match rate: the share of pairs of two people that match")
+    fmr_interval: Interval = Field(description="95 % confidence interval of the FMR")
+    fnmr: Rate = Field(description="false non-match rate: the share of pairs of one person that do not match")
+    fnmr_interval: Interval = Field(description="95 % confidence interval of the FNMR")
+
+
+class Calibration(BaseModel):
+    """The error rates of a model at many thresholds, ascending. All rows are measured on the same pairs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    people: int = Field(ge=2, description="how many people the photographs show. Each has the same weight")
+    impostor_pairs: int = Field(ge=1, description="how many pairs of photographs of two people were compared")
+    genuine_pairs: int = Field(ge=1, description="how many pairs of photographs of one person were compared")
+    measured_on: str = Field(description="the photographs, in words")
+    rates: tuple[RatesAtThreshold, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _rates_are_ascending(self) -> Self:
+        for low, high in pairwise(self.rates):
+            if not (low.threshold_sq_l2 < high.threshold_sq_l2 and low.fmr <= high.fmr and low.fnmr >= high.fnmr):
+                raise ValueError("the rows of a calibration must be in the order of their thresholds")
+        return self
+
+    def fmr(self, threshold_sq_l2: float) -> float | None:
+        """Return the FMR at a threshold. None if it was not measured there."""
+        if not self._is_measured(threshold_sq_l2):
+            return None
+        return exp(_interpolate(threshold_sq_l2, self._thresholds, self._log_fmr))
+
+    def fnmr(self, threshold_sq_l2: float) -> float | None:
+        """Return the FNMR at a threshold. None if it was not measured there."""
+        if not self._is_measured(threshold_sq_l2):
+            return None
+        return _interpolate(threshold_sq_l2, self._thresholds, self._fnmr)
+
+    def fpir(self, threshold_sq_l2: float, references: int) -> float | None:
+        """Return the FPIR at a threshold, for a gallery of this many enrolled faces. None if it was not measured."""
+        fmr = self.fmr(threshold_sq_l2)
+        if fmr is None:
+            return None
+        return float(1.0 - (1.0 - min(ALIKE * fmr, 1.0)) ** references)
+
+    def threshold_at_fmr(self, fmr: float) -> float:
+        """Return the threshold with this FMR. Raises RateNotMeasured if the table does not reach it."""
+        if not self.rates[0].fmr <= fmr <= self.rates[-1].fmr:
+            raise RateNotMeasured(
+                f"The calibration of the model reaches from FMR {self.rates[0].fmr:.2g} to {self.rates[-1].fmr:.2g}, "
+                f"and FMR {fmr:.2g} is needed. Ask for a rate in between, or pass a threshold."
+            )
+        return _interpolate(log(fmr), self._log_fmr, self._thresholds)
+
+    def threshold_at_fpir(self, fpir: float, references: int) -> float:
+        """Return the threshold with this FPIR, for a gallery of this many enrolled faces.
+
+        Raises RateNotMeasured if the table does not reach it.
+        """
+        fmr = -expm1(log1p(-fpir) / max(references, 1)) / ALIKE
+        if fmr < self.rates[0].fmr:
+            lowest = self.fpir(self.lowest_threshold, references)
+            raise RateNotMeasured(
+                f"The calibration of the model does not reach an FPIR of {fpir:.2g} with {references:,} enrolled "
+                f"faces. Ask for {lowest:.2g} or more, or pass a threshold."
+            )
+        return self.threshold_at_fmr(fmr)
+
+    @property
+    def lowest_threshold(self) -> float:
+        """The lowest threshold at which the rates were measured, squared L2."""
+        return self.rates[0].threshold_sq_l2
+
+    def describe_range(self) -> str:
+        """Return the thresholds at which the rates were measured, in words."""
+        return f"thresholds from {self.lowest_threshold:g} to {self.rates[-1].threshold_sq_l2:g}"
+
+    def _is_measured(self, threshold_sq_l2: float) -> bool:
+        return self.lowest_threshold <= threshold_sq_l2 <= self.rates[-1].threshold_sq_l2
+
+    @cached_property
+    def _thresholds(self) -> tuple[float, ...]:
+        return tuple(row.threshold_sq_l2 for row in self.rates)
+
+    @cached_property
+    def _log_fmr(self) -> tuple[float, ...]:
+        """FMR falls by a nearly constant factor from row to row, so its logarithm is interpolated."""
+        return tuple(log(row.fmr) for row in self.rates)
+
+    @cached_property
+    def _fnmr(self) -> tuple[float, ...]:
+        return tuple(row.fnmr for row in self.rates)
+
+
+def _interpolate(x: float, known: tuple[float, ...], values: tuple[float, ...]) -> float:
+    """Return the value at x, on the line between its two neighbours. For one number, this is faster than NumPy.
+
+    known: ascending. x is between the first and the last of them.
+    """
+    after = min(max(bisect_right(known, x), 1), len(known) - 1)
+    step = known[after] - known[after - 1]
+    share = (x - known[after - 1]) / step if step else 0.0
+    return values[after - 1] + share * (values[after] - values[after - 1])

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from service.domain.errors import RateNotMeasured
+from service.model_files.calibration import ALIKE, Calibration
+from tests.support.calibrations import calibration_fields
+
+CALIBRATION = Calibration.model_validate(calibration_fields())
+
+
+def test_the_rates_at_a_row_are_those_of_the_row() -> None:
+    assert CALIBRATION.fmr(1.2) == pytest.approx(1e-4)
+    assert CALIBRATION.fnmr(1.2) == pytest.approx(0.4)
+
+
+def test_between_two_rows_the_fmr_rises_by_a_constant_factor() -> None:
+    assert CALIBRATION.fmr(1.25) == pytest.approx(1e-4 * 10**0.5)
+
+
+@pytest.mark.parametrize("threshold_sq_l2", [0.0, 0.999, 1.501, 4.0])
+def test_outside_of_the_table_no_rate_is_known(threshold_sq_l2: float) -> None:
+    assert CALIBRATION.fmr(threshold_sq_l2) is None
+    assert CALIBRATION.fnmr(threshold_sq_l2) is None
+    assert CALIBRATION.fpir(threshold_sq_l2, 10) is None
+
+
+@pytest.mark.parametrize("fmr", [1e-6, 3e-6, 1e-4, 0.02, 0.1])
+def test_the_fmr_at_the_threshold_of_an_fmr_is_that_fmr(fmr: float) -> None:
+    assert CALIBRATION.fmr(CALIBRATION.threshold_at_fmr(fmr)) == pytest.approx(fmr)
+
+
+@pytest.mark.parametrize("fmr", [1e-12, 9e-7, 0.11, 0.999])
+def test_the_threshold_of_an_fmr_outside_of_the_table_is_an_error(fmr: float) -> None:
+    with pytest.raises(RateNotMeasured, match=r"1e-06 to 0\.1"):
+        CALIBRATION.threshold_at_fmr(fmr)
+
+
+@pytest.mark.parametrize("references", [1, 10, 1000])
+@pytest.mark.parametrize("fpir", [0.01, 0.1])
+def test_the_fpir_at_the_threshold_of_an_fpir_is_that_fpir(references: int, fpir: float) -> None:
+    threshold = CALIBRATION.threshold_at_fpir(fpir, references)
+    assert CALIBRATION.fpir(threshold, references) == pytest.approx(fpir)
+
+
+def test_the_fpir_is_the_chance_of_a_match_in_independent_comparisons_with_people_who_are_alike() -> None:
+    assert CALIBRATION.fpir(1.3, 50) == pytest.approx(1 - (1 - ALIKE * 1e-3) ** 50)
+
+
+def test_a_larger_gallery_needs_a_lower_threshold() -> None:
+    thresholds = [CALIBRATION.threshold_at_fpir(0.01, references) for references in (1, 10, 100, 1000)]
+    assert np.all(np.diff(thresholds) < 0)
+
+
+def test_a_gallery_that_is_too_large_for_the_rate_is_an_error_that_names_the_lowest_rate() -> None:
+    with pytest.raises(RateNotMeasured, match=r"0\.18 or more"):
+        CALIBRATION.threshold_at_fpir(0.01, 100_000)
+    assert CALIBRATION.fpir(1.0, 100_000) == pytest.approx(0.18, abs=0.005)
+
+
+def test_a_gallery_of_no_face_has_the_threshold_of_one_face() -> None:
+    assert CALIBRATION.threshold_at_fpir(0.01, 0) == CALIBRATION.threshold_at_fpir(0.01, 1)
+
+
+def test_a_table_whose_rows_are_not_in_order_is_refused() -> None:
+    fields = calibration_fields()
+    fields["rates"].reverse()
+    with pytest.raises(ValidationError, match="order of their thresholds"):
+        Calibration.model_validate(fields)
+
+
+def test_the_fpir_is_1_where_every_stranger_matches() -> None:
+    certain = Calibration.model_validate(calibration_fields(lowest_fmr=0.005, rows=3))
+    assert certain.fpir(1.2, 3) == 1.0
+    assert certain.fpir(1.2, 0) == 0.0
