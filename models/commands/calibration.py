@@ -28,7 +28,7 @@ def calibrate(
     They are printed in the form of the catalogue. Use people that the model was not trained on.
     """
     from models.calibration import thresholds
-    from models.calibration.error_rates import measure_calibration
+    from models.calibration.error_rates import find_alike, measure_calibration
     from models.evaluation.reports.card_entries import toml_table
 
     sample = thresholds.draw_sample(folder, only)
@@ -40,6 +40,8 @@ def calibrate(
         calibration = toml_table(Path(name).stem, "calibration", measure_calibration(faces, folder.name))
         print(thresholds.calibrate(faces, references, fpir).to_toml(Path(name).stem))  # noqa: T201  # its output
         print(f"\n{calibration}")  # noqa: T201  # its output
+        for one, other in find_alike(faces):
+            print(f"# one person under two names? {sample.name(one)}, {sample.name(other)}")  # noqa: T201  # its output
 
 
 @app.command("calibrate-between")
