@@ -58,7 +58,7 @@ class Comparison:
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
     def select(self, rows: NDArray[np.bool_]) -> "Comparison":
-        """Return these photographs. People of whom none is left are left out."""
+        """Return these photographs. People without a photograph are left out."""
         counts = np.bincount(self.owners[rows], minlength=len(self.counts))
         return Comparison(self.embeddings[rows], counts[counts > 0])
 
@@ -94,22 +94,13 @@ class MeasuredRates:
     matching: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CleanedFaces:
-    """Photographs without copies. copies, same_people: how many photographs and people were set aside."""
-
-    faces: Comparison
-    copies: int
-    same_people: int
-
-
 def measure_calibration(faces: LabelledEmbeddings, folder: str) -> Calibration:
     """Measure the table. folder: the name of the folder, for `measured_on`.
 
     Raises DatasetError if there are too few people, or if nobody has two photographs.
     """
-    cleaned = set_people_aside(set_copies_aside(Comparison.of(faces)))
-    compared = cleaned.faces
+    given = Comparison.of(faces)
+    compared = without_copies(given)
     own_pairs = compared.counts * (compared.counts - 1) // 2
     if len(compared.counts) < 2 or not own_pairs.any():
         raise DatasetError("A calibration needs several people, and two photographs of most. Give more photographs.")
@@ -119,13 +110,13 @@ def measure_calibration(faces: LabelledEmbeddings, folder: str) -> Calibration:
         people=len(compared.counts),
         impostor_pairs=int(total**2 - (compared.counts**2).sum()) // 2,
         genuine_pairs=int(own_pairs.sum()),
-        measured_on=f"{total:,} photographs of {len(compared.counts):,} people of {folder}; set aside: "
-        f"{cleaned.copies} copies of photographs, {cleaned.same_people} people under a second name",
+        measured_on=f"{total:,} photographs of {len(compared.counts):,} people of {folder}; "
+        f"{len(given.embeddings) - total} copies of photographs were left out",
         rates=_rows(measured),
     )
 
 
-def set_copies_aside(compared: Comparison) -> CleanedFaces:
+def without_copies(compared: Comparison) -> Comparison:
     """Leave out copies of photographs.
 
     Of copies in the folder of one person, the first is kept. Of copies in the folders of two people, none is kept,
@@ -136,23 +127,23 @@ def set_copies_aside(compared: Comparison) -> CleanedFaces:
     for row, embedding in enumerate(compared.embeddings):
         copies = np.flatnonzero(squared_l2(embedding[None], compared.embeddings)[0] < SAME_PHOTOGRAPH_SQ_L2)
         keep[row] = (owners[copies] == owners[row]).all() and copies[0] == row
-    return CleanedFaces(compared.select(keep), int((~keep).sum()), 0)
+    return compared.select(keep)
 
 
-def set_people_aside(cleaned: CleanedFaces) -> CleanedFaces:
-    """Leave out people who are in the folder twice, under two names. Of two, the one with more photographs stays.
+def find_alike(faces: LabelledEmbeddings) -> list[tuple[int, int]]:
+    """Return the pairs of people who may be one person under two names, as numbers of `faces`.
 
-    Two people count as one if half of the pairs of their photographs are nearer than half of the pairs of one person.
+    Half of the pairs of their photographs are nearer than half of the pairs of one person. They are not left out of the
+    table: a weak model also finds different people this alike, and the table must count these errors.
     """
-    compared = cleaned.faces
+    compared, numbers = Comparison.of(faces), np.unique(faces.people)
     threshold = np.array([_median_of_one_person(compared)])
-    again: set[int] = set()
-    for person, shares in enumerate(compared.shares(threshold)):
-        for other in np.flatnonzero(shares[:, 0] >= 0.5):
-            if other != person and not again & {person, int(other)}:
-                again.add(min(person, int(other), key=lambda one: compared.counts[one]))
-    rows = ~np.isin(compared.owners, [*again])
-    return CleanedFaces(compared.select(rows), cleaned.copies, len(again))
+    return [
+        (int(numbers[person]), int(numbers[other]))
+        for person, shares in enumerate(compared.shares(threshold))
+        for other in np.flatnonzero(shares[:, 0] >= 0.5)
+        if other > person
+    ]
 
 
 def _median_of_one_person(compared: Comparison) -> float:

@@ -42,6 +42,10 @@ class PhotographSample:
     files: tuple[Path, ...]
     people: tuple[int, ...]
 
+    def name(self, person: int) -> str:
+        """Return the name of a person: of the folder."""
+        return self.files[self.people.index(person)].parent.name
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledEmbeddings:

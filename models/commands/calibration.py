@@ -30,7 +30,7 @@ def calibrate(
     """
     from models.calibration import thresholds
     from models.calibration.clustering import find_clustering_thresholds
-    from models.calibration.error_rates import measure_calibration
+    from models.calibration.error_rates import find_alike, measure_calibration
     from models.evaluation.reports.card_entries import toml_table
 
     sample = thresholds.draw_sample(folder, only)
@@ -45,6 +45,8 @@ def calibrate(
         print(thresholds.calibrate(faces, references, fpir).to_toml(Path(name).stem))  # noqa: T201  # its output
         print(f"\n{clustering}")  # noqa: T201  # its output
         print(f"\n{calibration}")  # noqa: T201  # its output
+        for one, other in find_alike(faces):
+            print(f"# one person under two names? {sample.name(one)}, {sample.name(other)}")  # noqa: T201  # its output
 
 
 @app.command("calibrate-between")

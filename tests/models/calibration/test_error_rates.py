@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.calibration.error_rates import measure_calibration
+from models.calibration.error_rates import find_alike, measure_calibration
 from models.calibration.thresholds import LabelledEmbeddings
 from models.errors import DatasetError
 from service.domain.distances import squared_l2, unit
@@ -97,13 +97,23 @@ def test_a_photograph_under_two_names_is_set_aside_for_both() -> None:
     assert "2 copies" in measure_calibration(under_two_names, "people").measured_on
 
 
-def test_a_person_under_two_names_is_set_aside_once() -> None:
+def under_two_names() -> LabelledEmbeddings:
+    """Return 61 people. The photographs of person 5 are in two folders, 5 and 61."""
     known = faces(people=61, photographs=6)
     people = known.people.copy()
     people[(people == 5) & (np.arange(len(people)) % 2 == 0)] = 61
-    table = measure_calibration(LabelledEmbeddings(known.embeddings, people, 0), "people")
-    assert table.people == 61
-    assert "1 people under a second name" in table.measured_on
+    return LabelledEmbeddings(known.embeddings, people, 0)
+
+
+def test_a_person_under_two_names_is_found() -> None:
+    assert find_alike(under_two_names()) == [(5, 61)]
+    assert find_alike(faces(people=61, photographs=6)) == []
+
+
+def test_a_person_under_two_names_raises_the_upper_bound_of_the_lowest_rates() -> None:
+    once, twice = (measure_calibration(one, "people") for one in (faces(people=61, photographs=6), under_two_names()))
+    threshold = once.rates[0].threshold_sq_l2
+    assert at(twice, threshold).fmr_interval[1] > at(once, threshold).fmr_interval[1]
 
 
 def test_a_folder_of_one_person_is_refused() -> None:
