@@ -6,6 +6,7 @@ from service.decisions.assignment import Assignment, assign_nearest, assign_once
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, name_input
+from service.decisions.score import ScoreScale
 from service.decisions.thresholds import ExpectedFpir, Wish, fpir_at, identification_threshold
 from service.domain.face import Face
 from service.domain.image import Notice
@@ -47,13 +48,14 @@ class FaceIdentification:
 class Identification:
     """All faces of the probe, in the order of the detector.
 
+    scale: the scores of the distances. It holds the threshold.
     expected: the FPIR that is expected at the threshold.
     gallery_size: how many enrolled faces were searched.
     compatible_model: the other model that made one side, usually the gallery. None if the loaded model made both sides.
     """
 
     faces: tuple[FaceIdentification, ...]
-    threshold_sq_l2: float
+    scale: ScoreScale
     expected: ExpectedFpir
     gallery_size: int
     notices: tuple[Notice, ...]
@@ -83,7 +85,8 @@ async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wis
         for face, row, assignment in zip(probe.faces, rows, assignments, strict=True)
     )
     expected = fpir_at(comparison, threshold, gallery_size)
-    return Identification(faces, threshold, expected, gallery_size, probe.notices, comparison.compatible_model)
+    scale = ScoreScale(threshold, comparison.calibration)
+    return Identification(faces, scale, expected, gallery_size, probe.notices, comparison.compatible_model)
 
 
 def _shows_once(probe: Probe, search: SearchOptions) -> bool:

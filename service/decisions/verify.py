@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, gather_in_order, name_input
+from service.decisions.score import ScoreScale
 from service.decisions.thresholds import ExpectedRates, Wish, rates_at, verification_threshold
 from service.domain.distances import squared_l2
 from service.domain.errors import NoFace
@@ -20,12 +21,14 @@ class Verification:
 
     verified: whether the distance is below the threshold.
     distance: squared L2, in [0, 4].
+    score: of the distance, in [0, 100], see `score.py`.
     rates: the error rates that are expected at the threshold.
     compatible_model: the other model that made one side. None if the loaded model made both sides.
     """
 
     verified: bool
     distance: float
+    score: float
     threshold_sq_l2: float
     rates: ExpectedRates
     image_a: Probe
@@ -54,8 +57,9 @@ async def verify(probes: ProbeReader, image_a: Input, image_b: Input, wish: Wish
     outcome = "match" if verified else "no_match"
     DECISIONS.labels("verify", outcome).inc()
     note_decision(probes.card.id, threshold, **{outcome: 1})
+    score = ScoreScale(threshold, comparison.calibration).score(distance)
     return Verification(
-        verified, distance, threshold, rates_at(comparison, threshold), a, b, comparison.compatible_model
+        verified, distance, score, threshold, rates_at(comparison, threshold), a, b, comparison.compatible_model
     )
 
 

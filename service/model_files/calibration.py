@@ -1,7 +1,7 @@
 """The calibration of a model: how often its comparisons are wrong, at each threshold. It is a table in the card.
 
 `facenet-models calibrate` measures the table on a folder of people. Between two rows, the rates are interpolated.
-Outside of the rows they are not known, and are never guessed.
+Outside of the rows they are not known, and are never guessed. Only `log10_fmr`, for scores, continues the table.
 
 Verification (1:1): the rate is the FMR of the table.
 
@@ -12,11 +12,12 @@ Identification (1:N): a stranger is compared with N references, so the chance of
 from bisect import bisect_right
 from functools import cached_property
 from itertools import pairwise
-from math import exp, expm1, log, log1p
+from math import exp, expm1, log, log1p, log10
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from service.domain.distances import MAX_SQ_L2
 from service.domain.errors import RateNotMeasured
 
 ALIKE = 2.0
@@ -69,6 +70,14 @@ class Calibration(BaseModel):
         if not self._is_measured(threshold_sq_l2):
             return None
         return exp(_interpolate(threshold_sq_l2, self._thresholds, self._log_fmr))
+
+    def log10_fmr(self, distance_sq_l2: float) -> float:
+        """Return the logarithm of the FMR at any distance, to compare distances. Beyond the table it is no known rate.
+
+        Below the table, the slope of its first tenfold is continued. A few rows would give a worse slope, because they
+        count few errors. Above the table, the line ends at the distance 4, where all pairs match.
+        """
+        return _interpolate(distance_sq_l2, *self._continued_log10_fmr)
 
     def fnmr(self, threshold_sq_l2: float) -> float | None:
         """Return the FNMR at a threshold. None if it was not measured there."""
@@ -126,6 +135,17 @@ class Calibration(BaseModel):
     def _log_fmr(self) -> tuple[float, ...]:
         """FMR falls by a nearly constant factor from row to row, so its logarithm is interpolated."""
         return tuple(log(row.fmr) for row in self.rates)
+
+    @cached_property
+    def _continued_log10_fmr(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The distances, from 0 to 4, and the logarithm of the FMR at each."""
+        known = [(row.threshold_sq_l2, log10(row.fmr)) for row in self.rates]
+        first, first_log = known[0]
+        tenfold, tenfold_log = next((row for row in known if row[1] >= first_log + 1), known[-1])
+        at_zero = first_log - first * (tenfold_log - first_log) / (tenfold - first)
+        last = [] if known[-1][0] == MAX_SQ_L2 else [(MAX_SQ_L2, 0.0)]
+        distances, logs = zip(*[(0.0, at_zero), *known, *last], strict=True)
+        return distances, logs
 
     @cached_property
     def _fnmr(self) -> tuple[float, ...]:

@@ -17,6 +17,8 @@ from service.api.schemas.identify import (
 )
 from service.api.schemas.responses import ModelAnswer, face_fields, warnings_of
 from service.decisions.identify import FaceIdentification, SearchOptions, identify
+from service.decisions.score import ScoreScale
+from service.gallery.base import Candidate
 
 router = APIRouter(tags=["decisions"])
 
@@ -37,8 +39,8 @@ async def identify_faces(
     with services.admission.admit(1):
         found = await identify(services.probes, body.image, search, wish)
     return IdentifyAnswer(
-        faces=[_face(face) for face in found.faces],
-        threshold=found.threshold_sq_l2,
+        faces=[_face(face, found.scale) for face in found.faces],
+        threshold=found.scale.threshold_sq_l2,
         fpir=found.expected.fpir,
         fpir_missing=found.expected.missing,
         gallery_size=found.gallery_size,
@@ -48,18 +50,24 @@ async def identify_faces(
     )
 
 
-def _face(found: FaceIdentification) -> IdentifiedFace:
+def _face(found: FaceIdentification, scale: ScoreScale) -> IdentifiedFace:
     match = found.assignment.match
     return IdentifiedFace(
         **face_fields(found.face),
         decision="match" if match else "unknown",
         subject=match.subject if match else None,
         distance=match.distance if match else None,
+        score=scale.score(match.distance) if match else None,
         nearest_taken_by=found.assignment.lost_to,
-        candidates=[
-            CandidateAnswer(
-                subject=candidate.subject, name=candidate.name, distance=candidate.distance, face=candidate.face
-            )
-            for candidate in found.candidates
-        ],
+        candidates=[_candidate(candidate, scale) for candidate in found.candidates],
+    )
+
+
+def _candidate(found: Candidate, scale: ScoreScale) -> CandidateAnswer:
+    return CandidateAnswer(
+        subject=found.subject,
+        name=found.name,
+        distance=found.distance,
+        score=scale.score(found.distance),
+        face=found.face,
     )

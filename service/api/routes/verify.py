@@ -33,6 +33,7 @@ async def verify_images(
     return VerifyAnswer(
         verified=found.verified,
         distance=found.distance,
+        score=found.score,
         threshold=found.threshold_sq_l2,
         fmr=found.rates.fmr,
         fnmr=found.rates.fnmr,

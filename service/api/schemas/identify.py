@@ -13,6 +13,7 @@ from service.api.schemas.responses import (
     FaceAnswer,
     ModelAnswer,
     Rate,
+    Score,
     WarningAnswer,
 )
 from service.decisions.thresholds import Wish, wish_of
@@ -52,11 +53,12 @@ class CandidateAnswer(Answer):
     subject: Id
     name: str | None
     distance: Distance
+    score: Score
     face: Id
 
 
 class IdentifiedFace(FaceAnswer):
-    """One face of the image. `subject` and `distance` are null if the decision is `unknown`.
+    """One face of the image. `subject`, `distance` and `score` are null if the decision is `unknown`.
 
     The subject is the first candidate, unless another face of the photograph is nearer to that candidate.
     """
@@ -64,6 +66,7 @@ class IdentifiedFace(FaceAnswer):
     decision: Literal["match", "unknown"]
     subject: Id | None
     distance: Distance | None
+    score: Score | None
     nearest_taken_by: int | None = Field(
         description="the position in `faces` of another face that is nearer to this face's nearest subject, and got "
         "it. Null if there is none"

@@ -23,6 +23,18 @@ Distance = Annotated[float, AfterValidator(lambda sq_l2: round(sq_l2, 6))]
 """A squared L2 distance, in [0, 4], rounded to six decimals. A float32 is not more exact."""
 
 
+Score = Annotated[
+    float,
+    AfterValidator(lambda score: round(score, 1)),
+    Field(
+        ge=0,
+        le=100,
+        description="the distance as a number from 0 to 100. 50 is the threshold. Each 10 points more, two people come "
+        "this near ten times less often",
+    ),
+]
+"""A score as people read it. The decision compares the distance, so a score of 50.0 can be on either side."""
+
 Rate = Annotated[float, AfterValidator(lambda rate: float(f"{rate:.3g}"))]
 """An error rate with three digits. It was not measured more exactly."""
 

@@ -11,6 +11,7 @@ from service.api.schemas.responses import (
     FaceAnswer,
     ModelAnswer,
     Rate,
+    Score,
     WarningAnswer,
 )
 from service.decisions.thresholds import Wish, wish_of
@@ -54,6 +55,7 @@ class VerifyAnswer(Answer):
 
     verified: bool
     distance: Distance
+    score: Score
     threshold: float
     fmr: Rate | None = Field(
         description="false match rate at the threshold: how often two people match. Null if it was not measured"
