@@ -24,6 +24,7 @@ from models.evaluation.metrics.labelled_pairs import LabelledPairs, round_down
 from service.domain.distances import squared_l2
 from service.domain.embedding import Embeddings
 from service.model_files.card import ErrorRate, IdentificationThreshold
+from service.model_files.error_rates import COMPARED_PER_PERSON
 from service.pipeline.opening import PipelineOptions
 
 SEED = 20_150_612
@@ -31,8 +32,6 @@ GALLERY_DRAWS = 21
 """How many galleries are drawn. The median of their thresholds is taken."""
 
 PROBES_PER_PERSON = 4
-COMPARED_PER_PERSON = 8
-"""How many photographs of one person are compared at most, for the table of error rates (`error_rates.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

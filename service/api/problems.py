@@ -49,6 +49,8 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.FaceNotFound: HTTPStatus.NOT_FOUND,
     errors.SubjectWithoutFaces: HTTPStatus.CONFLICT,
     errors.SubjectExists: HTTPStatus.CONFLICT,
+    errors.TooFewPeople: HTTPStatus.CONFLICT,
+    errors.CalibrationNotFound: HTTPStatus.NOT_FOUND,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageLost: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -19,6 +19,8 @@
     │   ├── FaceNotFound
     │   ├── SubjectWithoutFaces       a subject has no enrolled face to compare with
     │   ├── SubjectExists             the requested id is taken
+    │   ├── TooFewPeople              a collection has too few subjects with a face for a calibration
+    │   ├── CalibrationNotFound       a collection has no calibration of its own
     │   ├── EnrolledElsewhere         the photograph is enrolled for another subject
     │   └── StorageUnavailable        the gallery cannot be read or written
     │       └── StorageLost           its files were taken away, replaced or damaged
@@ -192,6 +194,30 @@ class SubjectExists(GalleryError):
 
     def __init__(self) -> None:
         super().__init__("A subject with this id exists already. PUT replaces it. POST without an id makes a new id.")
+
+
+class TooFewPeople(GalleryError):
+    """There are too few people to measure error rates."""
+
+    code = "too_few_people"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(
+            message
+            or "The collection has too few subjects with a face for error rates. At least 20 are usually needed, and "
+            "they must be different people. Enrol more, or use the calibration of the model."
+        )
+
+
+class CalibrationNotFound(GalleryError):
+    """The collection has no calibration of its own."""
+
+    code = "calibration_not_found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The collection has no calibration of its own. POST /collections/{collection}/calibration measures one."
+        )
 
 
 class EnrolledElsewhere(GalleryError):

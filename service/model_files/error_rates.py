@@ -1,0 +1,220 @@
+"""How often the faces of different people match, at each threshold: the measuring behind a calibration.
+
+`facenet-models calibrate` measures the people of a folder with it, and the service measures the subjects of a
+collection.
+
+FMR: the mean over all pairs of two people, of the share of their pairs of photographs that match.
+FNMR: the mean over all people with two photographs, of the share of their pairs of photographs that do not match.
+So each person has the same weight, no matter how many photographs there are.
+
+The intervals are made by bootstrap over people (Bolle, Ratha and Pankanti, 2004): the people are drawn with
+replacement, because all pairs of one person depend on this person.
+
+The table begins where at least 30 pairs of people match. With 30 errors, the true rate is within 30 % of the measured
+rate with a probability of 90 % (the rule of 30: Doddington and others, 2000). It ends where the FMR reaches 0.5.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.domain.distances import squared_l2
+from service.domain.embedding import Embeddings
+from service.domain.errors import TooFewPeople
+from service.model_files.calibration import Interval, RatesAtThreshold
+
+GRID_SQ_L2 = np.round(np.arange(1, 200) * 0.02, 2)
+COMPARED_PER_PERSON = 8
+"""How many photographs of one person are compared at most."""
+MIN_MATCHING_PAIRS_OF_PEOPLE = 30
+HIGHEST_FMR = 0.5
+RESAMPLES = 200
+SEED = 20_150_612
+SAME_PHOTOGRAPH_SQ_L2 = 0.002
+"""Two photographs are copies of one if their distance is below this: another size or compression of the same file."""
+ROWS_AT_ONCE = 64
+
+Shares = NDArray[np.float32]
+"""(m, t) float32: the share of the pairs of photographs that match, at each of t thresholds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Photographs sorted by person.
+
+    embeddings: (n, d) float32.
+    counts: (m,) int64, how many photographs each person has. None is 0.
+    """
+
+    embeddings: Embeddings
+    counts: NDArray[np.int64]
+
+    @property
+    def owners(self) -> NDArray[np.int64]:
+        """(n,) int64: the person of each photograph, as a number from 0."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @property
+    def people_with_several(self) -> int:
+        """How many people have at least two photographs. Only they have a rate of false non-matches."""
+        return int(np.count_nonzero(self.counts > 1))
+
+    @property
+    def impostor_pairs(self) -> int:
+        """How many pairs of photographs show two people."""
+        return int(self.counts.sum() ** 2 - (self.counts**2).sum()) // 2
+
+    @property
+    def genuine_pairs(self) -> int:
+        """How many pairs of photographs show one person."""
+        return int((self.counts * (self.counts - 1)).sum()) // 2
+
+    def select(self, rows: NDArray[np.bool_]) -> "Comparison":
+        """Return these photographs. People of whom none is left are left out."""
+        counts = np.bincount(self.owners[rows], minlength=len(self.counts))
+        return Comparison(self.embeddings[rows], counts[counts > 0])
+
+    def shares(self, thresholds: NDArray[np.float64]) -> Iterator[Shares]:
+        """Yield for each person the shares of the pairs with every person that match, (m, t).
+
+        A person's pairs with the same person are pairs of two different photographs. Their share is 0 if there is only
+        one photograph.
+        """
+        owners, columns = self.owners, len(thresholds) + 1
+        for person, start in enumerate(np.cumsum(self.counts) - self.counts):
+            distances = squared_l2(self.embeddings[start : start + self.counts[person]], self.embeddings)
+            own = np.arange(len(distances))
+            distances[own, start + own] = np.inf
+            column = np.searchsorted(thresholds, distances, side="right")
+            found = np.bincount((owners * columns + column).ravel(), minlength=len(self.counts) * columns)
+            below = found.reshape(-1, columns).cumsum(axis=1)[:, :-1].astype(np.float32)
+            pairs = self.counts[person] * self.counts
+            pairs[person] -= self.counts[person]
+            yield below / np.maximum(pairs, 1)[:, None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasuredRates:
+    """Rates at each threshold, and for each draw of people. The first draw is the people themselves.
+
+    thresholds: (t,) float64, squared L2.
+    fmr, fnmr: (t, draws) float64.
+    matching: (t,) int64, how many pairs of people have a pair of photographs that matches.
+    """
+
+    thresholds: NDArray[np.float64]
+    fmr: NDArray[np.float64]
+    fnmr: NDArray[np.float64]
+    matching: NDArray[np.int64]
+
+
+def find_copies(compared: Comparison) -> NDArray[np.bool_]:
+    """Return which photographs to set aside because they are copies, (n,).
+
+    Of copies of one person, the first is kept. Of copies under two people, none is kept, because one of the two labels
+    is wrong.
+    """
+    aside = np.zeros(len(compared.embeddings), bool)
+    owners = compared.owners
+    for start in range(0, len(aside), ROWS_AT_ONCE):
+        block = compared.embeddings[start : start + ROWS_AT_ONCE]
+        near = squared_l2(block, compared.embeddings) < SAME_PHOTOGRAPH_SQ_L2
+        near[np.arange(len(block)), start + np.arange(len(block))] = True
+        for row in np.flatnonzero(near.sum(axis=1) > 1):
+            copies = np.flatnonzero(near[row])
+            aside[start + row] = (owners[copies] != owners[start + row]).any() or copies[0] != start + row
+    return aside
+
+
+def find_people_twice(compared: Comparison, threshold_sq_l2: float) -> list[tuple[int, int]]:
+    """Return the people who are there twice, under two names: (the one to keep, the one to set aside), as numbers.
+
+    Two people count as one if half of the pairs of their photographs are nearer than the threshold. Of two, the one
+    with more photographs stays.
+    """
+    aside = np.zeros(len(compared.counts), bool)
+    found: list[tuple[int, int]] = []
+    for person, shares in enumerate(compared.shares(np.array([threshold_sq_l2]))):
+        for other in np.flatnonzero(shares[:, 0] >= 0.5).tolist():
+            if other != person and not aside[[person, other]].any():
+                fewer = min(person, other, key=lambda one: compared.counts[one])
+                found.append((person + other - fewer, fewer))
+                aside[fewer] = True
+            if aside[person]:
+                break
+    return found
+
+
+def median_of_one_person(compared: Comparison) -> float:
+    """Return the threshold at which the pairs of one person match in half of the cases, by the mean over people.
+
+    Some people must have two photographs.
+    """
+    fnmr = measure_rates(compared, GRID_SQ_L2, resamples=0).fnmr[:, 0]
+    return float(np.interp(0.5, 1.0 - fnmr, GRID_SQ_L2))
+
+
+def measure_table(compared: Comparison) -> MeasuredRates:
+    """Measure the rates at the thresholds of a table, with draws of people.
+
+    The thresholds are found first, because each draw takes time at each threshold.
+    Raises TooFewPeople if fewer than 30 pairs of people match before the FMR reaches 0.5.
+    """
+    if len(compared.counts) < 2:
+        raise TooFewPeople
+    known = measure_rates(compared, GRID_SQ_L2, resamples=0)
+    first = int(np.searchsorted(known.matching, MIN_MATCHING_PAIRS_OF_PEOPLE))
+    last = min(int(np.searchsorted(known.fmr[:, 0], HIGHEST_FMR)), len(GRID_SQ_L2) - 1)
+    if last <= first:
+        raise TooFewPeople
+    return measure_rates(compared, GRID_SQ_L2[first : last + 1])
+
+
+def measure_rates(compared: Comparison, thresholds: NDArray[np.float64], resamples: int = RESAMPLES) -> MeasuredRates:
+    """Measure the rates at these thresholds, (t,) ascending. resamples: how often the people are drawn."""
+    people = len(compared.counts)
+    rng = np.random.default_rng(SEED)
+    draws = np.stack([np.ones(people, np.int64), *(_draw_people(rng, people) for _ in range(resamples))], axis=1)
+    weights = draws.astype(np.float32)
+    in_pairs = (compared.counts > 1)[:, None] * draws
+    false_matches = np.zeros((len(thresholds), draws.shape[1]))
+    true_matches = np.zeros_like(false_matches)
+    matching = np.zeros(len(thresholds), np.int64)
+    for person, shares in enumerate(compared.shares(thresholds)):
+        true_matches += shares[person][:, None] * in_pairs[person]
+        shares[person] = 0
+        false_matches += (shares.T @ weights) * draws[person]
+        matching += np.count_nonzero(shares, axis=0)
+    pairs_of_people = draws.sum(axis=0) ** 2 - (draws**2).sum(axis=0)
+    fnmr = 1.0 - true_matches / np.maximum(in_pairs.sum(axis=0), 1)
+    return MeasuredRates(thresholds, false_matches / np.maximum(pairs_of_people, 1), fnmr, matching // 2)
+
+
+def _draw_people(rng: np.random.Generator, people: int) -> NDArray[np.int64]:
+    """Draw people with replacement. Returns (people,) int64: how often each was drawn."""
+    return np.bincount(rng.integers(0, people, people), minlength=people)
+
+
+def table_rows(measured: MeasuredRates) -> tuple[RatesAtThreshold, ...]:
+    """Return the rows of a calibration."""
+    return tuple(
+        RatesAtThreshold(
+            threshold_sq_l2=float(threshold),
+            fmr=_round(measured.fmr[row, 0]),
+            fmr_interval=_interval(measured.fmr[row, 1:]),
+            fnmr=_round(measured.fnmr[row, 0]),
+            fnmr_interval=_interval(measured.fnmr[row, 1:]),
+        )
+        for row, threshold in enumerate(measured.thresholds)
+    )
+
+
+def _interval(of_draws: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(of_draws, (0.025, 0.975))
+    return _round(low), _round(high)
+
+
+def _round(rate: float) -> float:
+    return float(f"{abs(rate):.3g}")
