@@ -58,7 +58,7 @@ def find_alike(faces: LabelledEmbeddings) -> list[tuple[int, int]]:
     """
     compared, numbers = _compared(faces), np.unique(faces.people)
     pairs = find_people_twice(compared, median_of_one_person(compared))
-    return [(int(numbers[one]), int(numbers[other])) for one, other in pairs]
+    return sorted((int(numbers[min(pair)]), int(numbers[max(pair)])) for pair in pairs)
 
 
 def _compared(faces: LabelledEmbeddings) -> Comparison:
