@@ -86,12 +86,12 @@ def _cost(found: Found, scale: ScoreScale, margin_points: float) -> tuple[str, s
     named = found.distances[:, 0] < scale.threshold_sq_l2
     ambiguous = points[:, 0] - points[:, 1] < margin_points
     right, wrong = named & found.right, named & ~found.right
-    lost, saved = np.count_nonzero(right & ambiguous), np.count_nonzero(wrong & ambiguous)
-    return (
-        f"{lost} of {np.count_nonzero(right)} ({100 * lost / max(np.count_nonzero(right), 1):.2f} %)",
-        f"{saved} of {np.count_nonzero(wrong)} ({100 * saved / max(np.count_nonzero(wrong), 1):.0f} %)",
-        f"{lost / saved:.1f}" if saved else "-",
-    )
+    lost, saved = int(np.sum(right & ambiguous)), int(np.sum(wrong & ambiguous))
+    return _share(lost, int(right.sum())), _share(saved, int(wrong.sum())), f"{lost / saved:.1f}" if saved else "-"
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count:,} of {total:,} ({100 * count / max(total, 1):.2f} %)"
 
 
 if __name__ == "__main__":
