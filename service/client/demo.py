@@ -47,8 +47,12 @@ def _identify(service: Connection, probes: Sequence[Path]) -> Table:
             "POST", "/identify", params={"collection": COLLECTION}, files={"image": probe.read_bytes()}
         )
         for face in answer["faces"]:
-            table.add_row(probe.name, face["decision"], face["subject"] or "-", _nearest(face))
+            table.add_row(probe.name, face["decision"], _named(face), _nearest(face))
     return table
+
+
+def _named(face: JsonObject) -> str:
+    return face["subject"] or " or ".join(item["subject"] for item in face["between"]) or "-"
 
 
 def _nearest(face: JsonObject) -> str:

@@ -1,7 +1,11 @@
 """Who is this? The nearest subjects of a collection, and a threshold that rejects strangers."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from service.decisions.ambiguity import distances_of_matches, find_rival, margin_in_force
 from service.decisions.assignment import Assignment, assign_nearest, assign_once
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
@@ -24,11 +28,13 @@ class SearchOptions:
 
     k: the most candidates to return for one face.
     one_person_once: whether a photograph shows each person once. A collage can show a person several times.
+    margin_points: how many points of score a match must have more than any other subject. None means the default.
     """
 
     collection: str
     k: int
     one_person_once: bool
+    margin_points: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,11 +43,30 @@ class FaceIdentification:
 
     candidates: nearest first.
     assignment: the accepted candidate. It can be one that is not among the candidates, if other faces got these.
+    rival: another subject that is nearly as near. Then it is not known which of the two the face shows.
     """
 
     face: Face | None
     candidates: tuple[Candidate, ...]
     assignment: Assignment
+    rival: Candidate | None
+
+    @property
+    def decision(self) -> Literal["match", "ambiguous", "unknown"]:
+        if self.rival:
+            return "ambiguous"
+        return "match" if self.assignment.match else "unknown"
+
+    @property
+    def match(self) -> Candidate | None:
+        """The subject that the face shows. None if it is unknown or ambiguous."""
+        return None if self.rival else self.assignment.match
+
+    @property
+    def between(self) -> tuple[Candidate, ...]:
+        """The two subjects of an ambiguous face, nearest first."""
+        pair = [one for one in (self.assignment.match, self.rival) if one and self.rival]
+        return tuple(sorted(pair, key=lambda one: one.distance))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +74,7 @@ class Identification:
     """All faces of the probe, in the order of the detector.
 
     scale: the scores of the distances. It holds the threshold.
+    margin_points: the margin in force.
     expected: the FPIR that is expected at the threshold.
     gallery_size: how many enrolled faces were searched.
     compatible_model: the other model that made one side, usually the gallery. None if the loaded model made both sides.
@@ -56,6 +82,7 @@ class Identification:
 
     faces: tuple[FaceIdentification, ...]
     scale: ScoreScale
+    margin_points: float
     expected: ExpectedFpir
     gallery_size: int
     notices: tuple[Notice, ...]
@@ -71,22 +98,23 @@ async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wis
     """
     note_collection(search.collection)
     probe = await name_input("image", probes.read(image, all_faces))
+    shows_once = _shows_once(probe, search)
     with stage("search"):
         model = await probes.references_model(search.collection)
         comparison = compare_models(probes.card, probe.model, model)
-        k = max(search.k, len(probe.embeddings)) if _shows_once(probe, search) else search.k
+        k = max(search.k, 1 + (len(probe.embeddings) if shows_once else 1))
         rows, gallery_size = await probes.gallery.search(search.collection, probe.embeddings, k, model)
-    threshold = identification_threshold(comparison, wish, gallery_size)
-    assign = assign_once if _shows_once(probe, search) else assign_nearest
-    assignments = assign(rows, threshold)
-    _note(probes.card.id, search.collection, threshold, assignments)
+    scale = ScoreScale(identification_threshold(comparison, wish, gallery_size), comparison.calibration)
+    margin = margin_in_force(search.margin_points, scale)
+    assignments = (assign_once if shows_once else assign_nearest)(rows, scale.threshold_sq_l2)
+    taken = distances_of_matches(assignments) if shows_once else {}
     faces = tuple(
-        FaceIdentification(face, tuple(row[: search.k]), assignment)
-        for face, row, assignment in zip(probe.faces, rows, assignments, strict=True)
+        FaceIdentification(face, tuple(row[: search.k]), one, find_rival(row, one.match, taken, scale, margin))
+        for face, row, one in zip(probe.faces, rows, assignments, strict=True)
     )
-    expected = fpir_at(comparison, threshold, gallery_size)
-    scale = ScoreScale(threshold, comparison.calibration)
-    return Identification(faces, scale, expected, gallery_size, probe.notices, comparison.compatible_model)
+    _note(probes.card.id, search.collection, scale.threshold_sq_l2, faces)
+    expected = fpir_at(comparison, scale.threshold_sq_l2, gallery_size)
+    return Identification(faces, scale, margin, expected, gallery_size, probe.notices, comparison.compatible_model)
 
 
 def _shows_once(probe: Probe, search: SearchOptions) -> bool:
@@ -94,11 +122,12 @@ def _shows_once(probe: Probe, search: SearchOptions) -> bool:
     return search.one_person_once and probe.faces_found is not None
 
 
-def _note(model: str, collection: str, threshold_sq_l2: float, assignments: list[Assignment]) -> None:
-    matches = [one.match for one in assignments if one.match]
-    unknown = len(assignments) - len(matches)
-    note_decision(model, threshold_sq_l2, faces=len(assignments), match=len(matches), unknown=unknown)
-    DECISIONS.labels("identify", "match").inc(len(matches))
-    DECISIONS.labels("identify", "unknown").inc(unknown)
-    for match in matches:
-        note_subject(collection, match.subject)
+def _note(model: str, collection: str, threshold_sq_l2: float, faces: Sequence[FaceIdentification]) -> None:
+    """Note the outcome. An ambiguous face is about both subjects, because the answer names both."""
+    counts = dict.fromkeys(("match", "ambiguous", "unknown"), 0) | Counter(face.decision for face in faces)
+    note_decision(model, threshold_sq_l2, faces=len(faces), **counts)
+    for decision, count in counts.items():
+        DECISIONS.labels("identify", decision).inc(count)
+    for face in faces:
+        for named in face.between or filter(None, [face.match]):
+            note_subject(collection, named.subject)

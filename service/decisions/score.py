@@ -7,6 +7,7 @@ Where the calibration ends, its line is continued. So a score is always known, a
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from service.domain.distances import MAX_SQ_L2
 from service.model_files.calibration import Calibration
@@ -16,7 +17,7 @@ HIGHEST = 100.0
 POINTS_PER_TENFOLD = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ScoreScale:
     """The scores of one comparison.
 
@@ -35,8 +36,12 @@ class ScoreScale:
         """Return the score without its limits, so that two very small distances differ too."""
         if self.calibration is None:
             return self._share(distance_sq_l2)
-        rarer = self.calibration.log10_fmr(self.threshold_sq_l2) - self.calibration.log10_fmr(distance_sq_l2)
-        return AT_THRESHOLD + POINTS_PER_TENFOLD * rarer
+        tenfolds = self._log10_fmr_at_threshold - self.calibration.log10_fmr(distance_sq_l2)
+        return AT_THRESHOLD + POINTS_PER_TENFOLD * tenfolds
+
+    @cached_property
+    def _log10_fmr_at_threshold(self) -> float:
+        return self.calibration.log10_fmr(self.threshold_sq_l2) if self.calibration else 0.0
 
     def _share(self, distance_sq_l2: float) -> float:
         """Return how far the distance is from the threshold, on the way to the least or the greatest distance."""

@@ -133,7 +133,7 @@ def test_the_log_knows_what_was_done_and_nothing_about_persons(
     ]
     assert outcomes[3:5] == [
         ("decision", "/verify", {"match": 1}),
-        ("decision", "/identify", {"faces": 1, "match": 1, "unknown": 0}),
+        ("decision", "/identify", {"faces": 1, "match": 1, "ambiguous": 0, "unknown": 0}),
     ]
     about = shown(audit, "--collection", "default", "--subject", NAME)
     assert [line["seq"] for line in about] == [2, 3, 4, 5, 11]

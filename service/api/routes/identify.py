@@ -34,13 +34,14 @@ async def identify_faces(
     options: Annotated[IdentifyOptions, Query()],
 ) -> IdentifyAnswer:
     """Search every face of an image in a collection. Return the nearest subjects, and whether one is a match."""
-    search = SearchOptions(options.collection, options.k, options.one_person_once)
+    search = SearchOptions(options.collection, options.k, options.one_person_once, options.margin)
     wish = options.wish
     with services.admission.admit(1):
         found = await identify(services.probes, body.image, search, wish)
     return IdentifyAnswer(
         faces=[_face(face, found.scale) for face in found.faces],
         threshold=found.scale.threshold_sq_l2,
+        margin=found.margin_points,
         fpir=found.expected.fpir,
         fpir_missing=found.expected.missing,
         gallery_size=found.gallery_size,
@@ -51,13 +52,14 @@ async def identify_faces(
 
 
 def _face(found: FaceIdentification, scale: ScoreScale) -> IdentifiedFace:
-    match = found.assignment.match
+    match = found.match
     return IdentifiedFace(
         **face_fields(found.face),
-        decision="match" if match else "unknown",
+        decision=found.decision,
         subject=match.subject if match else None,
         distance=match.distance if match else None,
         score=scale.score(match.distance) if match else None,
+        between=[_candidate(candidate, scale) for candidate in found.between],
         nearest_taken_by=found.assignment.lost_to,
         candidates=[_candidate(candidate, scale) for candidate in found.candidates],
     )

@@ -40,6 +40,14 @@ class IdentifyOptions(Options):
         "larger collection. Default: 0.01, and never a threshold above that of /verify",
     )
     one_person_once: OnePersonOnce = True
+    margin: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="how many points of score a match must have more than any other subject. With fewer, the decision "
+        "is `ambiguous`. 0: never. Default: 10, or 0 if the model has no calibration",
+    )
 
     @property
     def wish(self) -> Wish:
@@ -58,15 +66,20 @@ class CandidateAnswer(Answer):
 
 
 class IdentifiedFace(FaceAnswer):
-    """One face of the image. `subject`, `distance` and `score` are null if the decision is `unknown`.
+    """One face of the image. `subject`, `distance` and `score` are null unless the decision is `match`.
 
     The subject is the first candidate, unless another face of the photograph is nearer to that candidate.
     """
 
-    decision: Literal["match", "unknown"]
+    decision: Literal["match", "ambiguous", "unknown"] = Field(
+        description="`ambiguous`: two subjects are nearly equally near, and it is not known which of them it is"
+    )
     subject: Id | None
     distance: Distance | None
     score: Score | None
+    between: list[CandidateAnswer] = Field(
+        description="the two subjects of an `ambiguous` face, nearest first. Otherwise empty"
+    )
     nearest_taken_by: int | None = Field(
         description="the position in `faces` of another face that is nearer to this face's nearest subject, and got "
         "it. Null if there is none"
@@ -79,6 +92,7 @@ class IdentifyAnswer(Answer):
 
     faces: list[IdentifiedFace]
     threshold: float
+    margin: float = Field(description="in points of score, as it was applied")
     fpir: Rate | None = Field(
         description="false positive identification rate at the threshold: how often a stranger gets a match in a "
         "collection of this size. Null if it was not measured"

@@ -1,8 +1,10 @@
+import io
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.sample_images import base64_image, png_without_face
 
@@ -185,7 +187,7 @@ async def test_two_faces_of_one_photograph_never_get_one_name(
 async def test_a_face_that_lost_its_nearest_subject_gets_the_next_even_if_k_is_1(
     client: httpx.AsyncClient, filled_collection: str, same_person_twice: bytes
 ) -> None:
-    options: dict[str, str | int] = {"collection": filled_collection, "k": 1, "threshold": 4}
+    options: dict[str, str | int] = {"collection": filled_collection, "k": 1, "threshold": 4, "margin": 0}
     faces = (await client.post("/identify", params=options, files={"image": same_person_twice})).json()["faces"]
     assert {face["subject"] for face in faces} == {"obama", "biden"}
     assert [len(face["candidates"]) for face in faces] == [1, 1]
@@ -215,3 +217,55 @@ async def test_another_value_than_true_or_false_is_refused(
     options = {"collection": filled_collection, "one_person_once": value}
     answer = await client.post("/identify", params=options, files={"image": obama})
     assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "query.one_person_once")
+
+
+@pytest.fixture
+async def twins(client: httpx.AsyncClient, filled_collection: str, collection: str, obama: bytes) -> str:
+    """Enrol one person under a second name too, as a twin would be. Return the id of the collection."""
+    copy = io.BytesIO()
+    Image.open(io.BytesIO(obama)).save(copy, "JPEG", quality=90)
+    await client.put(f"{collection}/subjects/twin", json={})
+    await client.post(f"{collection}/subjects/twin/faces", files={"images": copy.getvalue()})
+    return filled_collection
+
+
+async def test_a_face_that_is_equally_near_to_two_subjects_is_ambiguous_and_names_both(
+    client: httpx.AsyncClient, twins: str, obama2: bytes
+) -> None:
+    answer = (await identify(client, twins, obama2, k=1)).json()
+    (face,) = answer["faces"]
+    assert (face["decision"], face["subject"], face["distance"], face["score"]) == ("ambiguous", None, None, None)
+    assert {candidate["subject"] for candidate in face["between"]} == {"obama", "twin"}
+    assert all(candidate["distance"] < answer["threshold"] for candidate in face["between"])
+    assert (answer["margin"], len(face["candidates"])) == (10, 1)
+
+
+async def test_a_margin_of_0_gives_the_nearest_of_two_equal_subjects(
+    client: httpx.AsyncClient, twins: str, obama2: bytes
+) -> None:
+    (face,) = (await identify(client, twins, obama2, margin=0)).json()["faces"]
+    assert (face["decision"], face["between"]) == ("match", [])
+    assert face["subject"] in {"obama", "twin"}
+
+
+async def test_a_clear_match_names_one_subject(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    (face,) = (await identify(client, filled_collection, obama2)).json()["faces"]
+    assert (face["decision"], face["between"]) == ("match", [])
+
+
+@pytest.mark.parametrize("margin", ["-1", "101", "NaN", "wide"])
+async def test_a_margin_out_of_range_is_refused(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes, margin: str
+) -> None:
+    answer = await identify(client, filled_collection, obama2, margin=margin)
+    assert (answer.status_code, answer.json()["errors"][0]["where"]) == (422, "query.margin")
+
+
+async def test_a_match_has_a_score_above_50_and_a_smaller_distance_a_higher_score(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    (face,) = (await identify(client, filled_collection, obama2)).json()["faces"]
+    near, far = (candidate["score"] for candidate in face["candidates"])
+    assert face["score"] == near > 50 > far >= 0

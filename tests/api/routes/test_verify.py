@@ -18,6 +18,7 @@ async def test_two_photographs_of_one_person_are_verified(
     answer = (await client.post("/verify", files={"image_a": obama, "image_b": obama2})).json()
     assert answer["verified"] is True
     assert answer["distance"] < answer["threshold"] == 1.242
+    assert 50 < answer["score"] <= 100
     assert answer["image_a"]["faces_found"] == 1
     assert answer["image_a"]["face"]["box"]["width"] > 50
     assert 0 < answer["fmr"] < 0.001 < answer["fnmr"] < 0.2
@@ -30,6 +31,7 @@ async def test_photographs_of_two_people_are_not_verified(
     answer = (await client.post("/verify", files={"image_a": obama, "image_b": biden})).json()
     assert answer["verified"] is False
     assert answer["distance"] > 1.242
+    assert 0 <= answer["score"] < 50
 
 
 async def test_a_form_and_json_give_the_same_answer(client: httpx.AsyncClient, obama: bytes, obama2: bytes) -> None:
