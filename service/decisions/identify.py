@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from service.decisions.assignment import Assignment, assign_nearest, assign_once
+from service.decisions.collection_calibration import choose_calibration
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, name_input
@@ -10,6 +11,7 @@ from service.decisions.thresholds import ExpectedFpir, Wish, fpir_at, identifica
 from service.domain.face import Face
 from service.domain.image import Notice
 from service.gallery.base import Candidate
+from service.model_files.calibration import CalibrationSource
 from service.model_files.card import CompatibleModel
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_collection, note_decision, note_subject
@@ -23,11 +25,13 @@ class SearchOptions:
 
     k: the most candidates to return for one face.
     one_person_once: whether a photograph shows each person once. A collage can show a person several times.
+    calibration: which one to use. None: what the collection is set to.
     """
 
     collection: str
     k: int
     one_person_once: bool
+    calibration: CalibrationSource | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +52,7 @@ class Identification:
     """All faces of the probe, in the order of the detector.
 
     expected: the FPIR that is expected at the threshold.
+    calibration: whose rates were used.
     gallery_size: how many enrolled faces were searched.
     compatible_model: the other model that made one side, usually the gallery. None if the loaded model made both sides.
     """
@@ -55,6 +60,7 @@ class Identification:
     faces: tuple[FaceIdentification, ...]
     threshold_sq_l2: float
     expected: ExpectedFpir
+    calibration: CalibrationSource
     gallery_size: int
     notices: tuple[Notice, ...]
     compatible_model: CompatibleModel | None
@@ -71,7 +77,9 @@ async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wis
     probe = await name_input("image", probes.read(image, all_faces))
     with stage("search"):
         model = await probes.references_model(search.collection)
-        comparison = compare_models(probes.card, probe.model, model)
+        compared = compare_models(probes.card, probe.model, model)
+        chosen = await choose_calibration(probes, compared, search.collection, search.calibration)
+        comparison = chosen.comparison
         k = max(search.k, len(probe.embeddings)) if _shows_once(probe, search) else search.k
         rows, gallery_size = await probes.gallery.search(search.collection, probe.embeddings, k, model)
     threshold = identification_threshold(comparison, wish, gallery_size)
@@ -83,7 +91,9 @@ async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wis
         for face, row, assignment in zip(probe.faces, rows, assignments, strict=True)
     )
     expected = fpir_at(comparison, threshold, gallery_size)
-    return Identification(faces, threshold, expected, gallery_size, probe.notices, comparison.compatible_model)
+    return Identification(
+        faces, threshold, expected, chosen.source, gallery_size, probe.notices, comparison.compatible_model
+    )
 
 
 def _shows_once(probe: Probe, search: SearchOptions) -> bool:

@@ -16,6 +16,7 @@ from service.api.schemas.responses import (
     WarningAnswer,
 )
 from service.decisions.thresholds import Wish, wish_of
+from service.model_files.calibration import CalibrationSource
 
 
 class IdentifyBody(Body):
@@ -39,6 +40,11 @@ class IdentifyOptions(Options):
         "larger collection. Default: 0.01, and never a threshold above that of /verify",
     )
     one_person_once: OnePersonOnce = True
+    calibration: CalibrationSource | None = Field(
+        None,
+        description="whose error rates are used: those of the `model`, or the collection's `own`. Default: what the "
+        "collection is set to",
+    )
 
     @property
     def wish(self) -> Wish:
@@ -81,6 +87,7 @@ class IdentifyAnswer(Answer):
         "collection of this size. Null if it was not measured"
     )
     fpir_missing: str | None = Field(description="why `fpir` is null")
+    calibration: CalibrationSource = Field(description="whose error rates were used")
     gallery_size: int
     warnings: list[WarningAnswer]
     model: ModelAnswer

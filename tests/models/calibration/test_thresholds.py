@@ -10,6 +10,7 @@ from models.calibration.thresholds import LabelledEmbeddings
 from models.commands.app import app
 from models.errors import DatasetError
 from service.domain.distances import squared_l2, unit
+from service.model_files.error_rates import COMPARED_PER_PERSON
 
 
 def _embeddings(people: int, photographs: int, spread: float, seed: int = 0) -> LabelledEmbeddings:
@@ -158,7 +159,7 @@ def test_a_sample_takes_some_photographs_of_each_person(tmp_path: Path) -> None:
 
     sample = thresholds.draw_sample(tmp_path)
 
-    assert np.bincount(sample.people).tolist() == [thresholds.COMPARED_PER_PERSON] * 20
+    assert np.bincount(sample.people).tolist() == [COMPARED_PER_PERSON] * 20
     assert len(set(sample.files)) == len(sample.files)
     assert thresholds.draw_sample(tmp_path) == sample
     for file, person in zip(sample.files, sample.people, strict=True):
