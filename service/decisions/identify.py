@@ -7,6 +7,7 @@ from typing import Literal
 
 from service.decisions.ambiguity import distances_of_matches, find_rival, margin_in_force
 from service.decisions.assignment import Assignment, assign_nearest, assign_once
+from service.decisions.collection_calibration import choose_calibration
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, name_input
@@ -15,6 +16,7 @@ from service.decisions.thresholds import ExpectedFpir, Wish, fpir_at, identifica
 from service.domain.face import Face
 from service.domain.image import Notice
 from service.gallery.base import Candidate
+from service.model_files.calibration import CalibrationSource
 from service.model_files.card import CompatibleModel
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_collection, note_decision, note_subject
@@ -29,12 +31,14 @@ class SearchOptions:
     k: the most candidates to return for one face.
     one_person_once: whether a photograph shows each person once. A collage can show a person several times.
     margin_points: how many points of score a match must have more than any other subject. None means the default.
+    calibration: which one to use. None: what the collection is set to.
     """
 
     collection: str
     k: int
     one_person_once: bool
     margin_points: float | None = None
+    calibration: CalibrationSource | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +80,7 @@ class Identification:
     scale: the scores of the distances. It holds the threshold.
     margin_points: the margin in force.
     expected: the FPIR that is expected at the threshold.
+    calibration: whose rates were used.
     gallery_size: how many enrolled faces were searched.
     compatible_model: the other model that made one side, usually the gallery. None if the loaded model made both sides.
     """
@@ -84,6 +89,7 @@ class Identification:
     scale: ScoreScale
     margin_points: float
     expected: ExpectedFpir
+    calibration: CalibrationSource
     gallery_size: int
     notices: tuple[Notice, ...]
     compatible_model: CompatibleModel | None
@@ -101,7 +107,9 @@ async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wis
     shows_once = _shows_once(probe, search)
     with stage("search"):
         model = await probes.references_model(search.collection)
-        comparison = compare_models(probes.card, probe.model, model)
+        compared = compare_models(probes.card, probe.model, model)
+        chosen = await choose_calibration(probes, compared, search.collection, search.calibration)
+        comparison = chosen.comparison
         k = max(search.k, 1 + (len(probe.embeddings) if shows_once else 1))
         rows, gallery_size = await probes.gallery.search(search.collection, probe.embeddings, k, model)
     scale = ScoreScale(identification_threshold(comparison, wish, gallery_size), comparison.calibration)
@@ -114,7 +122,16 @@ async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wis
     )
     _note(probes.card.id, search.collection, scale.threshold_sq_l2, faces)
     expected = fpir_at(comparison, scale.threshold_sq_l2, gallery_size)
-    return Identification(faces, scale, margin, expected, gallery_size, probe.notices, comparison.compatible_model)
+    return Identification(
+        faces,
+        scale,
+        margin,
+        expected,
+        chosen.source,
+        gallery_size,
+        probe.notices,
+        comparison.compatible_model,
+    )
 
 
 def _shows_once(probe: Probe, search: SearchOptions) -> bool:

@@ -31,7 +31,9 @@ def advise_fpir(card: EmbedderCard, fpir: float, references: int) -> Iterator[st
 
 
 def _misses(calibration: Calibration, threshold_sq_l2: float) -> str:
-    fnmr = calibration.fnmr(threshold_sq_l2) or 0.0
+    fnmr = calibration.fnmr(threshold_sq_l2)
+    if fnmr is None:
+        return "How often two photographs of one person do not match (FNMR) was not measured."
     return f"Two photographs of one person do not match in {_share(fnmr)} of comparisons (FNMR)."
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
 from service.domain.errors import ModelMismatch
+from service.model_files.calibration import CalibrationSource
+from service.model_files.error_rates import Comparison
 
 FaceNumbers = NDArray[np.int64]
 """(n,) int64. The records give each face a number, and never give a number twice."""
@@ -46,6 +48,7 @@ class Collection:
 
     model_id: the model that made the embeddings of its faces. None if it has no face.
     expires_after_days: faces are deleted at this age. None: never.
+    calibration: which one a search uses if the caller does not say it.
     """
 
     id: str
@@ -54,6 +57,22 @@ class Collection:
     faces: int
     created_at: datetime
     expires_after_days: int | None
+    calibration: CalibrationSource
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnPeople:
+    """Subjects of a collection that were drawn for a comparison, and their first faces.
+
+    collection: the key of the collection in the records. It is never given again.
+    ids: of the subjects, in the order of the comparison.
+    subjects: how many subjects have a face. If it is more than the drawn ones, these were drawn at random.
+    """
+
+    collection: int
+    ids: tuple[str, ...]
+    compared: Comparison
+    subjects: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from datetime import datetime
 import numpy as np
 
 from service.domain.embedding import check_embedding
-from service.domain.errors import InvalidOption, StorageUnavailable
+from service.domain.errors import CollectionNotFound, InvalidOption, StorageUnavailable, TooFewPeople
 from service.gallery.base import (
     NO_GALLERY_LOG,
     Collection,
+    DrawnPeople,
     EmbeddingModel,
     EnrolledFace,
     EnrolmentOutcome,
@@ -27,9 +28,11 @@ from service.gallery.base import (
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.reader import GalleryReader
 from service.gallery.records.database import Database
-from service.gallery.records.statements import audit, collections, faces, retention, storage, subjects
+from service.gallery.records.statements import audit, calibration, collections, faces, retention, storage, subjects
 from service.gallery.retention import utc_now
 from service.gallery.threads import in_changing_thread, in_thread
+from service.model_files.calibration import CalibrationSource
+from service.model_files.own_calibration import CollectionCalibration
 from service.observability.outcomes import note_subject
 
 DEFAULT_COLLECTION = "default"
@@ -101,6 +104,33 @@ class Gallery(GalleryReader):
                 changed = collections.get(connection, collection)
             self._retention.read_rules()
         return changed
+
+    @in_changing_thread
+    def choose_calibration(self, collection: str, source: CalibrationSource) -> Collection:
+        """Set which calibration a search uses if the caller does not say it. Raises CalibrationNotFound."""
+        with self._writing, self._database.writing() as connection:
+            calibration.choose(connection, collections.find(connection, collection).key, source)
+            return collections.get(connection, collection)
+
+    @in_changing_thread
+    def save_calibration(self, collection: str, people: DrawnPeople, measured: CollectionCalibration) -> None:
+        """Store what was measured on these people.
+
+        Raises CollectionNotFound or TooFewPeople if the collection was deleted or emptied meanwhile.
+        """
+        with self._writing, self._database.writing() as connection:
+            row = collections.find(connection, collection)
+            if row.key != people.collection:
+                raise CollectionNotFound
+            if row.model is None or row.model.id != measured.model_id:
+                raise TooFewPeople
+            calibration.save(connection, row.key, measured)
+
+    @in_changing_thread
+    def delete_calibration(self, collection: str) -> None:
+        """Delete the calibration of the collection. Raises CalibrationNotFound."""
+        with self._writing, self._database.writing() as connection:
+            calibration.remove(connection, collections.find(connection, collection).key)
 
     @in_changing_thread
     def delete_collection(self, collection: str) -> None:

@@ -15,6 +15,7 @@ from service.gallery.backup.archive import Backup
 from service.gallery.base import (
     Candidate,
     Collection,
+    DrawnPeople,
     EmbeddingModel,
     EnrolledFace,
     GalleryLog,
@@ -29,12 +30,14 @@ from service.gallery.indexes.base import CreateIndex, VectorIndex
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
 from service.gallery.records.database import Database
-from service.gallery.records.statements import audit, collections, faces, subjects
+from service.gallery.records.statements import audit, calibration, collections, faces, subjects
 from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
 from service.gallery.retention import Retention
 from service.gallery.threads import in_thread
+from service.model_files.calibration import CalibrationSource
+from service.model_files.own_calibration import CollectionCalibration
 from service.observability.outcomes import note_subject
 
 THREADS = 4
@@ -214,6 +217,26 @@ class GalleryReader:
             if row.model is None:
                 return [], np.empty((0, model.dimension), np.float32)
             return faces.list_all(connection, row.key), faces.references(connection, row.key, model).embeddings
+
+    @in_thread
+    def draw_people(self, collection: str, model: EmbeddingModel) -> DrawnPeople:
+        """Draw subjects to measure how often they match. Raises TooFewPeople or ModelMismatch."""
+        self._retention.expire(collection)
+        with self._database.reading() as connection:
+            row = collections.find(connection, collection)
+            model.require_same(row.model)
+            return calibration.draw_people(connection, row.key)
+
+    @in_thread
+    def get_calibration(self, collection: str, source: CalibrationSource | None) -> CollectionCalibration | None:
+        """Return the calibration of the collection, or None to use that of the model.
+
+        source: None means what the collection is set to. Raises CalibrationNotFound.
+        """
+        with self._database.reading() as connection:
+            key = collections.find(connection, collection).key
+            own = calibration.uses_own(connection, key) if source is None else source == "own"
+            return calibration.get(connection, key) if own else None
 
     @in_thread
     def search(

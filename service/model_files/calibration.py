@@ -1,19 +1,20 @@
 """The calibration of a model: how often its comparisons are wrong, at each threshold. It is a table in the card.
 
-`facenet-models calibrate` measures the table on a folder of people. Between two rows, the rates are interpolated.
-Outside of the rows they are not known, and are never guessed. Only `log10_fmr`, for scores, continues the table.
+`facenet-models calibrate` measures the table on a folder of people. A collection can have a table of its own, which is
+measured on its subjects (`own_calibration.py`). Between two rows, the rates are interpolated. Outside of the rows they
+are not known, and are never guessed. Only `log10_fmr`, for scores, continues the table.
 
 Verification (1:1): the rate is the FMR of the table.
 
 Identification (1:N): a stranger is compared with N references, so the chance of at least one false match is
-`1 - (1 - f)^N`. For f, the FMR of the table is multiplied by ALIKE.
+`1 - (1 - f)^N`. For f, the FMR of the card is multiplied by ALIKE.
 """
 
 from bisect import bisect_right
 from functools import cached_property
 from itertools import pairwise
 from math import exp, expm1, log, log1p, log10
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -30,6 +31,9 @@ one sex, who are half of all pairs. So in a gallery of one sex, false matches ar
 DEFAULT_MAX_FPIR = 0.01
 """The FPIR of an identification, if the caller asks for nothing else."""
 
+CalibrationSource = Literal["model", "own"]
+"""Which calibration is used: that in the card of the model, or that of the collection."""
+
 Rate = Annotated[float, Field(ge=0, le=1)]
 Interval = tuple[Rate, Rate]
 """A 95 % confidence interval: by bootstrap over people, because the pairs of one person are not independent."""
@@ -43,8 +47,11 @@ class RatesAtThreshold(BaseModel):
     threshold_sq_l2: float = Field(gt=0, le=4, description="a squared L2 distance. A smaller distance is a match")
     fmr: float = Field(gt=0, le=1, description="false match rate: the share of pairs of two people that match")
     fmr_interval: Interval = Field(description="95 % confidence interval of the FMR")
-    fnmr: Rate = Field(description="false non-match rate: the share of pairs of one person that do not match")
-    fnmr_interval: Interval = Field(description="95 % confidence interval of the FNMR")
+    fnmr: Rate | None = Field(
+        description="false non-match rate: the share of pairs of one person that do not match. Null in the calibration "
+        "of a collection if fewer than 30 subjects have several faces"
+    )
+    fnmr_interval: Interval | None = Field(description="95 % confidence interval of the FNMR")
 
 
 class Calibration(BaseModel):
@@ -54,14 +61,17 @@ class Calibration(BaseModel):
 
     people: int = Field(ge=2, description="how many people the photographs show. Each has the same weight")
     impostor_pairs: int = Field(ge=1, description="how many pairs of photographs of two people were compared")
-    genuine_pairs: int = Field(ge=1, description="how many pairs of photographs of one person were compared")
+    genuine_pairs: int = Field(ge=0, description="how many pairs of photographs of one person were compared")
     measured_on: str = Field(description="the photographs, in words")
     rates: tuple[RatesAtThreshold, ...] = Field(min_length=2)
+
+    factor: ClassVar[float] = ALIKE
+    """By what the FMR is multiplied in an identification."""
 
     @model_validator(mode="after")
     def _rates_are_ascending(self) -> Self:
         for low, high in pairwise(self.rates):
-            if not (low.threshold_sq_l2 < high.threshold_sq_l2 and low.fmr <= high.fmr and low.fnmr >= high.fnmr):
+            if not (low.threshold_sq_l2 < high.threshold_sq_l2 and low.fmr <= high.fmr and _falls(low.fnmr, high.fnmr)):
                 raise ValueError("the rows of a calibration must be in the order of their thresholds")
         return self
 
@@ -80,23 +90,24 @@ class Calibration(BaseModel):
         return _interpolate(distance_sq_l2, *self._continued_log10_fmr)
 
     def fnmr(self, threshold_sq_l2: float) -> float | None:
-        """Return the FNMR at a threshold. None if it was not measured there."""
-        if not self._is_measured(threshold_sq_l2):
+        """Return the FNMR at a threshold. None if it was not measured there, or not at all."""
+        fnmr = self._fnmr
+        if not self._is_measured(threshold_sq_l2) or fnmr is None:
             return None
-        return _interpolate(threshold_sq_l2, self._thresholds, self._fnmr)
+        return _interpolate(threshold_sq_l2, self._thresholds, fnmr)
 
     def fpir(self, threshold_sq_l2: float, references: int) -> float | None:
         """Return the FPIR at a threshold, for a gallery of this many enrolled faces. None if it was not measured."""
         fmr = self.fmr(threshold_sq_l2)
         if fmr is None:
             return None
-        return float(1.0 - (1.0 - min(ALIKE * fmr, 1.0)) ** references)
+        return float(1.0 - (1.0 - min(self.factor * fmr, 1.0)) ** references)
 
     def threshold_at_fmr(self, fmr: float) -> float:
         """Return the threshold with this FMR. Raises RateNotMeasured if the table does not reach it."""
         if not self.rates[0].fmr <= fmr <= self.rates[-1].fmr:
             raise RateNotMeasured(
-                f"The calibration of the model reaches from FMR {self.rates[0].fmr:.2g} to {self.rates[-1].fmr:.2g}, "
+                f"The calibration reaches from FMR {self.rates[0].fmr:.2g} to {self.rates[-1].fmr:.2g}, "
                 f"and FMR {fmr:.2g} is needed. Ask for a rate in between, or pass a threshold."
             )
         return _interpolate(log(fmr), self._log_fmr, self._thresholds)
@@ -106,11 +117,11 @@ class Calibration(BaseModel):
 
         Raises RateNotMeasured if the table does not reach it.
         """
-        fmr = -expm1(log1p(-fpir) / max(references, 1)) / ALIKE
+        fmr = -expm1(log1p(-fpir) / max(references, 1)) / self.factor
         if fmr < self.rates[0].fmr:
             lowest = self.fpir(self.lowest_threshold, references)
             raise RateNotMeasured(
-                f"The calibration of the model does not reach an FPIR of {fpir:.2g} with {references:,} enrolled "
+                f"The calibration does not reach an FPIR of {fpir:.2g} with {references:,} enrolled "
                 f"faces. Ask for {lowest:.2g} or more, or pass a threshold."
             )
         return self.threshold_at_fmr(fmr)
@@ -148,8 +159,22 @@ class Calibration(BaseModel):
         return distances, logs
 
     @cached_property
-    def _fnmr(self) -> tuple[float, ...]:
-        return tuple(row.fnmr for row in self.rates)
+    def _fnmr(self) -> tuple[float, ...] | None:
+        known = tuple(row.fnmr for row in self.rates if row.fnmr is not None)
+        return known or None
+
+
+class OwnCalibration(Calibration):
+    """The error rates between the subjects of one collection. The FMR is used as it is."""
+
+    factor: ClassVar[float] = 1.0
+
+
+def _falls(low: float | None, high: float | None) -> bool:
+    """Return whether the FNMR falls from one row to the next. It is known in all rows or in none."""
+    if low is None or high is None:
+        return low is high
+    return low >= high
 
 
 def _interpolate(x: float, known: tuple[float, ...], values: tuple[float, ...]) -> float:

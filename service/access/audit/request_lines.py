@@ -12,6 +12,7 @@ MODEL_ID_DIGITS = 16
 DECISIONS = frozenset({"/verify", "/identify", "/cluster", "/embed"})
 BACKUP = "/backup"
 EXPORT = "/collections/{collection}/subjects/{subject}/export"
+CALIBRATION = "/collections/{collection}/calibration"
 REFUSED_STATUSES = frozenset({401, 403, 429})
 REFUSED_CODES = frozenset({"collection_not_found"})
 """For the owner of a key, the collections of others do not exist. So requests for such a collection have a line."""
@@ -66,7 +67,8 @@ class AnsweredRequest:
     @property
     def is_deletion(self) -> bool:
         """Whether the request deleted a collection, a subject or a face. Its answer has a receipt."""
-        return self.method == "DELETE" and self.route.startswith(GALLERY_ROUTES) and self.status < 300
+        removes_people = self.route.startswith(GALLERY_ROUTES) and self.route != CALIBRATION
+        return self.method == "DELETE" and removes_people and self.status < 300
 
     def fields(self, event: Event, secret: AuditSecret, collection_exists: Callable[[str], bool]) -> dict[str, Any]:
         """Return the fields of the line. Those without a value are left out."""

@@ -9,8 +9,17 @@ from service.api.bodies import json_body_of, optional_json_body_of
 from service.api.dependencies import CollectionPath, NoQuery, ServicesDep
 from service.api.openapi.examples import EXPIRY_EXAMPLE, json_request_body
 from service.api.problems import problem_responses
-from service.api.schemas.collections import CollectionAnswer, CollectionFields, CollectionsAnswer
+from service.api.schemas.collections import (
+    CalibrationAnswer,
+    CollectionAnswer,
+    CollectionChanges,
+    CollectionFields,
+    CollectionsAnswer,
+    NewCalibrationAnswer,
+)
 from service.api.schemas.fields import PageOptions
+from service.decisions.collection_calibration import measure_collection
+from service.domain.errors import CalibrationNotFound
 
 router = APIRouter(prefix="/collections", tags=["gallery"])
 
@@ -52,22 +61,24 @@ async def create_collection(
 
 @router.patch(
     "/{collection}",
-    openapi_extra=json_request_body(CollectionFields, EXPIRY_EXAMPLE),
+    openapi_extra=json_request_body(CollectionChanges, EXPIRY_EXAMPLE),
     responses=problem_responses(400, 404, 408, 413, 415, 422, 503),
 )
 async def change_collection(
     services: ServicesDep,
     collection: CollectionPath,
-    body: Annotated[CollectionFields, Depends(json_body_of(CollectionFields))],
+    body: Annotated[CollectionChanges, Depends(json_body_of(CollectionChanges))],
     _options: NoQuery,
 ) -> CollectionAnswer:
-    """Change at which age faces are deleted. What is older already is deleted at once. Null: never.
+    """Change at which age faces are deleted, and which calibration /identify uses by default.
 
-    A field that is not sent stays as it is.
+    What is older already is deleted at once. A field that is not sent stays as it is.
     """
-    if "expires_after_days" not in body.model_fields_set:
-        return CollectionAnswer.of(await services.gallery.get_collection(collection))
-    return CollectionAnswer.of(await services.gallery.change_collection(collection, body.expires_after_days))
+    if "calibration" in body.model_fields_set:
+        await services.gallery.choose_calibration(collection, body.calibration)
+    if "expires_after_days" in body.model_fields_set:
+        await services.gallery.change_collection(collection, body.expires_after_days)
+    return CollectionAnswer.of(await services.gallery.get_collection(collection))
 
 
 @router.get("/{collection}", responses=problem_responses(404, 422, 503))
@@ -80,3 +91,32 @@ async def get_collection(services: ServicesDep, collection: CollectionPath, _opt
 async def delete_collection(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> None:
     """Delete a collection with its subjects and faces. If it is `default`, it is created again at once, empty."""
     await services.gallery.delete_collection(collection)
+
+
+@router.post("/{collection}/calibration", responses=problem_responses(404, 409, 422, 503))
+async def measure_calibration(
+    services: ServicesDep, collection: CollectionPath, _options: NoQuery
+) -> NewCalibrationAnswer:
+    """Measure how often the subjects of the collection match each other. The result replaces the one before.
+
+    /identify uses it with ?calibration=own, or if the collection is set to it.
+    """
+    found = await measure_collection(services.probes, collection, services.clustering)
+    return NewCalibrationAnswer.of_new(found, services.card)
+
+
+@router.get("/{collection}/calibration", responses=problem_responses(404, 422, 503))
+async def get_calibration(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> CalibrationAnswer:
+    """Show the collection's own calibration, beside that of the model."""
+    own = await services.gallery.get_calibration(collection, "own")
+    if own is None:
+        raise CalibrationNotFound
+    return CalibrationAnswer.of(own, services.card)
+
+
+@router.delete(
+    "/{collection}/calibration", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503)
+)
+async def delete_calibration(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> None:
+    """Delete the collection's own calibration. /identify then uses that of the model."""
+    await services.gallery.delete_calibration(collection)

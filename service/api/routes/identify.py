@@ -34,7 +34,7 @@ async def identify_faces(
     options: Annotated[IdentifyOptions, Query()],
 ) -> IdentifyAnswer:
     """Search every face of an image in a collection. Return the nearest subjects, and whether one is a match."""
-    search = SearchOptions(options.collection, options.k, options.one_person_once, options.margin)
+    search = SearchOptions(options.collection, options.k, options.one_person_once, options.margin, options.calibration)
     wish = options.wish
     with services.admission.admit(1):
         found = await identify(services.probes, body.image, search, wish)
@@ -44,6 +44,7 @@ async def identify_faces(
         margin=found.margin_points,
         fpir=found.expected.fpir,
         fpir_missing=found.expected.missing,
+        calibration=found.calibration,
         gallery_size=found.gallery_size,
         warnings=warnings_of(found.notices),
         model=ModelAnswer.of(services.card),

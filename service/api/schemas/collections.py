@@ -1,14 +1,17 @@
 """/collections."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field
 
 from service.api.schemas.fields import Body, Id
 from service.api.schemas.responses import Answer
+from service.decisions.collection_calibration import MeasuredCollection
 from service.gallery.base import Collection
-from service.model_files.card import ModelId
+from service.model_files.calibration import Calibration, CalibrationSource
+from service.model_files.card import EmbedderCard, ModelId
+from service.model_files.own_calibration import CollectionCalibration
 
 ExpiresAfterDays = Field(
     None,
@@ -25,6 +28,15 @@ class CollectionFields(Body):
     expires_after_days: int | None = ExpiresAfterDays
 
 
+class CollectionChanges(CollectionFields):
+    """What changes in a collection. A field that is not sent stays as it is."""
+
+    calibration: CalibrationSource = Field(
+        "model",
+        description="whose error rates /identify uses by default: those of the `model`, or the collection's `own`",
+    )
+
+
 class CollectionAnswer(Answer):
     """A collection. `model` is null until the first face binds the collection to a model."""
 
@@ -34,6 +46,7 @@ class CollectionAnswer(Answer):
     faces: int
     created_at: datetime
     expires_after_days: int | None = ExpiresAfterDays
+    calibration: CalibrationSource = Field(description="whose error rates /identify uses by default")
 
     @classmethod
     def of(cls, collection: Collection) -> Self:
@@ -45,6 +58,7 @@ class CollectionAnswer(Answer):
             faces=collection.faces,
             created_at=collection.created_at,
             expires_after_days=collection.expires_after_days,
+            calibration=collection.calibration,
         )
 
 
@@ -53,3 +67,55 @@ class CollectionsAnswer(Answer):
 
     items: list[CollectionAnswer]
     next_cursor: str | None
+
+
+MAX_DUPLICATES = 100
+"""How many pairs of subjects an answer names at most."""
+
+
+class CalibrationAnswer(Answer):
+    """A collection's own calibration, beside that of the model."""
+
+    own: Calibration = Field(description="the error rates between the subjects of the collection")
+    of_model: Calibration | None = Field(description="the error rates in the card of the loaded model. Null without")
+    model: ModelId = Field(description="the model whose embeddings were compared. For another model, it is not used")
+    measured_at: datetime
+    subjects: int = Field(
+        description="how many subjects had a face. If there are more than 2,000, or more than 8,000 faces are to be "
+        "compared, some subjects are drawn at random"
+    )
+    copies: int = Field(description="how many faces were set aside because they are copies of another photograph")
+    duplicate_subjects: int = Field(
+        description="how many subjects were set aside because they look like another subject. If they are other "
+        "people, the error rates are higher than `own` says"
+    )
+
+    @classmethod
+    def of(cls, measured: CollectionCalibration, card: EmbedderCard) -> Self:
+        """Describe a stored calibration."""
+        return cls(**_fields(measured, card))
+
+
+class NewCalibrationAnswer(CalibrationAnswer):
+    """A new calibration, and the subjects that look like one person."""
+
+    duplicates: list[tuple[Id, Id]] = Field(
+        description="at most 100 pairs of subjects that look like one person. Of each, the second was set aside"
+    )
+
+    @classmethod
+    def of_new(cls, found: MeasuredCollection, card: EmbedderCard) -> Self:
+        """Describe what was measured now."""
+        return cls(**_fields(found.stored, card), duplicates=list(found.duplicates[:MAX_DUPLICATES]))
+
+
+def _fields(measured: CollectionCalibration, card: EmbedderCard) -> dict[str, Any]:
+    return {
+        "own": measured.table,
+        "of_model": card.calibration,
+        "model": measured.model_id,
+        "measured_at": measured.measured_at,
+        "subjects": measured.subjects,
+        "copies": measured.copies,
+        "duplicate_subjects": measured.duplicates,
+    }

@@ -17,6 +17,7 @@ from service.api.schemas.responses import (
     WarningAnswer,
 )
 from service.decisions.thresholds import Wish, wish_of
+from service.model_files.calibration import CalibrationSource
 
 
 class IdentifyBody(Body):
@@ -47,6 +48,11 @@ class IdentifyOptions(Options):
         allow_inf_nan=False,
         description="how many points of score a match must have more than any other subject. With fewer, the decision "
         "is `ambiguous`. 0: never. Default: 10, or 0 if the model has no calibration",
+    )
+    calibration: CalibrationSource | None = Field(
+        None,
+        description="whose error rates are used: those of the `model`, or the collection's `own`. Default: what the "
+        "collection is set to",
     )
 
     @property
@@ -98,6 +104,7 @@ class IdentifyAnswer(Answer):
         "collection of this size. Null if it was not measured"
     )
     fpir_missing: str | None = Field(description="why `fpir` is null")
+    calibration: CalibrationSource = Field(description="whose error rates were used")
     gallery_size: int
     warnings: list[WarningAnswer]
     model: ModelAnswer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, case, delete, exists, func, insert, select, update
 
 from service.domain.access import current_access, require_collection
 from service.domain.errors import CollectionNotFound
@@ -115,6 +115,7 @@ def _select_collections() -> Select[Any]:
         faces.scalar_subquery().label("faces"),
         COLLECTIONS.c.created_at,
         COLLECTIONS.c.expires_after_days,
+        case((COLLECTIONS.c.uses_own_calibration, "own"), else_="model").label("calibration"),
     )
 
 

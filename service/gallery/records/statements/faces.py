@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from service.domain.embedding import UNIT_TOLERANCE, Embeddings
 from service.domain.errors import FaceNotFound, StorageLost, SubjectWithoutFaces
@@ -149,6 +150,22 @@ def references(connection: Connection, collection: int, model: EmbeddingModel) -
     numbers, subjects, ids, blobs = zip(*rows, strict=True)
     embeddings = _matrix(cipher(connection, collection).read_vectors(ids, blobs))
     return References(model, np.array(numbers, np.int64), np.array(subjects, np.int64), embeddings)
+
+
+def first_of_subjects(
+    connection: Connection, collection: int, subjects: Sequence[int], count: int
+) -> tuple[NDArray[np.int64], Embeddings]:
+    """Return the first faces of each of these subjects, at most `count`: the keys of their subjects, and embeddings.
+
+    subjects: their keys, at most MAX_NUMBERS_PER_STATEMENT. At least one of them has a face.
+    """
+    place = func.row_number().over(partition_by=FACES.c.subject, order_by=FACES.c.number).label("place")
+    columns = select(FACES.c.subject, FACES.c.number, FACES.c.id, FACES.c.embedding, place)
+    numbered = columns.where(FACES.c.collection == collection, FACES.c.subject.in_(subjects)).subquery()
+    first = select(numbered.c.subject, numbered.c.id, numbered.c.embedding).where(numbered.c.place <= count)
+    rows = connection.execute(first.order_by(numbered.c.subject, numbered.c.number))
+    owners, ids, blobs = zip(*rows, strict=True)
+    return np.array(owners, np.int64), _matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
 def owners(connection: Connection, collection: int, numbers: Iterable[int]) -> dict[int, FaceOwner]:

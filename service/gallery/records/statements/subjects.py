@@ -1,6 +1,7 @@
 """Statements about subjects. `collection` is the key of the collection. Its cipher writes and reads what is stored."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -46,6 +47,13 @@ def find_key(connection: Connection, collection: int, subject: str, field: str |
     if key is None:
         raise SubjectNotFound(field)
     return key
+
+
+def ids(connection: Connection, collection: int, keys: Sequence[int]) -> list[str]:
+    """Return the ids of subjects that exist, in the order of their keys."""
+    by = cipher(connection, collection)
+    named = select(SUBJECTS.c.id).where(SUBJECTS.c.collection == collection, SUBJECTS.c.key.in_(keys))
+    return [by.read_id("subjects.id", stored) for stored in connection.scalars(named.order_by(SUBJECTS.c.key))]
 
 
 def get(connection: Connection, collection: int, subject: str) -> Subject:
