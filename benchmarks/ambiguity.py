@@ -19,15 +19,15 @@ from models.calibration.thresholds import LabelledEmbeddings, draw_sample, embed
 from models.commands.options import Model, PipelineChoice
 from models.commands.output import print_table
 from models.progress import progress_bar
+from service.decisions.error_rates.score import ScoreScale
+from service.decisions.error_rates.thresholds import MaxRate, RequestedThreshold, identification_threshold
 from service.decisions.model_comparison import ModelComparison
-from service.decisions.score import ScoreScale
-from service.decisions.thresholds import MaxRate, Wish, identification_threshold
 from service.domain.distances import squared_l2
 from service.model_files.card import EmbedderCard
 from service.pipeline.opening import open_embedder
 
 GALLERIES = (100, 1000)
-WISHES: dict[str, Wish] = {"the default": None, "FPIR 0.1": MaxRate(0.1)}
+WISHES: dict[str, RequestedThreshold] = {"the default": None, "FPIR 0.1": MaxRate(0.1)}
 MARGINS_POINTS = (5, 10, 15, 20)
 DRAWS = 6
 PROBES_PER_PERSON = 4
@@ -61,8 +61,8 @@ def measure(card: EmbedderCard, faces: LabelledEmbeddings) -> Iterator[tuple[str
     for people in GALLERIES:
         draws = [_search(faces, people, np.random.default_rng(draw)) for draw in range(DRAWS)]
         found = Found(np.concatenate([one.distances for one in draws]), np.concatenate([one.right for one in draws]))
-        for name, wish in WISHES.items():
-            scale = ScoreScale(identification_threshold(comparison, wish, people), card.calibration)
+        for name, requested in WISHES.items():
+            scale = ScoreScale(identification_threshold(comparison, requested, people), card.calibration)
             for margin in MARGINS_POINTS:
                 yield f"{people:,}", name, str(margin), *_cost(found, scale, margin)
 

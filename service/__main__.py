@@ -94,7 +94,7 @@ def threshold(
     It reads the card of the model FACE_MODELS__EMBEDDER. Give --fmr, or --fpir and --people.
     """
     from service.app import embedder_card  # noqa: PLC0415  # the other commands need no models
-    from service.decisions.threshold_advice import advise_fmr, advise_fpir  # noqa: PLC0415
+    from service.decisions.error_rates.advice import advise_fmr, advise_fpir  # noqa: PLC0415
 
     if (fmr is None) == (fpir is None):
         raise typer.BadParameter("Give --fmr or --fpir, one of the two.")

@@ -243,12 +243,8 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSO
     """Count the problem, and return it as a response."""
     REFUSALS.labels(problem.code).inc()
     note_problem(problem.code)
-    return JSONResponse(
-        problem.model_dump(mode="json", exclude_defaults=True) | {"type": problem.type},
-        problem.status,
-        headers=dict(headers or {}),
-        media_type=MEDIA_TYPE,
-    )
+    body = problem.model_dump(mode="json", exclude_defaults=True) | {"type": problem.type}
+    return JSONResponse(body, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def _headers_of(error: errors.FacenetError) -> dict[str, str]:

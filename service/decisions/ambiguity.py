@@ -8,7 +8,7 @@ be beyond the threshold.
 from collections.abc import Mapping, Sequence
 
 from service.decisions.assignment import Assignment
-from service.decisions.score import ScoreScale
+from service.decisions.error_rates.score import ScoreScale
 from service.gallery.base import Candidate
 
 DEFAULT_MARGIN_POINTS = 10.0

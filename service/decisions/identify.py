@@ -7,12 +7,12 @@ from typing import Literal
 
 from service.decisions.ambiguity import distances_of_matches, find_rival, margin_in_force
 from service.decisions.assignment import Assignment, assign_nearest, assign_once
-from service.decisions.collection_calibration import choose_calibration
+from service.decisions.error_rates.collection_calibration import choose_calibration
+from service.decisions.error_rates.score import ScoreScale
+from service.decisions.error_rates.thresholds import ExpectedFpir, RequestedThreshold, fpir_at, identification_threshold
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, name_input
-from service.decisions.score import ScoreScale
-from service.decisions.thresholds import ExpectedFpir, Wish, fpir_at, identification_threshold
 from service.domain.face import Face
 from service.domain.image import Notice
 from service.gallery.base import Candidate
@@ -95,11 +95,13 @@ class Identification:
     compatible_model: CompatibleModel | None
 
 
-async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wish: Wish) -> Identification:
+async def identify(
+    probes: ProbeReader, image: Input, search: SearchOptions, requested: RequestedThreshold
+) -> Identification:
     """Search every face of the image in the collection.
 
-    wish: None means the threshold at an FPIR of 0.01. It is lower in a larger gallery, because a stranger is compared
-    with the whole gallery.
+    requested: None means the threshold at an FPIR of 0.01. It is lower in a larger gallery, because a stranger is
+    compared with the whole gallery.
     Raises PhotographError, EmbeddingError, GalleryError, InvalidOption or RateNotMeasured.
     """
     note_collection(search.collection)
@@ -112,7 +114,7 @@ async def identify(probes: ProbeReader, image: Input, search: SearchOptions, wis
         comparison = chosen.comparison
         k = max(search.k, 1 + (len(probe.embeddings) if shows_once else 1))
         rows, gallery_size = await probes.gallery.search(search.collection, probe.embeddings, k, model)
-    scale = ScoreScale(identification_threshold(comparison, wish, gallery_size), comparison.calibration)
+    scale = ScoreScale(identification_threshold(comparison, requested, gallery_size), comparison.calibration)
     margin = margin_in_force(search.margin_points, scale)
     assignments = (assign_once if shows_once else assign_nearest)(rows, scale.threshold_sq_l2)
     taken = distances_of_matches(assignments) if shows_once else {}

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from service.decisions.error_rates.score import ScoreScale
+from service.decisions.error_rates.thresholds import ExpectedRates, RequestedThreshold, rates_at, verification_threshold
 from service.decisions.inputs import Input
 from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, gather_in_order, name_input
-from service.decisions.score import ScoreScale
-from service.decisions.thresholds import ExpectedRates, Wish, rates_at, verification_threshold
 from service.domain.distances import squared_l2
 from service.domain.errors import NoFace
 from service.model_files.card import CompatibleModel
@@ -36,11 +36,11 @@ class Verification:
     compatible_model: CompatibleModel | None
 
 
-async def verify(probes: ProbeReader, image_a: Input, image_b: Input, wish: Wish) -> Verification:
+async def verify(probes: ProbeReader, image_a: Input, image_b: Input, requested: RequestedThreshold) -> Verification:
     """Compare the main faces of two photographs, or of other inputs.
 
     If an input has several embeddings (a subject), the nearest one counts.
-    wish: None means the threshold of the card for the models of the two sides.
+    requested: None means the threshold of the card for the models of the two sides.
     Raises PhotographError, EmbeddingError, GalleryError or RateNotMeasured. The error names `image_a` or `image_b` if
     it is about one.
     """
@@ -51,7 +51,7 @@ async def verify(probes: ProbeReader, image_a: Input, image_b: Input, wish: Wish
         ]
     )
     comparison = compare_models(probes.card, a.model, b.model)
-    threshold = verification_threshold(comparison, wish)
+    threshold = verification_threshold(comparison, requested)
     distance = float(squared_l2(a.embeddings, b.embeddings).min())
     verified = distance < threshold
     outcome = "match" if verified else "no_match"

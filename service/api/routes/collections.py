@@ -18,7 +18,7 @@ from service.api.schemas.collections import (
     NewCalibrationAnswer,
 )
 from service.api.schemas.fields import PageOptions
-from service.decisions.collection_calibration import measure_collection
+from service.decisions.error_rates.collection_calibration import measure_collection
 from service.domain.errors import CalibrationNotFound
 
 router = APIRouter(prefix="/collections", tags=["gallery"])

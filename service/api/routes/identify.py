@@ -16,8 +16,8 @@ from service.api.schemas.identify import (
     IdentifyOptions,
 )
 from service.api.schemas.responses import ModelAnswer, face_fields, warnings_of
+from service.decisions.error_rates.score import ScoreScale
 from service.decisions.identify import FaceIdentification, SearchOptions, identify
-from service.decisions.score import ScoreScale
 from service.gallery.base import Candidate
 
 router = APIRouter(tags=["decisions"])
@@ -35,9 +35,9 @@ async def identify_faces(
 ) -> IdentifyAnswer:
     """Search every face of an image in a collection. Return the nearest subjects, and whether one is a match."""
     search = SearchOptions(options.collection, options.k, options.one_person_once, options.margin, options.calibration)
-    wish = options.wish
+    requested = options.requested
     with services.admission.admit(1):
-        found = await identify(services.probes, body.image, search, wish)
+        found = await identify(services.probes, body.image, search, requested)
     return IdentifyAnswer(
         faces=[_face(face, found.scale) for face in found.faces],
         threshold=found.scale.threshold_sq_l2,

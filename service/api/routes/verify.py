@@ -27,9 +27,9 @@ async def verify_images(
     options: Annotated[VerifyOptions, Query()],
 ) -> VerifyAnswer:
     """Compare two images. Return their distance, and whether it is below the threshold."""
-    wish = options.wish
+    requested = options.requested
     with services.admission.admit(2):
-        found = await verify(services.probes, body.image_a, body.image_b, wish)
+        found = await verify(services.probes, body.image_a, body.image_b, requested)
     return VerifyAnswer(
         verified=found.verified,
         distance=found.distance,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from service.api.schemas.fields import Body, Id
 from service.api.schemas.responses import Answer
-from service.decisions.collection_calibration import MeasuredCollection
+from service.decisions.error_rates.collection_calibration import MeasuredCollection
 from service.gallery.base import Collection
 from service.model_files.calibration import Calibration, CalibrationSource
 from service.model_files.card import EmbedderCard, ModelId

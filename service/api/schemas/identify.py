@@ -16,7 +16,7 @@ from service.api.schemas.responses import (
     Score,
     WarningAnswer,
 )
-from service.decisions.thresholds import Wish, wish_of
+from service.decisions.error_rates.thresholds import RequestedThreshold, requested_threshold
 from service.model_files.calibration import CalibrationSource
 
 
@@ -56,9 +56,9 @@ class IdentifyOptions(Options):
     )
 
     @property
-    def wish(self) -> Wish:
+    def requested(self) -> RequestedThreshold:
         """Return what the caller asks for. Raises InvalidOption if both options are given."""
-        return wish_of(self.threshold, self.max_fpir, "max_fpir")
+        return requested_threshold(self.threshold, self.max_fpir, "max_fpir")
 
 
 class CandidateAnswer(Answer):

@@ -14,7 +14,7 @@ from service.api.schemas.responses import (
     Score,
     WarningAnswer,
 )
-from service.decisions.thresholds import Wish, wish_of
+from service.decisions.error_rates.thresholds import RequestedThreshold, requested_threshold
 
 
 class VerifyBody(Body):
@@ -37,9 +37,9 @@ class VerifyOptions(Options):
     )
 
     @property
-    def wish(self) -> Wish:
+    def requested(self) -> RequestedThreshold:
         """Return what the caller asks for. Raises InvalidOption if both options are given."""
-        return wish_of(self.threshold, self.max_fmr, "max_fmr")
+        return requested_threshold(self.threshold, self.max_fmr, "max_fmr")
 
 
 class ImageAnswer(Answer):

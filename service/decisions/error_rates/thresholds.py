@@ -30,11 +30,11 @@ class MaxRate:
     rate: float
 
 
-Wish = GivenThreshold | MaxRate | None
+RequestedThreshold = GivenThreshold | MaxRate | None
 """What the caller asks for. None: the default of the model."""
 
 
-def wish_of(threshold_sq_l2: float | None, max_rate: float | None, name: str) -> Wish:
+def requested_threshold(threshold_sq_l2: float | None, max_rate: float | None, name: str) -> RequestedThreshold:
     """Return what the caller asks for. name: the option of the rate. Raises InvalidOption if both are given."""
     if threshold_sq_l2 is not None and max_rate is not None:
         raise InvalidOption(f"Pass `threshold` or `{name}`, not both.")
@@ -68,9 +68,9 @@ class ExpectedFpir:
     missing: str | None
 
 
-def verification_threshold(comparison: ModelComparison, wish: Wish) -> float:
+def verification_threshold(comparison: ModelComparison, requested: RequestedThreshold) -> float:
     """Return the threshold of a 1:1 comparison, squared L2. Raises RateNotMeasured."""
-    match wish:
+    match requested:
         case GivenThreshold(threshold_sq_l2):
             return threshold_sq_l2
         case MaxRate(fmr):
@@ -79,14 +79,14 @@ def verification_threshold(comparison: ModelComparison, wish: Wish) -> float:
             return comparison.thresholds.verification
 
 
-def identification_threshold(comparison: ModelComparison, wish: Wish, references: int) -> float:
+def identification_threshold(comparison: ModelComparison, requested: RequestedThreshold, references: int) -> float:
     """Return the threshold of a 1:N search, squared L2.
 
     references: how many faces are enrolled. All of them count, also several of one subject: two more photographs of
     each person raise the FPIR 2.4 to 2.8 times.
     Raises RateNotMeasured. Raises InvalidOption if the card has no threshold, and the caller gives none.
     """
-    match wish:
+    match requested:
         case GivenThreshold(threshold_sq_l2):
             return threshold_sq_l2
         case MaxRate(fpir):

@@ -1,6 +1,6 @@
 import pytest
 
-from service.decisions.threshold_advice import advise_fmr, advise_fpir
+from service.decisions.error_rates.advice import advise_fmr, advise_fpir
 from service.domain.errors import RateNotMeasured
 from service.model_files.card import EmbedderCard
 from tests.support.calibrations import calibration_fields

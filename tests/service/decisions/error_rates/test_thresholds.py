@@ -1,16 +1,16 @@
 import pytest
 
-from service.decisions.model_comparison import ModelComparison
-from service.decisions.thresholds import (
+from service.decisions.error_rates.thresholds import (
     ExpectedFpir,
     GivenThreshold,
     MaxRate,
     fpir_at,
     identification_threshold,
     rates_at,
+    requested_threshold,
     verification_threshold,
-    wish_of,
 )
+from service.decisions.model_comparison import ModelComparison
 from service.domain.errors import InvalidOption, RateNotMeasured
 from service.model_files.calibration import Calibration
 from service.model_files.card import IdentificationThreshold, Thresholds
@@ -98,5 +98,5 @@ def test_in_an_empty_gallery_nobody_gets_a_match() -> None:
 
 def test_a_threshold_and_a_rate_together_are_refused() -> None:
     with pytest.raises(InvalidOption, match="max_fmr"):
-        wish_of(1.0, 0.01, "max_fmr")
-    assert wish_of(None, None, "max_fmr") is None
+        requested_threshold(1.0, 0.01, "max_fmr")
+    assert requested_threshold(None, None, "max_fmr") is None

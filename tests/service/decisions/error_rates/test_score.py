@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.decisions.score import ScoreScale
+from service.decisions.error_rates.score import ScoreScale
 from service.model_files.calibration import Calibration
 from service.model_files.catalogue import CATALOGUE
 from tests.support.calibrations import calibration_fields
