@@ -42,7 +42,7 @@ Rule = Callable[[Embeddings, Gallery], Distances]
 
 def nearest(probes: Embeddings, gallery: Gallery) -> Distances:
     """Return the distance of the nearest reference."""
-    return _all(probes, gallery).min(axis=2)
+    return np.asarray(_all(probes, gallery).min(axis=2))
 
 
 def mean_template(probes: Embeddings, gallery: Gallery) -> Distances:
@@ -72,7 +72,8 @@ def vote_of(count: int) -> Rule:
 
 def _all(probes: Embeddings, gallery: Gallery) -> NDArray[np.float32]:
     people, references, dimension = gallery.shape
-    return squared_l2(probes, gallery.reshape(-1, dimension)).reshape(len(probes), people, references)
+    distances = squared_l2(probes, gallery.reshape(-1, dimension))
+    return distances.reshape(len(probes), people, references)
 
 
 RULES: dict[str, Rule] = {
