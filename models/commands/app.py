@@ -8,11 +8,11 @@ import typer
 from models.commands import (
     calibration,
     clustering,
-    compatibility,
     evaluation,
     photographs,
     preparation,
     release,
+    searches,
     training,
     zoo,
 )
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 for stage in (zoo, preparation, training, release, calibration):
     app.add_typer(stage.app)
-for measurement in (clustering, compatibility, photographs):
+for measurement in (clustering, searches, photographs):
     evaluation.app.add_typer(measurement.app)
 app.add_typer(evaluation.app, name="evaluate")
 

@@ -4,6 +4,7 @@ metrics/       computes rates, thresholds, curves and costs from distances, labe
 data/          which photographs are compared: lists of pairs, folders of people
 embedding/     embeds files, with the pipeline of the service
 experiments/   one file for each table or figure: what is measured, and its report
+identification/ an open set: who is found, and which strangers get a name. Also a report
 photographs/   photographs as people send them: turned, with small faces, from close by, without a face. Also reports
 quality/       photographs that are degraded, and whether the quality score predicts which of them fail. Also reports
 reports/       writes a report as a JSON file, a picture, a table, or rows of a model's card

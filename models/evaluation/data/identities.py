@@ -43,6 +43,16 @@ def read_identities(folder: Path, max_per_person: int, only: Path | None = None)
     )
 
 
+def list_identities(folder: Path) -> Identities:
+    """Return all photographs, in the order of the names of people and files. Raises DatasetError as `read_people`."""
+    photographs = read_people(folder)
+    return Identities(
+        files=tuple(file for files in photographs.values() for file in files),
+        people=np.repeat(np.arange(len(photographs)), [len(files) for files in photographs.values()]),
+        names=tuple(photographs),
+    )
+
+
 def _draw(photographs: list[Path], count: int, rng: np.random.Generator) -> list[Path]:
     return [photographs[place] for place in sorted(rng.permutation(len(photographs))[:count])]
 

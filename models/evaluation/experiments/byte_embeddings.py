@@ -70,7 +70,7 @@ class ByteEmbeddings:
             ("LFW, View 2", "float32", "bytes"),
             ("bytes a face", f"{4 * self.dimension}", f"{self.dimension}"),
             ("accuracy", *(self._accuracy(pairs).as_percent for pairs in formats)),
-            (f"VAL at FMR {REPORTED_FAR:g}", *(f"{100 * pairs.val_at_far():.2f} %" for pairs in formats)),
+            (f"VAL at FMR {REPORTED_FAR:g}", *(pairs.val_text() for pairs in formats)),
             ("greatest change of a distance", "", f"{self.greatest_change:.4f}"),
         ]
 

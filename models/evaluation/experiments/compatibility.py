@@ -82,7 +82,7 @@ class ModelPairResult:
     def row(self) -> Row:
         """Return the row of the table."""
         accuracy = self.cross_validation.accuracy.as_percent
-        return self.title, accuracy, f"{100 * self.pairs.val_at_far():.2f} %", f"{100 * self.rank_1:.2f} %"
+        return self.title, accuracy, self.pairs.val_text(), f"{100 * self.rank_1:.2f} %"
 
     def numbers(self) -> dict[str, object]:
         """Return the measured numbers by name."""
@@ -159,15 +159,14 @@ class Compatibility:
         return self.across.card_results(self.references, command)
 
     def draw(self) -> Figure:
-        """Draw the three curves of VAL against FAR."""
+        """Draw the three curves of VAL against FMR."""
         figure = new_figure()
         axes = add_roc_axes(figure)
         for model_pair, line in zip(self.model_pairs, ("-", "-", "--"), strict=True):
             curve = model_pair.pairs.roc()
             axes.step(curve.far, curve.val, where="post", linestyle=line, label=model_pair.title)
-        axes.set_xlim(lfw.MIN_FAR_SHOWN, 1)
-        val = self.across.pairs.val_at_far()
-        axes.set_title(f"LFW, View 2: VAL {100 * val:.2f} % across at FMR {REPORTED_FAR:g}", fontsize=9)
+        axes.set_xlim(lfw.lowest_fmr(self.across.pairs), 1)
+        axes.set_title(f"LFW, View 2: VAL {self.across.pairs.val_text()} across at FMR {REPORTED_FAR:g}", fontsize=9)
         axes.legend(loc="lower right")
         return figure
 

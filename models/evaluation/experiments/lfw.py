@@ -24,14 +24,11 @@ from models.evaluation.metrics.labelled_pairs import (
     cross_validate,
     round_down,
 )
-from models.evaluation.reports.report import Row, add_roc_axes, new_figure, to_png
+from models.evaluation.reports.report import Row, add_roc_axes, add_title, new_figure, to_png
 from models.files import write_atomically
 from service.domain.distances import FACENET_THRESHOLD_SQ_L2
 from service.domain.embedding import Embeddings
 from service.pipeline.opening import PipelineOptions
-
-MIN_FAR_SHOWN = 3e-4
-"""The FAR at which the picture begins. With the 3,000 impostor pairs of View 2, the only FAR below it is 0."""
 
 NO_FACE_REMEDY = "Give a list without them. Or run evaluate lfw --crop centre, which needs no detector."
 """What the user can do if photographs of the list have no face."""
@@ -66,15 +63,15 @@ class LfwReport:
 
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
-        pairs = self.pairs
+        pairs, measured = self.pairs, self.pairs.measures(REPORTED_FAR)
         return [
             ("LFW", "measured"),
             ("pairs", f"{pairs.same.size}"),
             ("accuracy", self.cross_validation.accuracy.as_percent),
             ("best threshold", f"{pairs.best_threshold():.3f}"),
             (f"accuracy at {FACENET_THRESHOLD_SQ_L2}", f"{100 * pairs.accuracy(FACENET_THRESHOLD_SQ_L2):.2f} %"),
-            (f"VAL at FMR {REPORTED_FAR:g}", f"{100 * pairs.val_at_far():.2f} %"),
-            (f"threshold at FMR {REPORTED_FAR:g}", f"{round_down(pairs.threshold_at_far()):.3f}"),
+            (f"VAL at FMR {REPORTED_FAR:g}", pairs.val_text()),
+            (f"threshold at FMR {REPORTED_FAR:g}", f"{round_down(pairs.threshold_at_far()):.3f}" if measured else ""),
         ]
 
     def numbers(self) -> dict[str, object]:
@@ -93,13 +90,21 @@ class LfwReport:
         }
 
     def draw(self) -> Figure:
-        """Draw VAL against FAR. The axis of VAL begins a little below the lowest VAL in the picture."""
-        curve, figure = self.pairs.roc(), new_figure()
-        axes, lowest = add_roc_axes(figure), float(curve.val[curve.far <= MIN_FAR_SHOWN].max())
+        """Draw VAL against FMR, from the FMR of one impostor pair to 1.
+
+        The axis of VAL begins a little below the lowest VAL in the picture.
+        """
+        curve, figure, one_pair = self.pairs.roc(), new_figure(), lowest_fmr(self.pairs)
+        axes, lowest = add_roc_axes(figure), float(curve.val[curve.far < one_pair].max())
         axes.step(curve.far, curve.val, where="post")
-        axes.set(xlim=(MIN_FAR_SHOWN, 1), ylim=(lowest - 0.02, 1.005))
+        axes.set(xlim=(one_pair, 1), ylim=(lowest - 0.02, 1.005))
         axes.set_title(f"LFW: {self.cross_validation.accuracy.as_percent}", fontsize=9)
         return figure
+
+
+def lowest_fmr(pairs: LabelledPairs) -> float:
+    """Return the FMR of one impostor pair, below which the only FMR is 0. Pictures begin there."""
+    return 1 / max(pairs.impostor_pairs, 2)
 
 
 def evaluate_lfw(
@@ -177,7 +182,9 @@ def write_lfw_report(report: LfwReport, folder: Path, settings: dict[str, str]) 
 
     settings: what was measured and how. It goes into the JSON.
     """
-    text, distances, picture = _to_json(report, settings), _to_npz(report), to_png(report.draw())
+    text, distances, figure = _to_json(report, settings), _to_npz(report), report.draw()
+    add_title(figure, {"models": (settings.get("embedder", "LFW"),)})
+    picture = to_png(figure)
     write_atomically(folder / "lfw.json", text)
     write_atomically(folder / "lfw.npz", distances)
     write_atomically(folder / "lfw.png", picture)

@@ -1,6 +1,6 @@
 """The ROC curves of several models in one picture (FaceNet, Figure 5).
 
-The curves are VAL against FAR, over the pairs of all splits.
+The curves are VAL against FMR, which the paper calls FAR, over the pairs of all splits. Each point has its threshold.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs
+from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs, round_down
 from models.evaluation.reports.report import Row, add_roc_axes, new_figure
+from service.domain.distances import MAX_SQ_L2
 
 POINTS_PER_DECADE = 20
 FARS_IN_TABLE = (1e-5, 1e-4, REPORTED_FAR, 1e-2, 1e-1)
@@ -22,16 +23,32 @@ class ModelCurve:
 
     far: (m,) float64, ascending.
     val: (m,) float64, VAL at the largest threshold d with FAR(d) <= far.
+    thresholds: (m,) float64, these d, squared L2. The last is 4, at which every pair is accepted.
     """
 
     model: str
     far: NDArray[np.float64]
     val: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
 
     def val_at(self, far: float) -> float | None:
         """Return VAL at one FAR of FARS_IN_TABLE, or None if there are too few impostor pairs to measure it."""
-        measurable = self.far[0] <= far * (1 + 1e-9)
-        return float(self.val[np.argmin(np.abs(np.log(self.far / far)))]) if measurable else None
+        return float(self.val[self._place(far)]) if self._measures(far) else None
+
+    def threshold_at(self, far: float) -> float | None:
+        """Return the threshold of `val_at`, squared L2, or None."""
+        return float(self.thresholds[self._place(far)]) if self._measures(far) else None
+
+    def cell(self, far: float) -> str:
+        """Return VAL and its threshold, rounded down, as the table shows them. Empty if it cannot be measured."""
+        val, threshold = self.val_at(far), self.threshold_at(far)
+        return "" if val is None or threshold is None else f"{100 * val:.2f} % at {round_down(threshold):.3f}"
+
+    def _measures(self, far: float) -> bool:
+        return bool(self.far[0] <= far * (1 + 1e-9))
+
+    def _place(self, far: float) -> int:
+        return int(np.argmin(np.abs(np.log(self.far / far))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +60,26 @@ class ModelCurves:
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
         return [
-            ("VAL at FMR", *(f"{far:g}" for far in FARS_IN_TABLE)),
-            *((curve.model, *(_percent(curve.val_at(far)) for far in FARS_IN_TABLE)) for curve in self.curves),
+            ("VAL at FMR, and its threshold", *(f"{far:g}" for far in FARS_IN_TABLE)),
+            *((curve.model, *(curve.cell(far) for far in FARS_IN_TABLE)) for curve in self.curves),
         ]
 
     def numbers(self) -> dict[str, object]:
         """Return the points of each curve."""
         return {
             "curves": [
-                {"model": curve.model, "far": curve.far.tolist(), "val": curve.val.tolist()} for curve in self.curves
+                {
+                    "model": curve.model,
+                    "far": curve.far.tolist(),
+                    "val": curve.val.tolist(),
+                    "threshold_sq_l2": curve.thresholds.tolist(),
+                }
+                for curve in self.curves
             ]
         }
 
     def draw(self) -> Figure:
-        """Draw VAL against FAR. The axis of FAR is logarithmic."""
+        """Draw VAL against FMR. The axis of FMR is logarithmic. A curve begins at the FMR of one impostor pair."""
         figure = new_figure()
         axes = add_roc_axes(figure)
         for curve in self.curves:
@@ -65,10 +88,6 @@ class ModelCurves:
         axes.set_ylim(lowest - 0.02, 1.005)
         axes.legend(loc="lower right")
         return figure
-
-
-def _percent(val: float | None) -> str:
-    return "" if val is None else f"{100 * val:.2f} %"
 
 
 def measure_curve(model: str, pairs: LabelledPairs) -> ModelCurve:
@@ -80,4 +99,5 @@ def measure_curve(model: str, pairs: LabelledPairs) -> ModelCurve:
     # 1e-9, as in `LabelledPairs.threshold_at_far`: a rounding error can put the product just below a whole number.
     accepted = np.floor(far * impostors.size + 1e-9).astype(np.int64)
     thresholds = np.append(impostors, np.float32(np.inf))[accepted]
-    return ModelCurve(model, far, np.searchsorted(genuine, thresholds, side="left") / genuine.size)
+    val = np.searchsorted(genuine, thresholds, side="left") / genuine.size
+    return ModelCurve(model, far, val, np.minimum(thresholds, MAX_SQ_L2).astype(np.float64))

@@ -26,8 +26,14 @@ from service.pipeline.opening import PipelineOptions
 
 SPLIT_COUNT = 5
 
-VAL_OF_SPLITS = f"VAL at FMR {REPORTED_FAR:g}, mean of {SPLIT_COUNT} splits"
-"""The name of the paper's VAL in tables and cards."""
+
+def val_of_splits(fmr: float) -> str:
+    """Return the name of the mean VAL in tables and cards."""
+    return f"VAL at FMR {fmr:g}, mean of {SPLIT_COUNT} splits"
+
+
+VAL_OF_SPLITS = val_of_splits(REPORTED_FAR)
+"""The name of the paper's VAL."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +44,7 @@ class Verification:
     splits: the pairs of each split. They are views of their part of `pairs`.
     photographs, people: how many were compared.
     left_out: how many photographs were left out because no face was found in them.
+    fmr: at which VAL is measured.
     """
 
     pairs: LabelledPairs
@@ -45,21 +52,29 @@ class Verification:
     photographs: int
     people: int
     left_out: int
+    fmr: float = REPORTED_FAR
 
     @classmethod
-    def from_splits(cls, splits: Sequence[LabelledPairs], photographs: int, people: int, left_out: int) -> Self:
+    def from_splits(
+        cls,
+        splits: Sequence[LabelledPairs],
+        photographs: int,
+        people: int,
+        left_out: int,
+        fmr: float = REPORTED_FAR,
+    ) -> Self:
         """Return the result of two or more splits. No person is in two splits. The pairs are copied."""
         pairs = LabelledPairs(
             np.concatenate([split.distances for split in splits]), np.concatenate([split.same for split in splits])
         )
         ends = np.cumsum([split.same.size for split in splits]).tolist()
         views = [pairs.select(slice(start, end)) for start, end in zip([0, *ends], ends, strict=False)]
-        return cls(pairs, tuple(views), photographs, people, left_out)
+        return cls(pairs, tuple(views), photographs, people, left_out, fmr)
 
     @property
     def val(self) -> MeanWithError:
-        """VAL at FMR 1e-3, the mean over the splits. Each split has its own threshold."""
-        return MeanWithError.from_values([split.val_at_far() for split in self.splits])
+        """VAL at `fmr`, the mean over the splits. Each split has its own threshold."""
+        return MeanWithError.from_values([split.val_at_far(self.fmr) for split in self.splits])
 
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
@@ -68,26 +83,27 @@ class Verification:
             (f"{self.people:,} people, {self.photographs:,} photographs", "measured"),
             ("photographs without a face", f"{self.left_out}"),
             ("pairs of one person, of two people", f"{pairs.genuine_pairs:,}, {pairs.impostor_pairs:,}"),
-            (VAL_OF_SPLITS, self.val.as_percent),
-            (f"VAL at FMR {REPORTED_FAR:g}, all pairs", f"{100 * pairs.val_at_far():.2f} %"),
-            (f"threshold at FMR {REPORTED_FAR:g}, all pairs", f"{round_down(pairs.threshold_at_far()):.3f}"),
+            (val_of_splits(self.fmr), self.val.as_percent),
+            (f"VAL at FMR {self.fmr:g}, all pairs", f"{100 * pairs.val_at_far(self.fmr):.2f} %"),
+            (f"threshold at FMR {self.fmr:g}, all pairs", f"{round_down(pairs.threshold_at_far(self.fmr)):.3f}"),
             (f"FMR, FNMR at {FACENET_THRESHOLD_SQ_L2}", _error_rates_text(pairs, FACENET_THRESHOLD_SQ_L2)),
             (f"FMR, FNMR at {best:.3f}, the best", _error_rates_text(pairs, best)),
         ]
 
     def numbers(self) -> dict[str, object]:
         """Return the measured numbers by name."""
-        pairs = self.pairs
+        pairs, far = self.pairs, np.format_float_scientific(self.fmr, trim="-", exp_digits=1)
         return {
+            "fmr": self.fmr,
             "photographs": self.photographs,
             "people": self.people,
             "left_out": self.left_out,
-            "val_at_far_1e-3": self.val.value,
+            f"val_at_far_{far}": self.val.value,
             "standard_error": self.val.standard_error,
-            "vals": [split.val_at_far() for split in self.splits],
-            "thresholds_at_far_1e-3_sq_l2": [split.threshold_at_far() for split in self.splits],
-            "all_pairs_val_at_far_1e-3": pairs.val_at_far(),
-            "all_pairs_threshold_at_far_1e-3_sq_l2": pairs.threshold_at_far(),
+            "vals": [split.val_at_far(self.fmr) for split in self.splits],
+            f"thresholds_at_far_{far}_sq_l2": [split.threshold_at_far(self.fmr) for split in self.splits],
+            f"all_pairs_val_at_far_{far}": pairs.val_at_far(self.fmr),
+            f"all_pairs_threshold_at_far_{far}_sq_l2": pairs.threshold_at_far(self.fmr),
             "genuine_pairs": pairs.genuine_pairs,
             "impostor_pairs": pairs.impostor_pairs,
             "fmr_at_1.242": pairs.false_accept_rate(FACENET_THRESHOLD_SQ_L2),
@@ -102,11 +118,16 @@ class Verification:
         for rows, label in ((pairs.same, "one person"), (~pairs.same, "two people")):
             density, edges = np.histogram(pairs.distances[rows], 160, (0, MAX_SQ_L2), density=True)
             axes.stairs(density, edges, fill=True, alpha=0.6, label=label)
-        axes.axvline(FACENET_THRESHOLD_SQ_L2, color="black", linewidth=1, label=f"{FACENET_THRESHOLD_SQ_L2}")
-        far_label = f"FMR {REPORTED_FAR:g}"
-        axes.axvline(pairs.threshold_at_far(), color="black", linewidth=1, linestyle="--", label=far_label)
+        axes.axvline(
+            FACENET_THRESHOLD_SQ_L2,
+            color="black",
+            linewidth=1,
+            label=f"threshold {FACENET_THRESHOLD_SQ_L2} of the paper",
+        )
+        far_label = f"FMR {self.fmr:g}"
+        axes.axvline(pairs.threshold_at_far(self.fmr), color="black", linewidth=1, linestyle="--", label=far_label)
         axes.set(xlabel="squared L2 distance", ylabel="density of pairs", xlim=(0, 3))
-        axes.set_title(f"{VAL_OF_SPLITS}: {self.val.as_percent}", fontsize=9)
+        axes.set_title(f"{val_of_splits(self.fmr)}: {self.val.as_percent}", fontsize=9)
         axes.legend(loc="upper right")
         return figure
 
@@ -116,10 +137,13 @@ def _error_rates_text(pairs: LabelledPairs, d: float) -> str:
     return f"{100 * fmr:.3f} %, {100 * fnmr:.2f} %"
 
 
-def evaluate_verification(options: PipelineOptions, identities: Identities, done: Callable[[], object]) -> Verification:
+def evaluate_verification(
+    options: PipelineOptions, identities: Identities, done: Callable[[], object], fmr: float = REPORTED_FAR
+) -> Verification:
     """Embed the photographs with the pipeline of the service, and measure.
 
     done: called after each photograph.
+    fmr: at which VAL is measured.
     Raises DatasetError if nobody has two photographs, or if there are too few people. This is checked before the first
     photograph is embedded. It is checked again afterwards, without the photographs that have no face.
     """
@@ -127,35 +151,38 @@ def evaluate_verification(options: PipelineOptions, identities: Identities, done
         raise DatasetError(
             "Nobody has two photographs, so there are no genuine pairs. Give a folder in which people have two or more."
         )
-    _require_pairs(identities.people)
+    _require_pairs(identities.people, fmr)
     embeddings, rows = embed_files(options, identities.files, done)
-    return measure_verification(embeddings, identities.people[rows], len(identities.files) - len(rows))
+    return measure_verification(embeddings, identities.people[rows], len(identities.files) - len(rows), fmr)
 
 
-def measure_verification(embeddings: Embeddings, people: People, left_out: int = 0) -> Verification:
+def measure_verification(
+    embeddings: Embeddings, people: People, left_out: int = 0, fmr: float = REPORTED_FAR
+) -> Verification:
     """Compare the embeddings within each split.
 
     embeddings: (n, d) float32.
     people: (n,) int64.
     left_out: how many photographs have no face.
+    fmr: at which VAL is measured.
     The result takes 5 bytes for each compared pair of photographs. The measurement takes at most 10 bytes for each
     pair. `rows`, `numbers` and `draw` take at most 13 bytes: 100 MB for 8,756 photographs.
-    Raises DatasetError if a split has no genuine pair, or too few impostor pairs for an FMR of 1e-3.
+    Raises DatasetError if a split has no genuine pair, or too few impostor pairs for this FMR.
     """
-    _require_pairs(people)
+    _require_pairs(people, fmr)
     splits = [all_pairs(embeddings[rows], people[rows]) for rows in split_people(people)]
-    return Verification.from_splits(splits, len(people), len(np.unique(people)), left_out)
+    return Verification.from_splits(splits, len(people), len(np.unique(people)), left_out, fmr)
 
 
-def _require_pairs(people: People) -> None:
+def _require_pairs(people: People, fmr: float) -> None:
     """Raise DatasetError as `measure_verification` does. Only counts the pairs, without computing distances."""
     splits = [people[rows] for rows in split_people(people)]
     genuine = min(count_equal_pairs(split) for split in splits)
     impostors = min(len(split) * (len(split) - 1) // 2 - count_equal_pairs(split) for split in splits)
-    if not genuine or impostors * REPORTED_FAR < 1:
+    if not genuine or impostors * fmr < 1:
         raise DatasetError(
             f"The smallest numbers of pairs in the {SPLIT_COUNT} splits are {genuine} of one person and {impostors} of "
-            f"two people. VAL at FMR {REPORTED_FAR:g} needs at least 1 and {round(1 / REPORTED_FAR)} in each split. "
+            f"two people. VAL at FMR {fmr:g} needs at least 1 and {round(1 / fmr)} in each split. "
             "Give more people, or more photographs of them."
         )
 

@@ -128,6 +128,16 @@ class LabelledPairs:
         impostors.partition(position)
         return float(impostors[position])
 
+    def measures(self, far: float) -> bool:
+        """Return whether there are enough impostor pairs for this FAR: at least one of them may be accepted."""
+        return far * self.impostor_pairs >= 1 - 1e-9
+
+    def val_text(self, far: float = REPORTED_FAR) -> str:
+        """Return `val_at_far` as tables show it. With too few impostor pairs it says so, because it is not measured."""
+        if not self.measures(far):
+            return f"not measured: {self.impostor_pairs} pairs of two people"
+        return f"{100 * self.val_at_far(far):.2f} %"
+
     def val_at_far(self, far: float = REPORTED_FAR) -> float:
         """Return VAL at `threshold_at_far(far)`."""
         return self.validation_rate(self.threshold_at_far(far))

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from models.evaluation.experiments.verification import VAL_OF_SPLITS, Verification
+from models.evaluation.experiments.verification import Verification, val_of_splits
 from models.evaluation.metrics.labelled_pairs import round_down
 from service.domain.distances import FACENET_THRESHOLD_SQ_L2
 from service.model_files.card import BenchmarkResult, ErrorRate
 
 
 def val_result(measured: Verification, command: str) -> BenchmarkResult:
-    """Return VAL at FMR 1e-3 with its standard error over the splits.
+    """Return VAL at its FMR with its standard error over the splits.
 
     command: the command that measured it.
     """
     return BenchmarkResult(
-        benchmark=f"people not trained on, {VAL_OF_SPLITS}",
+        benchmark=f"people not trained on, {val_of_splits(measured.fmr)}",
         value=round(measured.val.value, 4),
         standard_error=round(measured.val.standard_error, 4),
         command=command,
@@ -27,14 +27,17 @@ def val_result(measured: Verification, command: str) -> BenchmarkResult:
 def error_rates(measured: Verification, own_threshold_sq_l2: float, measured_on: str) -> tuple[ErrorRate, ...]:
     """Return the error rates over the pairs of all splits, at three thresholds. Equal thresholds have one entry.
 
-    The three are: the threshold of the model's card, 1.242, and the threshold at FMR 1e-3. The third is rounded down to
-    three decimal places, so that its FMR is at most 1e-3. If that gives 0, it accepts no pair, and it is left out.
+    The three are: the threshold of the model's card, 1.242, and the threshold at the FMR of VAL. The third is rounded
+    down to three decimal places, so that its FMR is not above it. If that gives 0, it accepts no pair, and it is left
+    out.
 
     own_threshold_sq_l2: the verification threshold in the model's card.
     measured_on: the name of the data set.
     """
     pairs = measured.pairs
-    thresholds = dict.fromkeys((own_threshold_sq_l2, FACENET_THRESHOLD_SQ_L2, round_down(pairs.threshold_at_far())))
+    thresholds = dict.fromkeys(
+        (own_threshold_sq_l2, FACENET_THRESHOLD_SQ_L2, round_down(pairs.threshold_at_far(measured.fmr)))
+    )
     sample = f"{measured.photographs:,} photographs of {measured.people:,} people of {measured_on}"
     rates = (pairs.error_rate(threshold, sample) for threshold in thresholds if threshold > 0)
     return tuple(rate.model_copy(update={"fmr": round(rate.fmr, 6), "fnmr": round(rate.fnmr, 6)}) for rate in rates)

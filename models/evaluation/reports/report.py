@@ -40,9 +40,18 @@ def write_report(report: Report, folder: Path, name: str, settings: Mapping[str,
     Raises ValueError if a number is not finite.
     """
     text = json.dumps({"settings": dict(settings), "figures": report.numbers()}, indent=1, allow_nan=False)
-    picture = to_png(report.draw())
+    figure = report.draw()
+    add_title(figure, settings)
+    picture = to_png(figure)
     write_atomically(folder / f"{name}.json", text.encode())
     write_atomically(folder / f"{name}.png", picture)
+
+
+def add_title(figure: Figure, settings: Mapping[str, object]) -> None:
+    """Write the measured models above the picture, if it has no title of its own. settings: of `write_report`."""
+    models = settings.get("models")
+    if isinstance(models, list | tuple) and not figure.get_suptitle():
+        figure.suptitle(", ".join(Path(model).stem for model in models), fontsize=9)
 
 
 def to_png(figure: Figure) -> bytes:
@@ -58,8 +67,8 @@ def new_figure(width_in: float = 6.0, height_in: float = 4.5) -> Figure:
 
 
 def add_roc_axes(figure: Figure) -> Axes:
-    """Return axes for VAL against FAR. The axis of FAR is logarithmic."""
+    """Return axes for VAL against FMR, which the paper calls FAR. The axis of FMR is logarithmic."""
     axes = figure.subplots()
-    axes.set(xscale="log", xlabel="FAR (false match rate)", ylabel="VAL (1 - FNMR)")
+    axes.set(xscale="log", xlabel="FMR", ylabel="VAL (1 - FNMR)")
     axes.grid(visible=True, which="both", alpha=0.3)
     return axes

@@ -127,6 +127,7 @@ NEED_NO_PYTORCH = {
     "evaluate cluster": ["evaluate", "cluster", "nowhere"],
     "evaluate clustering": ["evaluate", "clustering", "nowhere"],
     "evaluate compatibility": ["evaluate", "compatibility", "sface", "compact", *ON_PAIRS],
+    "evaluate identification": ["evaluate", "identification", "nowhere"],
     "evaluate turned": ["evaluate", "turned", *ON_PAIRS],
     "evaluate recall": ["evaluate", "recall", "--images", "nowhere"],
     "evaluate close-ups": ["evaluate", "close-ups", "--images", "nowhere"],

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -31,12 +33,27 @@ def test_a_far_below_one_impostor_pair_has_no_val() -> None:
     assert curve.val_at(1e-3) == _pairs().val_at_far(1e-3)
 
 
+def test_each_val_has_its_threshold_beside_it() -> None:
+    pairs = _pairs()
+    curve = measure_curve("fine", pairs)
+
+    for far, val, threshold in zip(curve.far, curve.val, curve.thresholds, strict=True):
+        assert pairs.validation_rate(threshold) == pytest.approx(val)
+        assert pairs.false_accept_rate(threshold) <= far + 1e-12
+    assert curve.threshold_at(1e-4) is None
+    assert (
+        curve.cell(1e-3)
+        == f"{100 * pairs.val_at_far():.2f} % at {math.floor(1000 * pairs.threshold_at_far()) / 1000:.3f}"
+    )
+
+
 def test_several_models_are_in_one_table_and_one_picture() -> None:
     curves = ModelCurves((measure_curve("fine", _pairs()), measure_curve("coarse", _pairs(100))))
 
-    assert curves.rows()[0] == ("VAL at FMR", "1e-05", "0.0001", "0.001", "0.01", "0.1")
+    assert curves.rows()[0] == ("VAL at FMR, and its threshold", "1e-05", "0.0001", "0.001", "0.01", "0.1")
     assert curves.rows()[2][:4] == ("coarse", "", "", "")
     numbers = curves.numbers()["curves"]
     assert isinstance(numbers, list)
     assert [curve["model"] for curve in numbers] == ["fine", "coarse"]
+    assert [len(curve["threshold_sq_l2"]) == len(curve["val"]) for curve in numbers] == [True, True]
     assert to_png(curves.draw()).startswith(b"\x89PNG")

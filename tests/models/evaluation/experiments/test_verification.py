@@ -92,6 +92,18 @@ def test_val_of_all_pairs_has_one_threshold_and_the_mean_over_the_splits_has_one
     assert measured.pairs.false_accept_rate(measured.pairs.threshold_at_far()) <= 1e-3
 
 
+def test_val_can_be_measured_at_another_fmr() -> None:
+    embeddings, people = _faces(60, 6, spread=0.3)
+
+    strict, lenient = (measure_verification(embeddings, people, fmr=fmr) for fmr in (1e-3, 1e-2))
+
+    assert lenient.val.value > strict.val.value
+    assert lenient.numbers()["val_at_far_1e-2"] == lenient.val.value
+    assert ("VAL at FMR 0.01, mean of 5 splits", lenient.val.as_percent) in lenient.rows()
+    with pytest.raises(DatasetError, match=r"VAL at FMR 1e-05 needs at least 1 and 100000 in each split"):
+        measure_verification(embeddings, people, fmr=1e-5)
+
+
 def test_splits_are_views_of_all_pairs() -> None:
     measured = _uneven()
 

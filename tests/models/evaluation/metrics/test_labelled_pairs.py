@@ -158,3 +158,11 @@ def test_all_pairs_compares_every_pair_of_rows_once() -> None:
     ]
     assert pairs.distances == pytest.approx([distance for distance, _ in expected], abs=1e-6)
     assert pairs.same.tolist() == [same for _, same in expected]
+
+
+@pytest.mark.parametrize(("impostors", "text"), [(400, "not measured: 400 pairs of two people"), (1000, "100.00 %")])
+def test_val_is_not_printed_at_an_fmr_below_that_of_one_pair(impostors: int, text: str) -> None:
+    same = np.arange(impostors + 400) < 400
+    pairs = LabelledPairs(np.where(same, 0.5, 1.5).astype(np.float32), same)
+
+    assert pairs.val_text(1e-3) == text

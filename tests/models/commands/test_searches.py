@@ -1,5 +1,7 @@
-"""The commands `calibrate-between` and `evaluate compatibility`. Together they print one entry of a card."""
+"""`evaluate identification`, and `calibrate-between` with `evaluate compatibility`, which print an entry of a card."""
 
+import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -53,3 +55,19 @@ def test_the_old_name_of_the_command_is_gone(twins: list[str], tmp_path: Path) -
 
     assert done.exit_code == 2
     assert "No such command 'compatible'" in done.output
+
+
+def test_identification_prints_the_open_set_and_writes_it(tiny: list[str], people: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "people"
+    shutil.copytree(people, folder)
+    for person in sorted(folder.iterdir())[10:]:
+        for file in sorted(person.iterdir())[1:]:
+            file.unlink()
+
+    printed = _run("evaluate", "identification", folder, "--model", tiny[0], "--out", tmp_path / "out")
+
+    assert "tiny-16" in printed
+    figures = json.loads((tmp_path / "out" / "identification.json").read_text("utf-8"))["figures"]
+    assert (figures["references"], figures["probes"], figures["strangers"]) == (10, 120, 10)
+    assert [rate["fpir"] for rate in figures["rates"]] == [0.1]
+    assert (tmp_path / "out" / "identification.png").read_bytes().startswith(b"\x89PNG")
