@@ -12,7 +12,7 @@ from service.api.middleware.origins import SAFE_METHODS
 from service.api.openapi.examples import SCHEMA_REF
 from service.api.problems import Problem, problem_responses
 from service.api.schemas.cluster import ClusterBody
-from service.api.schemas.collections import CollectionFields
+from service.api.schemas.collections import CollectionChanges, CollectionFields
 from service.api.schemas.faces import FaceFields
 from service.api.schemas.identify import IdentifyBody
 from service.api.schemas.images import ImagesBody
@@ -25,6 +25,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     IdentifyBody,
     ImagesBody,
     ClusterBody,
+    CollectionChanges,
     CollectionFields,
     FaceFields,
     NewSubject,

@@ -81,7 +81,7 @@ class CalibrationAnswer(Answer):
     model: ModelId = Field(description="the model whose embeddings were compared. For another model, it is not used")
     measured_at: datetime
     subjects: int = Field(
-        description="how many subjects had a face. If there are more than 2,000, or more than 8,000 faces are to be "
+        description="how many subjects had a face. If there are more than 1,000, or more than 4,000 faces are to be "
         "compared, some subjects are drawn at random"
     )
     copies: int = Field(description="how many faces were set aside because they are copies of another photograph")

@@ -2,6 +2,8 @@
 
 collections.py, subjects.py, faces.py
              what the gallery holds
+calibration.py
+             the error rates of a collection, and the people to measure them on
 retention.py how long faces are kept
 keys.py      the access keys
 audit.py     the last line of the audit log

@@ -15,8 +15,8 @@ from service.model_files.calibration import CalibrationSource
 from service.model_files.error_rates import COMPARED_PER_PERSON, SEED, Comparison
 from service.model_files.own_calibration import CollectionCalibration
 
-MAX_SUBJECTS = 2_000
-MAX_FACES = 8_000
+MAX_SUBJECTS = 1_000
+MAX_FACES = 4_000
 """How many are compared at most. This bounds the time and the memory. Of more, some are drawn at random."""
 SUBJECTS_PER_STATEMENT = 500
 
