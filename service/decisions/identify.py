@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from service.decisions.ambiguity import distances_of_matches, find_rival, margin_in_force
 from service.decisions.assignment import Assignment, assign_nearest, assign_once
@@ -22,6 +22,8 @@ from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_collection, note_decision, note_subject
 from service.observability.stages import stage
 from service.pipeline.selection import all_faces
+
+Decision = Literal["match", "ambiguous", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class FaceIdentification:
     rival: Candidate | None
 
     @property
-    def decision(self) -> Literal["match", "ambiguous", "unknown"]:
+    def decision(self) -> Decision:
         if self.rival:
             return "ambiguous"
         return "match" if self.assignment.match else "unknown"
@@ -143,7 +145,7 @@ def _shows_once(probe: Probe, search: SearchOptions) -> bool:
 
 def _note(model: str, collection: str, threshold_sq_l2: float, faces: Sequence[FaceIdentification]) -> None:
     """Note the outcome. An ambiguous face is about both subjects, because the answer names both."""
-    counts = dict.fromkeys(("match", "ambiguous", "unknown"), 0) | Counter(face.decision for face in faces)
+    counts = dict.fromkeys(get_args(Decision), 0) | Counter(face.decision for face in faces)
     note_decision(model, threshold_sq_l2, faces=len(faces), **counts)
     for decision, count in counts.items():
         DECISIONS.labels("identify", decision).inc(count)

@@ -72,7 +72,7 @@ class Comparison:
         return int((self.counts * (self.counts - 1)).sum()) // 2
 
     def select(self, rows: NDArray[np.bool_]) -> "Comparison":
-        """Return these photographs. People of whom none is left are left out."""
+        """Return these photographs. People without a photograph are left out."""
         counts = np.bincount(self.owners[rows], minlength=len(self.counts))
         return Comparison(self.embeddings[rows], counts[counts > 0])
 

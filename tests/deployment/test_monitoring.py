@@ -19,7 +19,7 @@ from functools import cache
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,6 +32,7 @@ from service.access.secret_file import write_admin_key
 from service.api.middleware.observation import CLIENT_LEFT
 from service.app import describe_app
 from service.clusterers import CLUSTERERS
+from service.decisions.identify import Decision
 from service.observability import metrics
 from service.settings.environment import Settings, list_variables
 from tests.support.running_service import run_service
@@ -103,7 +104,7 @@ def labels_of_metrics() -> dict[str, list[str]]:
 @cache
 def label_values() -> dict[str, set[str]]:
     """Return all values that each label can have: those in the code that counts, and those that are not in the code."""
-    values = defaultdict(set, {"outcome": set(CLUSTERERS)})
+    values = defaultdict(set, {"outcome": {*CLUSTERERS, *get_args(Decision)}})
     trees = (ast.parse(file.read_text("utf-8")) for file in (ROOT / "service").rglob("*.py"))
     for node in chain.from_iterable(map(ast.walk, trees)):
         match node:

@@ -80,9 +80,9 @@ COLLECTIONS = Table(
     Column("dimension", Integer),
     Column("created_at", Utc, nullable=False),
     Column("expires_after_days", Integer),  # NULL: for ever
+    Column("data_key", LargeBinary),  # wrapped with the key of the operator. NULL: the records are not encrypted
     Column("calibration", Json(none_as_null=True)),  # of its own: error rates, and nothing of a person
     Column("uses_own_calibration", Boolean),  # NULL: no
-    Column("data_key", LargeBinary),  # wrapped with the key of the operator. NULL: the records are not encrypted
     CheckConstraint("(model_id IS NULL) = (dimension IS NULL)"),
     sqlite_autoincrement=True,
 )

@@ -102,6 +102,8 @@ def make_gallery_of_first_version(data_dir: Path) -> None:
         connection.execute("DROP INDEX faces_by_age")
         connection.execute("ALTER TABLE collections DROP COLUMN expires_after_days")
         connection.execute("ALTER TABLE collections DROP COLUMN data_key")
+        connection.execute("ALTER TABLE collections DROP COLUMN calibration")
+        connection.execute("ALTER TABLE collections DROP COLUMN uses_own_calibration")
         connection.execute("PRAGMA application_id=0")
         connection.execute("UPDATE alembic_version SET version_num='0001'")
 
