@@ -9,6 +9,7 @@ import functools
 import io
 import itertools
 import os
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from PIL import Image
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "var" / "photographs"
 SIDE_PX = 160
+PEOPLE = 60
 SUBJECT = "collections/default/subjects/ada"
 
 
@@ -51,6 +53,8 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         case.path_parameters |= {"collection": "default", "face": service.enrol_face()}
         if case.method == "PATCH":
             case.body = {"subject": service.create_subject()}
+    if case.path.endswith("/calibration") and next(numbers) % 2:
+        case.path_parameters |= {"collection": service.calibrate_collection()}
     if "key_id" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
         case.path_parameters |= {"key_id": service.create_key()}
     if case.path.endswith("/merge") and (case.meta.phase.name == "stateful" or next(numbers) % 2):
@@ -103,6 +107,18 @@ class Service:
         """Create an access key, and return its id."""
         answer = self._client.post("keys", json={"scopes": ["read"]}).raise_for_status()
         return str(answer.json()["id"])
+
+    def calibrate_collection(self) -> str:
+        """Give a collection of PEOPLE a calibration of its own, and return its id."""
+        if self._client.get("collections/measured").status_code == HTTPStatus.NOT_FOUND:
+            self._client.put("collections/measured", json={}).raise_for_status()
+            for person in range(PEOPLE):
+                subject = f"collections/measured/subjects/{person}"
+                body = {"images": [{"embedding": self.random_embedding(), "model": self.model["id"]}]}
+                self._client.put(subject, json={}).raise_for_status()
+                self._client.post(f"{subject}/faces", json=body).raise_for_status()
+        self._client.post("collections/measured/calibration").raise_for_status()
+        return "measured"
 
     def create_subject(self) -> str:
         """Create a subject, and return its id."""
