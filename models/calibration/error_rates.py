@@ -12,12 +12,11 @@ from service.domain.errors import TooFewPeople
 from service.model_files.calibration import Calibration
 from service.model_files.error_rates import (
     COMPARED_PER_PERSON,
-    Comparison,
+    FacesOfPeople,
     find_copies,
     find_people_twice,
     measure_table,
     median_of_one_person,
-    table_rows,
 )
 
 
@@ -30,22 +29,18 @@ def measure_calibration(faces: LabelledEmbeddings, folder: str) -> Calibration:
     compared = without_copies(given)
     if len(compared.counts) < 2 or not compared.people_with_several:
         raise DatasetError("A calibration needs several people, and two photographs of most. Give more photographs.")
-    total = int(compared.counts.sum())
+    total = len(compared.embeddings)
+    measured_on = (
+        f"{total:,} photographs of {len(compared.counts):,} people of {folder}; "
+        f"{len(given.embeddings) - total} copies of photographs were left out"
+    )
     try:
-        rates = table_rows(measure_table(compared))
+        return measure_table(compared, Calibration, measured_on)
     except TooFewPeople:
         raise DatasetError("These are too few people for a table of error rates. Give at least 20 people.") from None
-    return Calibration(
-        people=len(compared.counts),
-        impostor_pairs=compared.impostor_pairs,
-        genuine_pairs=compared.genuine_pairs,
-        measured_on=f"{total:,} photographs of {len(compared.counts):,} people of {folder}; "
-        f"{len(given.embeddings) - total} copies of photographs were left out",
-        rates=rates,
-    )
 
 
-def without_copies(compared: Comparison) -> Comparison:
+def without_copies(compared: FacesOfPeople) -> FacesOfPeople:
     """Leave out copies of photographs."""
     return compared.select(~find_copies(compared))
 
@@ -61,7 +56,7 @@ def find_alike(faces: LabelledEmbeddings) -> list[tuple[int, int]]:
     return sorted((int(numbers[min(pair)]), int(numbers[max(pair)])) for pair in pairs)
 
 
-def _compared(faces: LabelledEmbeddings) -> Comparison:
+def _compared(faces: LabelledEmbeddings) -> FacesOfPeople:
     """Take at most COMPARED_PER_PERSON photographs of each person."""
     taken = faces.take_first(COMPARED_PER_PERSON, np.unique(faces.people))
-    return Comparison(taken.embeddings, np.unique(taken.people, return_counts=True)[1])
+    return FacesOfPeople(taken.embeddings, np.unique(taken.people, return_counts=True)[1])

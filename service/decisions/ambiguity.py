@@ -34,14 +34,14 @@ def distances_of_matches(assignments: Sequence[Assignment]) -> Distances:
     return {one.match.subject: one.match.distance for one in assignments if one.match}
 
 
-def find_rival(
+def find_second(
     row: Sequence[Candidate], match: Candidate | None, taken: Distances, scale: ScoreScale, margin_points: float
 ) -> Candidate | None:
     """Return the nearest other subject within the margin of the match. None if there is none, or no match.
 
     row: the candidates of a face, nearest first. For n faces of a photograph, n + 1 are enough.
-    taken: the subjects that the faces of the photograph got. Such a subject is no rival if its own face is nearer to it
-    by the margin or more. Empty if a photograph can show a person twice.
+    taken: the subjects that the faces of the photograph got. Such a subject does not count if its own face is nearer to
+    it by the margin or more. Empty if a photograph can show a person twice.
     """
     if match is None:
         return None

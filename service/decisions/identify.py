@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from service.decisions.ambiguity import distances_of_matches, find_rival, margin_in_force
+from service.decisions.ambiguity import distances_of_matches, find_second, margin_in_force
 from service.decisions.assignment import Assignment, assign_nearest, assign_once
 from service.decisions.error_rates.collection_calibration import choose_calibration
 from service.decisions.error_rates.score import ScoreScale
@@ -49,29 +49,29 @@ class FaceIdentification:
 
     candidates: nearest first.
     assignment: the accepted candidate. It can be one that is not among the candidates, if other faces got these.
-    rival: another subject that is nearly as near. Then it is not known which of the two the face shows.
+    second: another subject that is nearly as near. Then it is not known which of the two the face shows.
     """
 
     face: Face | None
     candidates: tuple[Candidate, ...]
     assignment: Assignment
-    rival: Candidate | None
+    second: Candidate | None
 
     @property
     def decision(self) -> Decision:
-        if self.rival:
+        if self.second:
             return "ambiguous"
         return "match" if self.assignment.match else "unknown"
 
     @property
     def match(self) -> Candidate | None:
         """The subject that the face shows. None if it is unknown or ambiguous."""
-        return None if self.rival else self.assignment.match
+        return None if self.second else self.assignment.match
 
     @property
     def between(self) -> tuple[Candidate, ...]:
         """The two subjects of an ambiguous face, nearest first."""
-        pair = [one for one in (self.assignment.match, self.rival) if one and self.rival]
+        pair = [one for one in (self.assignment.match, self.second) if one and self.second]
         return tuple(sorted(pair, key=lambda one: one.distance))
 
 
@@ -121,7 +121,7 @@ async def identify(
     assignments = (assign_once if shows_once else assign_nearest)(rows, scale.threshold_sq_l2)
     taken = distances_of_matches(assignments) if shows_once else {}
     faces = tuple(
-        FaceIdentification(face, tuple(row[: search.k]), one, find_rival(row, one.match, taken, scale, margin))
+        FaceIdentification(face, tuple(row[: search.k]), one, find_second(row, one.match, taken, scale, margin))
         for face, row, one in zip(probe.faces, rows, assignments, strict=True)
     )
     _note(probes.card.id, search.collection, scale.threshold_sq_l2, faces)

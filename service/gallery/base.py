@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.domain.embedding import Embeddings
 from service.domain.errors import ModelMismatch
 from service.model_files.calibration import CalibrationSource
-from service.model_files.error_rates import Comparison
+from service.model_files.error_rates import FacesOfPeople
 
 FaceNumbers = NDArray[np.int64]
 """(n,) int64. The records give each face a number, and never give a number twice."""
@@ -71,7 +71,7 @@ class DrawnPeople:
 
     collection: int
     ids: tuple[str, ...]
-    compared: Comparison
+    compared: FacesOfPeople
     subjects: int
 
 
@@ -143,6 +143,17 @@ class SubjectToCreate:
     id: str | None = None
     name: str | None = None
     metadata: dict[str, Any] | None = None
+
+
+class CollectionChanges(TypedDict, total=False):
+    """What changes in a collection. A field that is missing stays as it is.
+
+    expires_after_days: faces are deleted at this age. None: never.
+    calibration: which one a search uses if the caller does not say it.
+    """
+
+    expires_after_days: int | None
+    calibration: CalibrationSource
 
 
 class SubjectChanges(TypedDict, total=False):

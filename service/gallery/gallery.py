@@ -14,6 +14,7 @@ from service.domain.errors import CollectionNotFound, InvalidOption, StorageUnav
 from service.gallery.base import (
     NO_GALLERY_LOG,
     Collection,
+    CollectionChanges,
     DrawnPeople,
     EmbeddingModel,
     EnrolledFace,
@@ -31,7 +32,6 @@ from service.gallery.records.database import Database
 from service.gallery.records.statements import audit, calibration, collections, faces, retention, storage, subjects
 from service.gallery.retention import utc_now
 from service.gallery.threads import in_changing_thread, in_thread
-from service.model_files.calibration import CalibrationSource
 from service.model_files.own_calibration import CollectionCalibration
 from service.observability.outcomes import note_subject
 
@@ -91,26 +91,25 @@ class Gallery(GalleryReader):
                 created = collections.get(connection, collection)
             if is_new:
                 self._indexes.put_empty(collection)
-                self._retention.read_rules()
+                self._read_settings()
         return created, is_new
 
     @in_changing_thread
-    def change_collection(self, collection: str, expires_after_days: int | None) -> Collection:
-        """Set at which age faces of the collection are deleted. None: never. What is older is deleted soon."""
+    def change_collection(self, collection: str, changes: CollectionChanges) -> Collection:
+        """Change the given fields of the collection. Faces that are too old now are deleted soon.
+
+        Raises CalibrationNotFound if it is set to its own calibration and has none.
+        """
         with self._writing:
             with self._database.writing() as connection:
                 key = collections.find(connection, collection).key
-                retention.set_expiry(connection, key, expires_after_days)
+                if "calibration" in changes:
+                    calibration.choose(connection, key, changes["calibration"])
+                if "expires_after_days" in changes:
+                    retention.set_expiry(connection, key, changes["expires_after_days"])
                 changed = collections.get(connection, collection)
-            self._retention.read_rules()
+            self._read_settings()
         return changed
-
-    @in_changing_thread
-    def choose_calibration(self, collection: str, source: CalibrationSource) -> Collection:
-        """Set which calibration a search uses if the caller does not say it. Raises CalibrationNotFound."""
-        with self._writing, self._database.writing() as connection:
-            calibration.choose(connection, collections.find(connection, collection).key, source)
-            return collections.get(connection, collection)
 
     @in_changing_thread
     def save_calibration(self, collection: str, people: DrawnPeople, measured: CollectionCalibration) -> None:
@@ -129,8 +128,10 @@ class Gallery(GalleryReader):
     @in_changing_thread
     def delete_calibration(self, collection: str) -> None:
         """Delete the calibration of the collection. Raises CalibrationNotFound."""
-        with self._writing, self._database.writing() as connection:
-            calibration.remove(connection, collections.find(connection, collection).key)
+        with self._writing:
+            with self._database.writing() as connection:
+                calibration.remove(connection, collections.find(connection, collection).key)
+            self._read_settings()
 
     @in_changing_thread
     def delete_collection(self, collection: str) -> None:
@@ -143,7 +144,7 @@ class Gallery(GalleryReader):
                 self._indexes.put_empty(collection)
             else:
                 self._indexes.remove(collection)
-            self._retention.read_rules()
+            self._read_settings()
 
     @in_changing_thread
     def create_subject(self, collection: str, new: SubjectToCreate) -> Subject:
@@ -252,6 +253,11 @@ class Gallery(GalleryReader):
                 collections.unbind_model_if_empty(connection, key)
             self._indexes[collection].remove([number])
         note_subject(collection, subject)
+
+    def _read_settings(self) -> None:
+        """Read again what the gallery knows of its collections without a record, after a change of one of them."""
+        self._retention.read_rules()
+        self._read_calibration_sources()
 
     def expire_all(self) -> None:
         """Delete what is older than its collection keeps it. The thread of the gallery calls this."""

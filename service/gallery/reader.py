@@ -44,6 +44,9 @@ THREADS = 4
 CHANGING_THREADS = 2
 """Changes are made one after the other. The second can already check its input."""
 
+Found = tuple[list[list[Candidate]], int]
+"""The candidates of each probe, nearest first, and how many faces were searched."""
+
 
 class GalleryReader:
     """Reads the records and searches the indexes. `Gallery` adds what changes them.
@@ -63,6 +66,7 @@ class GalleryReader:
         with database.reading() as connection:
             ids = list(collections.checksums(connection))
         self._indexes = CollectionIndexes(ids, self._load_references, self._index_of)
+        self._read_calibration_sources()
         self._retention = Retention(database, self._indexes, self._writing, log.record_expired, now)
 
     async def finish(self) -> None:
@@ -89,6 +93,10 @@ class GalleryReader:
     def has_collection(self, collection: str) -> bool:
         """Return whether the collection exists. Reads no record."""
         return collection in self._indexes
+
+    def calibration_source(self, collection: str) -> CalibrationSource:
+        """Return which calibration a search uses if the caller does not say it. Reads no record."""
+        return "own" if collection in self._with_own_calibration else "model"
 
     def noted_audit_head(self) -> tuple[int, bytes] | None:
         """Return the last line of the audit log that the records know. None if they know none."""
@@ -228,20 +236,13 @@ class GalleryReader:
             return calibration.draw_people(connection, row.key)
 
     @in_thread
-    def get_calibration(self, collection: str, source: CalibrationSource | None) -> CollectionCalibration | None:
-        """Return the calibration of the collection, or None to use that of the model.
-
-        source: None means what the collection is set to. Raises CalibrationNotFound.
-        """
+    def get_calibration(self, collection: str) -> CollectionCalibration:
+        """Return the collection's own calibration. Raises CalibrationNotFound."""
         with self._database.reading() as connection:
-            key = collections.find(connection, collection).key
-            own = calibration.uses_own(connection, key) if source is None else source == "own"
-            return calibration.get(connection, key) if own else None
+            return calibration.get(connection, collections.find(connection, collection).key)
 
     @in_thread
-    def search(
-        self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel
-    ) -> tuple[list[list[Candidate]], int]:
+    def search(self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel) -> Found:
         """Find up to k subjects for each probe, nearest first. Return also how many faces were searched.
 
         probes: (n, d) float32, unit length.
@@ -255,14 +256,16 @@ class GalleryReader:
                 return self._search(collection, probes, k, model)
         raise StorageUnavailable
 
-    def _search(
-        self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel
-    ) -> tuple[list[list[Candidate]], int]:
+    def _search(self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel) -> Found:
         nearest, searched = self._indexes[collection].search(probes, k, model)
         with self._database.reading() as connection:
             key = collections.find(connection, collection).key
             owners = faces.owners(connection, key, {face.number for row in nearest for face in row})
         return [_candidates(row, owners) for row in nearest], searched
+
+    def _read_calibration_sources(self) -> None:
+        with self._database.reading() as connection:
+            self._with_own_calibration = calibration.collections_with_own(connection)
 
     def _load_references(self, collection: str) -> References | None:
         """Read what the index of a collection holds. A probe without a key can notice that it must be built again."""

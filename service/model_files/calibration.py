@@ -7,7 +7,7 @@ are not known, and are never guessed. Only `log10_fmr`, for scores, continues th
 Verification (1:1): the rate is the FMR of the table.
 
 Identification (1:N): a stranger is compared with N references, so the chance of at least one false match is
-`1 - (1 - f)^N`. For f, the FMR of the card is multiplied by ALIKE.
+`1 - (1 - f)^N`. For f, the FMR of the card is multiplied by FALSE_MATCH_FACTOR.
 """
 
 from bisect import bisect_right
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from service.domain.distances import MAX_SQ_L2
 from service.domain.errors import RateNotMeasured
 
-ALIKE = 2.0
+FALSE_MATCH_FACTOR = 2.0
 """How many times as often strangers match in identification, compared with two people drawn from the calibration.
 
 The people of one gallery are often alike, for example all of one sex. Nearly all false matches are between people of
@@ -65,7 +65,7 @@ class Calibration(BaseModel):
     measured_on: str = Field(description="the photographs, in words")
     rates: tuple[RatesAtThreshold, ...] = Field(min_length=2)
 
-    factor: ClassVar[float] = ALIKE
+    false_match_factor: ClassVar[float] = FALSE_MATCH_FACTOR
     """By what the FMR is multiplied in an identification."""
 
     @model_validator(mode="after")
@@ -101,7 +101,7 @@ class Calibration(BaseModel):
         fmr = self.fmr(threshold_sq_l2)
         if fmr is None:
             return None
-        return float(1.0 - (1.0 - min(self.factor * fmr, 1.0)) ** references)
+        return float(1.0 - (1.0 - min(self.false_match_factor * fmr, 1.0)) ** references)
 
     def threshold_at_fmr(self, fmr: float) -> float:
         """Return the threshold with this FMR. Raises RateNotMeasured if the table does not reach it."""
@@ -117,7 +117,7 @@ class Calibration(BaseModel):
 
         Raises RateNotMeasured if the table does not reach it.
         """
-        fmr = -expm1(log1p(-fpir) / max(references, 1)) / self.factor
+        fmr = -expm1(log1p(-fpir) / max(references, 1)) / self.false_match_factor
         if fmr < self.rates[0].fmr:
             lowest = self.fpir(self.lowest_threshold, references)
             raise RateNotMeasured(
@@ -167,7 +167,7 @@ class Calibration(BaseModel):
 class OwnCalibration(Calibration):
     """The error rates between the subjects of one collection. The FMR is used as it is."""
 
-    factor: ClassVar[float] = 1.0
+    false_match_factor: ClassVar[float] = 1.0
 
 
 def _falls(low: float | None, high: float | None) -> bool:

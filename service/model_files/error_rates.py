@@ -16,6 +16,7 @@ rate with a probability of 90 % (the rule of 30: Doddington and others, 2000). I
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from service.domain.distances import squared_l2
 from service.domain.embedding import Embeddings
 from service.domain.errors import TooFewPeople
-from service.model_files.calibration import Interval, RatesAtThreshold
+from service.model_files.calibration import Calibration, Interval, RatesAtThreshold
 
 GRID_SQ_L2 = np.round(np.arange(1, 200) * 0.02, 2)
 COMPARED_PER_PERSON = 8
@@ -36,12 +37,13 @@ SAME_PHOTOGRAPH_SQ_L2 = 0.002
 """Two photographs are copies of one if their distance is below this: another size or compression of the same file."""
 ROWS_AT_ONCE = 64
 
+C = TypeVar("C", bound=Calibration)
 Shares = NDArray[np.float32]
 """(m, t) float32: the share of the pairs of photographs that match, at each of t thresholds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class FacesOfPeople:
     """Photographs sorted by person.
 
     embeddings: (n, d) float32.
@@ -71,10 +73,10 @@ class Comparison:
         """How many pairs of photographs show one person."""
         return int((self.counts * (self.counts - 1)).sum()) // 2
 
-    def select(self, rows: NDArray[np.bool_]) -> "Comparison":
+    def select(self, rows: NDArray[np.bool_]) -> "FacesOfPeople":
         """Return these photographs. People without a photograph are left out."""
         counts = np.bincount(self.owners[rows], minlength=len(self.counts))
-        return Comparison(self.embeddings[rows], counts[counts > 0])
+        return FacesOfPeople(self.embeddings[rows], counts[counts > 0])
 
     def shares(self, thresholds: NDArray[np.float64]) -> Iterator[Shares]:
         """Yield for each person the shares of the pairs with every person that match, (m, t).
@@ -110,7 +112,7 @@ class MeasuredRates:
     matching: NDArray[np.int64]
 
 
-def find_copies(compared: Comparison) -> NDArray[np.bool_]:
+def find_copies(compared: FacesOfPeople) -> NDArray[np.bool_]:
     """Return which photographs to set aside because they are copies, (n,).
 
     Of copies of one person, the first is kept. Of copies under two people, none is kept, because one of the two labels
@@ -128,7 +130,7 @@ def find_copies(compared: Comparison) -> NDArray[np.bool_]:
     return aside
 
 
-def find_people_twice(compared: Comparison, threshold_sq_l2: float) -> list[tuple[int, int]]:
+def find_people_twice(compared: FacesOfPeople, threshold_sq_l2: float) -> list[tuple[int, int]]:
     """Return the people who are there twice, under two names: (the one to keep, the one to set aside), as numbers.
 
     Two people count as one if half of the pairs of their photographs are nearer than the threshold. Of two, the one
@@ -147,7 +149,7 @@ def find_people_twice(compared: Comparison, threshold_sq_l2: float) -> list[tupl
     return found
 
 
-def median_of_one_person(compared: Comparison) -> float:
+def median_of_one_person(compared: FacesOfPeople) -> float:
     """Return the threshold at which the pairs of one person match in half of the cases, by the mean over people.
 
     Some people must have two photographs.
@@ -156,7 +158,7 @@ def median_of_one_person(compared: Comparison) -> float:
     return float(np.interp(0.5, 1.0 - fnmr, GRID_SQ_L2))
 
 
-def measure_table(compared: Comparison) -> MeasuredRates:
+def _rates_of_table(compared: FacesOfPeople) -> MeasuredRates:
     """Measure the rates at the thresholds of a table, with draws of people.
 
     The thresholds are found first, because each draw takes time at each threshold.
@@ -172,7 +174,9 @@ def measure_table(compared: Comparison) -> MeasuredRates:
     return measure_rates(compared, GRID_SQ_L2[first : last + 1])
 
 
-def measure_rates(compared: Comparison, thresholds: NDArray[np.float64], resamples: int = RESAMPLES) -> MeasuredRates:
+def measure_rates(
+    compared: FacesOfPeople, thresholds: NDArray[np.float64], resamples: int = RESAMPLES
+) -> MeasuredRates:
     """Measure the rates at these thresholds, (t,) ascending. resamples: how often the people are drawn."""
     people = len(compared.counts)
     rng = np.random.default_rng(SEED)
@@ -197,8 +201,18 @@ def _draw_people(rng: np.random.Generator, people: int) -> NDArray[np.int64]:
     return np.bincount(rng.integers(0, people, people), minlength=people)
 
 
-def table_rows(measured: MeasuredRates) -> tuple[RatesAtThreshold, ...]:
-    """Return the rows of a calibration."""
+def measure_table(compared: FacesOfPeople, kind: type[C], measured_on: str) -> C:
+    """Measure the table of a calibration. measured_on: the photographs, in words. Raises TooFewPeople."""
+    return kind(
+        people=len(compared.counts),
+        impostor_pairs=compared.impostor_pairs,
+        genuine_pairs=compared.genuine_pairs,
+        measured_on=measured_on,
+        rates=_rows(_rates_of_table(compared)),
+    )
+
+
+def _rows(measured: MeasuredRates) -> tuple[RatesAtThreshold, ...]:
     return tuple(
         RatesAtThreshold(
             threshold_sq_l2=float(threshold),

@@ -13,12 +13,11 @@ from pydantic import BaseModel, ConfigDict
 from service.model_files.calibration import OwnCalibration, RatesAtThreshold
 from service.model_files.error_rates import (
     SAME_PHOTOGRAPH_SQ_L2,
-    Comparison,
+    FacesOfPeople,
     find_copies,
     find_people_twice,
     measure_table,
     median_of_one_person,
-    table_rows,
 )
 
 MIN_PEOPLE_WITH_SEVERAL = 30
@@ -59,7 +58,7 @@ class CollectionCalibration(BaseModel):
     duplicates: int
 
 
-def measure_people(compared: Comparison, lowest_sq_l2: float | None) -> MeasuredPeople:
+def measure_people(compared: FacesOfPeople, lowest_sq_l2: float | None) -> MeasuredPeople:
     """Measure the table. It may take long, so it runs in a process of its own.
 
     lowest_sq_l2: the lowest threshold in the card of the model. None if the card has no calibration.
@@ -70,20 +69,14 @@ def measure_people(compared: Comparison, lowest_sq_l2: float | None) -> Measured
     without = compared.select(~copies)
     twice = find_people_twice(without, _near(without, lowest_sq_l2))
     people = without.select(~np.isin(without.owners, [again for _, again in twice]))
-    rows = table_rows(measure_table(people))
+    measured_on = f"{len(people.embeddings):,} faces of {len(people.counts):,} subjects of the collection"
+    table = measure_table(people, OwnCalibration, measured_on)
     if people.people_with_several < MIN_PEOPLE_WITH_SEVERAL:
-        rows = tuple(_without_fnmr(row) for row in rows)
-    table = OwnCalibration(
-        people=len(people.counts),
-        impostor_pairs=people.impostor_pairs,
-        genuine_pairs=people.genuine_pairs,
-        measured_on=f"{len(people.embeddings):,} faces of {len(people.counts):,} subjects of the collection",
-        rates=rows,
-    )
+        table = table.model_copy(update={"rates": tuple(_without_fnmr(row) for row in table.rates)})
     return MeasuredPeople(table, int(copies.sum()), [(int(kept[one]), int(kept[again])) for one, again in twice])
 
 
-def _near(compared: Comparison, lowest_sq_l2: float | None) -> float:
+def _near(compared: FacesOfPeople, lowest_sq_l2: float | None) -> float:
     """Return the distance below which two subjects look like one person.
 
     It is far below the thresholds of the card, and not above the distance of half of the pairs of one person. With a

@@ -19,7 +19,7 @@ from service.api.schemas.collections import (
 )
 from service.api.schemas.fields import PageOptions
 from service.decisions.error_rates.collection_calibration import measure_collection
-from service.domain.errors import CalibrationNotFound
+from service.gallery import base
 
 router = APIRouter(prefix="/collections", tags=["gallery"])
 
@@ -74,11 +74,12 @@ async def change_collection(
 
     What is older already is deleted at once. A field that is not sent stays as it is.
     """
+    changes: base.CollectionChanges = {}
     if "calibration" in body.model_fields_set:
-        await services.gallery.choose_calibration(collection, body.calibration)
+        changes["calibration"] = body.calibration
     if "expires_after_days" in body.model_fields_set:
-        await services.gallery.change_collection(collection, body.expires_after_days)
-    return CollectionAnswer.of(await services.gallery.get_collection(collection))
+        changes["expires_after_days"] = body.expires_after_days
+    return CollectionAnswer.of(await services.gallery.change_collection(collection, changes))
 
 
 @router.get("/{collection}", responses=problem_responses(404, 422, 503))
@@ -108,10 +109,7 @@ async def measure_calibration(
 @router.get("/{collection}/calibration", responses=problem_responses(404, 422, 503))
 async def get_calibration(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> CalibrationAnswer:
     """Show the collection's own calibration, beside that of the model."""
-    own = await services.gallery.get_calibration(collection, "own")
-    if own is None:
-        raise CalibrationNotFound
-    return CalibrationAnswer.of(own, services.card)
+    return CalibrationAnswer.of(await services.gallery.get_calibration(collection), services.card)
 
 
 @router.delete(

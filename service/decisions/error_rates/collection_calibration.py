@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from service.decisions.cluster import FACES_FOR_PROCESS, ClusteringPlaces
 from service.decisions.model_comparison import ModelComparison
 from service.decisions.probes import ProbeReader
-from service.domain.errors import ModelMismatch
+from service.domain.errors import CalibrationNotFound, ModelMismatch
 from service.model_files.calibration import CalibrationSource
 from service.model_files.own_calibration import CollectionCalibration, measure_people
 from service.observability.outcomes import note_collection
@@ -62,9 +62,14 @@ async def choose_calibration(
 
     Raises CalibrationNotFound. Raises ModelMismatch if the calibration is not of this comparison.
     """
-    own = await probes.gallery.get_calibration(collection, source)
-    if own is None:
+    if (source or probes.gallery.calibration_source(collection)) == "model":
         return ChosenCalibration(comparison, "model")
+    try:
+        own = await probes.gallery.get_calibration(collection)
+    except CalibrationNotFound:
+        if source == "own":
+            raise
+        return ChosenCalibration(comparison, "model")  # it was deleted just now
     if comparison.compatible_model is not None or own.model_id != probes.card.id:
         raise ModelMismatch(
             "The collection's own calibration was not measured with the loaded model. Measure it again if the loaded "

@@ -64,10 +64,9 @@ class TooFewPeople(GalleryError):
 
     code = "too_few_people"
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self) -> None:
         super().__init__(
-            message
-            or "The collection has too few subjects with a face for error rates. At least 20 are usually needed, and "
+            "The collection has too few subjects with a face for error rates. At least 20 are usually needed, and "
             "they must be different people. Enrol more, or use the calibration of the model."
         )
 

@@ -8,7 +8,7 @@ from service.domain.command_errors import BackupUnusable
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import BackupReader, Manifest, open_backup
 from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_directory, sync_folder, write_mark
-from service.gallery.records.database import reading_copy
+from service.gallery.records.database import check_copy, reading_copy
 from service.gallery.records.encrypt import require_key
 from service.gallery.records.encryption.key_file import OperatorKey
 from service.gallery.records.migrate import is_known
@@ -92,8 +92,8 @@ def _copy(backup: BackupReader, part: Path) -> None:
 def _check(database: Path, manifest: Manifest) -> None:
     """Check that the database is intact, and holds what the manifest says. Raises BackupUnusable."""
     try:
+        check_copy(database)
         with reading_copy(database) as connection:
-            storage.check_copy(connection)
             found = storage.describe(connection)
     except StorageUnavailable:
         raise BackupUnusable("The database of the backup is damaged. Use another backup.") from None

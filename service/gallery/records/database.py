@@ -83,7 +83,6 @@ class Database:
         with _storage_errors():
             self._maintenance = sqlite.connect_for_maintenance(self._path)
             sqlite.check(self._maintenance)
-            sqlite.require_tables_only(self._maintenance)
             # After a crash, the journal can still hold a deleted face. And a copy of the database file alone must say
             # that it was in use, so this must not be in the journal only.
             if not self.empty_journal() and not was_in_use:
@@ -235,6 +234,12 @@ class Database:
             if self._maintenance is None:
                 raise StorageUnavailable
             yield self._maintenance
+
+
+def check_copy(path: Path) -> None:
+    """Check the structure of a copy of a database. Raises StorageUnavailable."""
+    with _storage_errors(), closing(sqlite.connect_to_copy(path)) as connection:
+        sqlite.check(connection)
 
 
 @contextmanager

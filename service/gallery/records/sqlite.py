@@ -82,14 +82,13 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 def check(connection: sqlite3.Connection) -> None:
-    """Check the structure of the whole file. Reads all of it. Raises StorageLost."""
+    """Check the structure of the whole file, and that it has tables and indexes only. Reads all of it.
+
+    A trigger could change what is stored. Raises StorageLost.
+    """
     (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if result != "ok":
         raise StorageLost("the database is damaged")
-
-
-def require_tables_only(connection: sqlite3.Connection) -> None:
-    """Raise StorageLost if the file holds anything but tables and indexes. A trigger could change what is stored."""
     kinds = {kind for (kind,) in connection.execute("SELECT DISTINCT type FROM sqlite_master")}
     if not kinds <= {"table", "index"}:
         raise StorageLost("the database has triggers or views, which this service never makes")

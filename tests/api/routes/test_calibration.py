@@ -203,7 +203,7 @@ async def test_a_calibration_of_another_model_is_not_used(
 ) -> None:
     await enrol(services, collection, make_people(60))
     await measure(client, collection)
-    stored = await services.gallery.get_calibration(id_of(collection), "own")
+    stored = await services.gallery.get_calibration(id_of(collection))
     people = await services.gallery.draw_people(id_of(collection), services.probes.loaded_model)
     assert stored is not None
     with services.gallery.database.writing() as connection:

@@ -183,9 +183,9 @@ def test_more_faces_than_one_transaction_deletes_expire_together(
 def test_a_shorter_rule_holds_at_once_and_null_keeps_all(gallery: BlockingGallery, clock: Clock) -> None:
     gallery.enrol("friends", "anna", FACES_OF_ANNA, MODEL)
     clock.ahead = 31 * DAY
-    gallery.change_collection("friends", None)
+    gallery.change_collection("friends", {"expires_after_days": None})
     assert search(gallery) == ["anna"]
-    assert gallery.change_collection("friends", 31).expires_after_days == 31
+    assert gallery.change_collection("friends", {"expires_after_days": 31}).expires_after_days == 31
     clock.ahead = 32 * DAY
     assert search(gallery) == []
 

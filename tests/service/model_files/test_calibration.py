@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.domain.errors import RateNotMeasured
-from service.model_files.calibration import ALIKE, Calibration
+from service.model_files.calibration import FALSE_MATCH_FACTOR, Calibration
 from tests.support.calibrations import calibration_fields
 
 CALIBRATION = Calibration.model_validate(calibration_fields())
@@ -44,7 +44,7 @@ def test_the_fpir_at_the_threshold_of_an_fpir_is_that_fpir(references: int, fpir
 
 
 def test_the_fpir_is_the_chance_of_a_match_in_independent_comparisons_with_people_who_are_alike() -> None:
-    assert CALIBRATION.fpir(1.3, 50) == pytest.approx(1 - (1 - ALIKE * 1e-3) ** 50)
+    assert CALIBRATION.fpir(1.3, 50) == pytest.approx(1 - (1 - FALSE_MATCH_FACTOR * 1e-3) ** 50)
 
 
 def test_a_larger_gallery_needs_a_lower_threshold() -> None:

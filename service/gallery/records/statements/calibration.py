@@ -12,7 +12,7 @@ from service.gallery.base import DrawnPeople
 from service.gallery.records.schema import COLLECTIONS, FACES
 from service.gallery.records.statements import faces, subjects
 from service.model_files.calibration import CalibrationSource
-from service.model_files.error_rates import COMPARED_PER_PERSON, SEED, Comparison
+from service.model_files.error_rates import COMPARED_PER_PERSON, SEED, FacesOfPeople
 from service.model_files.own_calibration import CollectionCalibration
 
 MAX_SUBJECTS = 1_000
@@ -34,7 +34,7 @@ def draw_people(connection: Connection, key: int) -> DrawnPeople:
     read = [faces.first_of_subjects(connection, key, part, COMPARED_PER_PERSON) for part in _parts(drawn.tolist())]
     counts = np.unique(np.concatenate([owners for owners, _ in read]), return_counts=True)[1]
     ids = [subject for part in _parts(drawn.tolist()) for subject in subjects.ids(connection, key, part)]
-    return DrawnPeople(key, tuple(ids), Comparison(np.concatenate([one for _, one in read]), counts), len(rows))
+    return DrawnPeople(key, tuple(ids), FacesOfPeople(np.concatenate([one for _, one in read]), counts), len(rows))
 
 
 def save(connection: Connection, key: int, measured: CollectionCalibration) -> None:
@@ -54,9 +54,9 @@ def get(connection: Connection, key: int) -> CollectionCalibration:
         raise StorageLost("a stored calibration is damaged") from None
 
 
-def uses_own(connection: Connection, key: int) -> bool:
-    """Return whether a search uses the calibration of the collection if the caller does not say it."""
-    return bool(connection.scalar(select(COLLECTIONS.c.uses_own_calibration).where(COLLECTIONS.c.key == key)))
+def collections_with_own(connection: Connection) -> frozenset[str]:
+    """Return the ids of the collections that are set to their own calibration."""
+    return frozenset(connection.scalars(select(COLLECTIONS.c.id).where(COLLECTIONS.c.uses_own_calibration)))
 
 
 def choose(connection: Connection, key: int, source: CalibrationSource) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy import Connection, func, select, update
 
 from service.domain.errors import StorageLost
 from service.gallery.records.migrate import revision_of
@@ -95,10 +95,3 @@ def describe(connection: Connection) -> StoredGallery:
     )
     gallery, key = gallery_id(connection), operator_key_id(connection)
     return StoredGallery(gallery, revision, tuple(connection.scalars(models)), collections, subjects, faces, key)
-
-
-def check_copy(connection: Connection) -> None:
-    """Check the structure of a copy, and that it has tables and indexes only. Raises StorageLost."""
-    kinds = set(connection.scalars(text("SELECT DISTINCT type FROM sqlite_master")))
-    if connection.scalar(text("PRAGMA quick_check(1)")) != "ok" or not kinds <= {"table", "index"}:
-        raise StorageLost("the database is damaged")

@@ -77,7 +77,7 @@ def hashes(gallery: BlockingGallery, subject: str) -> set[str]:
 def expire_everything(gallery: BlockingGallery, log: AuditLog, clock: Clock) -> None:
     """Let all people expire. When the log is closed, all its lines are written."""
     with log.open(None):
-        gallery.change_collection("default", 30)
+        gallery.change_collection("default", {"expires_after_days": 30})
         clock.ahead = timedelta(days=31)
         gallery.gallery.expire_all()
 
