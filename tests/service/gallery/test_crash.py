@@ -23,6 +23,7 @@ def change_until_the_kill(program: str, data_dir: Path, first_batch: int, batche
     command = [sys.executable, "-m", f"tests.service.gallery.{program}", str(data_dir), str(first_batch)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
+        assert "gallery_opened" in process.stdout.readline()  # the line of its log
         acknowledged = [int(line) for line in islice(process.stdout, batches)]
         process.kill()
         return acknowledged + [int(line) for line in process.stdout]
