@@ -25,8 +25,8 @@ Manifest = dict[str, Any]
 
 POOLS = ("pools/gke", "pools/eks", "pools/aks")
 COMPONENTS = {
-    "overlays/cpu": ("ingress", "monitoring", "trained-model"),
-    "overlays/gpu": ("ingress", "monitoring", "trained-model", "runtime-class", *POOLS),
+    "overlays/cpu": ("encryption", "ingress", "monitoring", "trained-model"),
+    "overlays/gpu": ("encryption", "ingress", "monitoring", "trained-model", "runtime-class", *POOLS),
     "jobs": ("runtime-class", *POOLS),
     "jobs/several-nodes": ("runtime-class", *POOLS),
     "jobs/several-nodes/claims": (),
@@ -136,12 +136,19 @@ def config_map_variables(name: str, container: Manifest) -> dict[str, str]:
     return variables
 
 
+def own_variables(container: Manifest) -> dict[str, str]:
+    """Return the variables that have a value in the container itself. They win over those of a ConfigMap."""
+    return {variable["name"]: variable["value"] for variable in container.get("env", []) if "value" in variable}
+
+
 @cache
 def load_deployed_settings(name: str) -> Settings:
     """Load the settings from the variables of the image and of the manifests. The service refuses unknown settings."""
     (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
     target = container["image"].rpartition("-")[2]
-    variables = image_values("service", target, "ENV") | config_map_variables(name, container)
+    variables = (
+        image_values("service", target, "ENV") | config_map_variables(name, container) | own_variables(container)
+    )
     with pytest.MonkeyPatch.context() as patch:
         for variable in [variable for variable in os.environ if variable.startswith(PREFIX)]:
             patch.delenv(variable)

@@ -229,27 +229,51 @@ def test_the_settings_are_valid_and_fit_the_mounts(name: str) -> None:
 @every_service_rendering
 def test_a_request_without_a_key_is_refused_because_the_operator_has_one(name: str) -> None:
     settings = load_deployed_settings(name)
-    (volume,) = [
-        volume["secret"]
-        for volume in only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["volumes"]
-        if "secret" in volume
-    ]
-    (item,) = volume["items"]
-    (mount_path,) = mount_paths(only_manifest(name, "StatefulSet")["spec"]["template"], "secret")
     assert settings.insecure == "no"
-    assert str(settings.admin_key_file) == f"{mount_path}/{item['path']}"
-    assert (volume["defaultMode"], volume.get("optional", False)) == (0o440, False), "the Pod waits for its Secret"
-    assert shows_how_to_create(volume["secretName"], item["key"])
+    assert str(settings.admin_key_file) in mounted_secrets(name)
 
 
-@every_rendering
-def test_no_manifest_has_a_key(name: str) -> None:
-    assert not manifests_of_kind(name, "Secret")
+@pytest.mark.parametrize("name", [name for name in SERVICE_RENDERINGS if "encryption" in name])
+def test_the_gallery_is_encrypted_with_the_key_of_a_secret(name: str) -> None:
+    assert str(load_deployed_settings(name).gallery.encryption_key_file) in mounted_secrets(name)
+
+
+@every_service_rendering
+def test_no_two_volumes_have_the_same_mount_path(name: str) -> None:
+    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert (
+        len(set(paths))
+        == len(paths)
+        == len(only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["volumes"]) + 1
+    )
+
+
+@every_service_rendering
+def test_the_pod_waits_for_its_secrets_and_the_readme_creates_them(name: str) -> None:
+    for secret in mounted_secrets(name).values():
+        assert (secret["defaultMode"], secret.get("optional", False)) == (0o440, False)
+        (item,) = secret["items"]
+        assert shows_how_to_create(secret["secretName"], item["key"])
+
+
+def mounted_secrets(name: str) -> dict[str, Manifest]:
+    """Return the volume of each Secret by the path of its only file in the container."""
+    spec = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    folders = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    secrets = {volume["name"]: volume["secret"] for volume in spec["volumes"] if "secret" in volume}
+    return {f"{folders[name]}/{secret['items'][0]['path']}": secret for name, secret in secrets.items()}
 
 
 def shows_how_to_create(secret: str, key: str) -> bool:
     """Return whether the README has the command that creates this Secret."""
     return f"create secret generic {secret} --from-file={key}=" in (K8S / "README.md").read_text("utf-8")
+
+
+@every_rendering
+def test_no_manifest_has_a_key(name: str) -> None:
+    assert not manifests_of_kind(name, "Secret")
 
 
 @every_service_rendering
