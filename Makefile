@@ -42,9 +42,9 @@ demo: $(ENV)/$(TARGET)  ## Enrol real photographs in the running service, then v
 	$(BIN)/facenet-models photographs
 	$(BIN)/facenet demo var/photographs --url http://$(HOST):$(PORT)
 
-test: test-notice models photographs  ## Set up and run all tests, with coverage (ARGS="-k verify" runs a part)
+test: test-notice models photographs  ## Set up and run all tests in parallel, with coverage (ARGS="-k verify" runs a part)
 	rm -f var/coverage/.coverage*
-	LFW=$(LFW) $(BIN)/python -m coverage run -m pytest $(ARGS)
+	LFW=$(LFW) $(BIN)/python -m coverage run -m pytest -n auto --dist loadfile $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include="service/*" --format=total $(if $(ARGS),,--fail-under=95)
 	$(BIN)/python -m coverage report --include="models/*" --format=total $(if $(ARGS),,--fail-under=90)
@@ -58,7 +58,7 @@ coverage: test  ## Run all tests, then print the lines and branches that no test
 test-notice:
 	@test -e .venv/dev && test -e var/photographs || echo "The first run sets up .venv and var/. It downloads about 1 GB:" \
 		"Python packages, PyTorch for the CPU, models and photographs. This takes about 4 minutes."
-	@echo "All tests take about 15 minutes on two cores, the quick ones come first. make test-quick runs only these."
+	@echo "All tests take about 15 minutes on two cores, make test-quick runs the quick ones only, in about two."
 
 check: .venv/dev  ## Check format, lint, types, import directions and unused dependencies
 	$(BIN)/ruff format --check .
