@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, delete, exists, func, insert, select, update
 
 from service.domain.access import current_access, require_collection
 from service.domain.errors import CollectionNotFound
@@ -16,6 +16,11 @@ from service.gallery.base import Collection, EmbeddingModel, FaceChecksum, Page
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
 from service.gallery.records.statements import encryption
 from service.gallery.records.statements.paging import PageRequest, fetch_page
+
+_FIND = select(COLLECTIONS.c.key, COLLECTIONS.c.model_id, COLLECTIONS.c.dimension).where(
+    COLLECTIONS.c.id == bindparam("collection")
+)
+"""It is a constant because every search runs it. To build a statement takes longer than SQLite needs to run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,7 @@ def ensure(connection: Connection, collection: str, expires_after_days: int | No
 def find(connection: Connection, collection: str) -> CollectionRow:
     """Return the key and the model of the collection. Raises CollectionNotFound."""
     require_collection(collection)
-    columns = COLLECTIONS.c.key, COLLECTIONS.c.model_id, COLLECTIONS.c.dimension
-    row = connection.execute(select(*columns).where(COLLECTIONS.c.id == collection)).one_or_none()
+    row = connection.execute(_FIND, {"collection": collection}).one_or_none()
     if row is None:
         raise CollectionNotFound
     return CollectionRow(row.key, None if row.model_id is None else EmbeddingModel(row.model_id, row.dimension))

@@ -28,6 +28,10 @@ OPTION = "data_keys"
 """The option of a connection that holds its DataKeys."""
 ROWS_AT_ONCE = 1_000
 _GALLERY = select(STORAGE.c.gallery).scalar_subquery().label("gallery")
+_DATA_KEY = select(_GALLERY, COLLECTIONS.c.id, COLLECTIONS.c.data_key).where(
+    COLLECTIONS.c.key == bindparam("collection")
+)
+"""It is a constant because every search runs it. To build a statement takes longer than SQLite needs to run it."""
 
 
 def operator_key_id(connection: Connection) -> str | None:
@@ -58,8 +62,7 @@ def cipher(connection: Connection, collection: int) -> RecordCipher:
     keys = _data_keys(connection)
     if keys.key_id is None:
         return PLAIN
-    columns = select(_GALLERY, COLLECTIONS.c.id, COLLECTIONS.c.data_key)
-    row = connection.execute(columns.where(COLLECTIONS.c.key == collection)).one_or_none()
+    row = connection.execute(_DATA_KEY, {"collection": collection}).one_or_none()
     if row is None:
         raise CollectionNotFound
     return keys.cipher(_place(row.gallery, row.id), row.data_key)
