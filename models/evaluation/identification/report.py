@@ -123,6 +123,8 @@ class IdentificationReport:
             capsize=3,
         )
         axes.set(xscale="log", yscale="log", xlabel="FPIR", ylabel="FNIR (%)")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
         axes.grid(visible=True, which="both", alpha=0.3)
         axes.legend()
 
