@@ -11,7 +11,7 @@ from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_d
 from service.gallery.records.database import check_copy, reading_copy
 from service.gallery.records.encrypt import require_key
 from service.gallery.records.encryption.key_file import OperatorKey
-from service.gallery.records.migrate import is_known
+from service.gallery.records.migrate import known_revisions
 from service.gallery.records.statements import storage
 
 PART_FILE = "restore.part"
@@ -70,7 +70,7 @@ def _write(backup: BackupReader, data_dir: Path) -> None:
 
 
 def _require_usable(manifest: Manifest, usable_models: frozenset[str]) -> None:
-    if not is_known(manifest.revision):
+    if manifest.revision not in known_revisions():
         raise BackupUnusable(
             f"A newer version of the service made the backup (its revision is {manifest.revision}). Restore it with "
             "that version."
