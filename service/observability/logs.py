@@ -5,11 +5,31 @@ import sys
 import threading
 import traceback
 import warnings
+from contextlib import suppress
 from types import TracebackType
 
 import structlog
 
 _log = structlog.stdlib.get_logger("service.process")
+
+
+class StderrLogger:
+    """Writes events of the service, each as a line on standard error.
+
+    The records and handlers of `logging` would take three times as long. Libraries use them.
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def write(self, line: str) -> None:
+        """Write a line. If it cannot be written, it is lost: no request fails because of its log."""
+        with self._lock, suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+
+    debug = info = warning = error = critical = write
 
 
 def configure_logs(level: str, style: str) -> None:
@@ -31,9 +51,9 @@ def configure_logs(level: str, style: str) -> None:
         else structlog.processors.JSONRenderer()
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, last],
+        logger_factory=StderrLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -47,7 +67,6 @@ def configure_logs(level: str, style: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("service").setLevel(level.upper())
     warnings.showwarning = _log_warning  # type: ignore[assignment]  # it is called by position
     threading.excepthook = _log_failed_thread
 

@@ -1,7 +1,6 @@
 """Parts that several responses share. Distances are squared L2, in [0, 4]. A missing value is null."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated, Self
 
 import numpy as np
@@ -134,7 +133,7 @@ class QualityAnswer(Answer):
     @classmethod
     def of(cls, quality: FaceQuality) -> Self:
         """Round the measures to four digits after the point, as the score is."""
-        measures = {name: round(value, 4) for name, value in asdict(quality.measures).items()}
+        measures = {name: round(getattr(quality.measures, name), 4) for name in MeasuresAnswer.model_fields}
         return cls(score=quality.score, reasons=list(quality.reasons), measures=MeasuresAnswer(**measures))
 
 

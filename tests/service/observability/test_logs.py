@@ -53,3 +53,18 @@ def test_a_message_of_a_library_keeps_its_text_and_the_place_of_the_error() -> N
 
 def test_a_warning_of_python_is_written_as_its_kind() -> None:
     assert event_of("warnings.warn(secret, RuntimeWarning)")["category"] == "RuntimeWarning"
+
+
+def test_an_event_of_the_service_is_a_line_with_its_level_and_logger() -> None:
+    event = event_of("import structlog\nstructlog.stdlib.get_logger('service.a').info('done', count=3)")
+    assert (event["event"], event["level"], event["logger"], event["count"]) == ("done", "info", "service.a", 3)
+
+
+def test_an_event_below_the_level_is_not_written() -> None:
+    code = "import structlog\nlog = structlog.stdlib.get_logger('service.a')"
+    assert log_of(f"configure_logs('warning', 'json')\n{code}\nlog.info('done')") == ""
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    code = "import structlog, sys\nsys.stderr.close()\nstructlog.stdlib.get_logger('service.a').info('done')"
+    assert log_of(code) == ""
