@@ -99,15 +99,14 @@ def _names(rows: Sequence[Row]) -> list[str]:
 
 def _draw_stages(axes: Axes, rows: Sequence[Row]) -> None:
     names = _names(rows)
+    times = {(row.photographs, row.name): row.p50_ms or 0.0 for row in rows if row.kind == STAGE}
+    totals = {name: sum(ms for (of, _), ms in times.items() if of == name) for name in names}
     left = dict.fromkeys(names, 0.0)
-    for stage in dict.fromkeys(row.name for row in rows if row.kind == STAGE and row.photographs in names):
-        widths = [
-            next((row.p50_ms or 0.0 for row in rows if (row.photographs, row.name) == (name, stage)), 0.0)
-            for name in names
-        ]
+    for stage in dict.fromkeys(stage for of, stage in times if of in names):
+        widths = [100 * times.get((name, stage), 0.0) / totals[name] for name in names]
         axes.barh(names, widths, left=list(left.values()), label=stage)
         left = {name: left[name] + width for name, width in zip(names, widths, strict=True)}
-    axes.set(xlabel="ms for one photograph, one thread", title="each stage alone")
+    axes.set(xlabel="% of the time of a photograph, one thread", title="each stage alone")
     axes.legend(fontsize=8)
 
 
