@@ -89,7 +89,7 @@ def threshold(
     people: Annotated[int, typer.Option(min=1, max=10**9, help="how many people are enrolled")] = 1000,
     photographs: Annotated[int, typer.Option(min=1, max=1000, help="enrolled photographs of each person")] = 1,
 ) -> None:
-    """Print the threshold for an error rate, and how many genuine pairs do not match there.
+    """Print the threshold for an error rate, and how many mated pairs do not match there.
 
     It reads the card of the model FACE_MODELS__EMBEDDER. Give --fmr, or --fpir and --people.
     """

@@ -30,10 +30,10 @@ def find_clustering_thresholds(faces: LabelledEmbeddings, measured_on: str) -> C
     pairs = cross_pairs(faces, faces)
     fmrs = {people: 2 * MIXED_SHARE / (people - 1) for people in PEOPLE}
     # each pair of photographs occurs twice
-    measured = [people for people, fmr in fmrs.items() if fmr * pairs.impostor_pairs / 2 >= MIN_NEAR_PAIRS]
+    measured = [people for people, fmr in fmrs.items() if fmr * pairs.non_mated_pairs / 2 >= MIN_NEAR_PAIRS]
     if len(measured) < 2:
         raise DatasetError("These are too few people for thresholds of clustering. Give at least 300 people.")
-    thresholds = [round_down(pairs.threshold_at_far(fmrs[people])) for people in measured]
+    thresholds = [round_down(pairs.threshold_at_fmr(fmrs[people])) for people in measured]
     if thresholds[-1] <= 0:
         raise DatasetError("Too many photographs are in the folders of several people. Remove duplicates.")
     return ClusteringThresholds(

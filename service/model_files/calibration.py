@@ -60,8 +60,8 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     people: int = Field(ge=2, description="how many people the photographs show. Each has the same weight")
-    impostor_pairs: int = Field(ge=1, description="how many pairs of photographs of two people were compared")
-    genuine_pairs: int = Field(ge=0, description="how many pairs of photographs of one person were compared")
+    non_mated_pairs: int = Field(ge=1, description="how many pairs of photographs of two people were compared")
+    mated_pairs: int = Field(ge=0, description="how many pairs of photographs of one person were compared")
     measured_on: str = Field(description="the photographs, in words")
     rates: tuple[RatesAtThreshold, ...] = Field(min_length=2)
 

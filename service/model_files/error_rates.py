@@ -64,12 +64,12 @@ class FacesOfPeople:
         return int(np.count_nonzero(self.counts > 1))
 
     @property
-    def impostor_pairs(self) -> int:
+    def non_mated_pairs(self) -> int:
         """How many pairs of photographs show two people."""
         return int(self.counts.sum() ** 2 - (self.counts**2).sum()) // 2
 
     @property
-    def genuine_pairs(self) -> int:
+    def mated_pairs(self) -> int:
         """How many pairs of photographs show one person."""
         return int((self.counts * (self.counts - 1)).sum()) // 2
 
@@ -205,8 +205,8 @@ def measure_table(compared: FacesOfPeople, kind: type[C], measured_on: str) -> C
     """Measure the table of a calibration. measured_on: the photographs, in words. Raises TooFewPeople."""
     return kind(
         people=len(compared.counts),
-        impostor_pairs=compared.impostor_pairs,
-        genuine_pairs=compared.genuine_pairs,
+        non_mated_pairs=compared.non_mated_pairs,
+        mated_pairs=compared.mated_pairs,
         measured_on=measured_on,
         rates=_rows(_rates_of_table(compared)),
     )

@@ -56,7 +56,7 @@ async def test_the_rates_are_those_of_a_direct_count(
     for row in measured["own"]["rates"]:
         assert row["fmr"] == pytest.approx(np.mean(distances < row["threshold_sq_l2"]), rel=0.01)
         assert row["fmr_interval"][0] <= row["fmr"] <= row["fmr_interval"][1]
-    assert (measured["own"]["people"], measured["own"]["impostor_pairs"], measured["subjects"]) == (60, 1770, 60)
+    assert (measured["own"]["people"], measured["own"]["non_mated_pairs"], measured["subjects"]) == (60, 1770, 60)
 
 
 async def test_the_calibration_is_shown_beside_that_of_the_model(
@@ -83,7 +83,7 @@ async def test_with_several_faces_of_thirty_subjects_the_fnmr_is_measured(
     await enrol(services, collection, make_people(30, faces=3))
     own = (await measure(client, collection))["own"]
     assert all(0 <= row["fnmr"] <= row["fnmr_interval"][1] for row in own["rates"])
-    assert own["genuine_pairs"] == 90
+    assert own["mated_pairs"] == 90
 
 
 async def test_subjects_who_look_like_one_person_are_named_and_set_aside(

@@ -101,7 +101,7 @@ def test_an_error_rate_counts_every_pair_of_photographs() -> None:
     assert rate.fmr == pytest.approx(np.mean(accepted[False]))
     assert rate.fnmr == pytest.approx(1 - np.mean(accepted[True]))
     assert all(0 < share < 1 for share in (rate.fmr, rate.fnmr))
-    assert (rate.impostor_pairs, rate.genuine_pairs) == (90 * 87 // 2, 90)
+    assert (rate.non_mated_pairs, rate.mated_pairs) == (90 * 87 // 2, 90)
     assert (rate.threshold_sq_l2, rate.measured_on) == (0.9, "made up")
 
 
@@ -110,7 +110,7 @@ def test_an_error_rate_takes_four_photographs_of_a_person_at_most() -> None:
 
     rate = thresholds.cross_error_rate(faces, faces, 1.0, "made up")
 
-    assert rate.genuine_pairs == 30 * 6
+    assert rate.mated_pairs == 30 * 6
 
 
 @pytest.mark.parametrize(
