@@ -135,3 +135,11 @@ def test_a_folder_of_few_people_is_refused() -> None:
 
 def at(table: Calibration, threshold_sq_l2: float) -> RatesAtThreshold:
     return min(table.rates, key=lambda row: abs(row.threshold_sq_l2 - threshold_sq_l2))
+
+
+def test_without_an_error_the_fnmr_interval_ends_at_three_divided_by_the_people() -> None:
+    several = faces(people=50, photographs=3, spread=0.05)
+    table = measure_calibration(joined(several, renamed(faces(1, 1, seed=7), 50)), "people")
+    without = [row for row in table.rates if row.fnmr == 0]
+    assert without
+    assert {row.fnmr_interval for row in without} == {(0.0, 3 / 50)}

@@ -182,3 +182,19 @@ def test_a_photograph_under_several_names_is_refused() -> None:
     equal[:, 0] = 1.0
     with pytest.raises(DatasetError, match="Remove duplicates"):
         thresholds.calibrate(LabelledEmbeddings(equal, np.arange(9), 0), 5, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("people", "photographs", "message"),
+    [(60, 3, "43,500 pairs of photographs of two people; there are 15,930"), (310, 1, "two photographs of most")],
+)
+def test_every_limit_is_checked_before_any_photograph_is_embedded(
+    tmp_path: Path, people: int, photographs: int, message: str
+) -> None:
+    for person in range(people):
+        (tmp_path / f"{person}").mkdir()
+        for photograph in range(photographs):
+            (tmp_path / f"{person}" / f"{photograph}.jpg").touch()
+
+    with pytest.raises(DatasetError, match=message):
+        CliRunner().invoke(app, ["calibrate", str(tmp_path), "--references", "10"], catch_exceptions=False)
