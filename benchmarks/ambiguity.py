@@ -1,9 +1,9 @@
-"""What does a margin between the two nearest subjects cost? Wrong names that it saves, and right names that it loses.
+"""What does a margin between the two nearest subjects prevent, wrong names, and what does it cost, right names?
 
     python -m benchmarks.ambiguity FOLDER --model sface
 
 People with two photographs or more are enrolled with one each. Their other photographs are the probes. With a margin, a
-probe is ambiguous if a second subject has nearly as many points of score as the nearest.
+probe is ambiguous if a second subject has nearly the score of the nearest.
 """
 
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def main(folder: Annotated[Path, typer.Argument(help="FOLDER/PERSON/PHOTOGRAPH.j
     sample = draw_sample(folder)
     with progress_bar(len(sample.files), "Embedding photographs") as done:
         faces = embed_sample(options, sample, done)
-    names = ("people", "threshold", "margin", "right names lost", "wrong names saved", "right for each wrong")
+    names = ("people", "threshold", "margin", "right names lost", "wrong names prevented", "right for each wrong")
     print_table([names, *measure(open_embedder(options).card, faces)])
 
 
@@ -81,13 +81,17 @@ def _search(faces: LabelledEmbeddings, people: int, rng: np.random.Generator) ->
 
 
 def _cost(found: Found, scale: ScoreScale, margin_points: float) -> tuple[str, str, str]:
-    """Return the shares of right names lost and of wrong names saved, and the first for each of the second."""
-    points = np.array([[scale.points(float(distance)) for distance in row] for row in found.distances])
+    """Return the shares of right names lost and of wrong names prevented, and the first for each of the second."""
+    scores = np.array([[scale.score(float(distance)) for distance in row] for row in found.distances])
     named = found.distances[:, 0] < scale.threshold_sq_l2
-    ambiguous = points[:, 0] - points[:, 1] < margin_points
+    ambiguous = scores[:, 0] - scores[:, 1] < margin_points
     right, wrong = named & found.right, named & ~found.right
-    lost, saved = int(np.sum(right & ambiguous)), int(np.sum(wrong & ambiguous))
-    return _share(lost, int(right.sum())), _share(saved, int(wrong.sum())), f"{lost / saved:.1f}" if saved else "-"
+    lost, prevented = int(np.sum(right & ambiguous)), int(np.sum(wrong & ambiguous))
+    return (
+        _share(lost, int(right.sum())),
+        _share(prevented, int(wrong.sum())),
+        f"{lost / prevented:.1f}" if prevented else "-",
+    )
 
 
 def _share(count: int, total: int) -> str:

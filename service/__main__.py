@@ -86,10 +86,14 @@ def settings() -> None:
 def threshold(
     fmr: Annotated[float | None, typer.Option(help="how often two people may match, in /verify")] = None,
     fpir: Annotated[float | None, typer.Option(help="how often a stranger may get a match, in /identify")] = None,
-    people: Annotated[int, typer.Option(min=1, max=10**9, help="how many people are enrolled")] = 1000,
-    photographs: Annotated[int, typer.Option(min=1, max=1000, help="enrolled photographs of each person")] = 1,
+    people: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="with --fpir: how many people are enrolled; default: 1000")
+    ] = None,
+    photographs: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="with --fpir: enrolled photographs of each person; default: 1")
+    ] = None,
 ) -> None:
-    """Print the threshold for an error rate, and how many genuine pairs do not match there.
+    """Print the threshold for an error rate, and how many mated pairs do not match there.
 
     It reads the card of the model FACE_MODELS__EMBEDDER. Give --fmr, or --fpir and --people.
     """
@@ -98,11 +102,13 @@ def threshold(
 
     if (fmr is None) == (fpir is None):
         raise typer.BadParameter("Give --fmr or --fpir, one of the two.")
+    if fpir is None and (people or photographs):
+        raise typer.BadParameter("--people and --photographs belong to --fpir. The FMR does not depend on them.")
     rate = fpir if fmr is None else fmr
     if rate is None or not 0 < rate < 1:
         raise typer.BadParameter("A rate is above 0 and below 1, such as 0.0001.")
-    card = embedder_card(load_settings())
-    for line in advise_fmr(card, rate) if fpir is None else advise_fpir(card, rate, people * photographs):
+    card, references = embedder_card(load_settings()), (people or 1000) * (photographs or 1)
+    for line in advise_fmr(card, rate) if fpir is None else advise_fpir(card, rate, references):
         print(line)  # noqa: T201  # its output
 
 
@@ -166,12 +172,14 @@ def backup(
     The file holds names and embeddings. They are encrypted if the gallery is, or with --encrypt-with.
     """
     from service.client.backup import save_backup  # noqa: PLC0415  # the other commands need no database
+    from service.gallery.backup.archive import describe_key  # noqa: PLC0415
     from service.gallery.records.encryption.key_file import read_key_file  # noqa: PLC0415
 
     encryption_key = read_key_file(encrypt_with) if encrypt_with else None
     with connect(url, key_file) as service:
         manifest = save_backup(service, file, encryption_key)
-    print(f"{file} holds {manifest.summary()}.")  # noqa: T201  # its output
+    file_key = encryption_key.id if encryption_key else None
+    print(f"{file} holds {manifest.summary()}. The file itself is {describe_key(file_key)}.")  # noqa: T201  # its output
 
 
 @app.command()

@@ -9,7 +9,7 @@ that neither model was trained on.
 Verification: the FMR of the old model at its own threshold is measured first. That threshold is 1.242, unless the card
 of the old model has another. The result is the largest threshold at which the FMR between the two models is not higher.
 So the FMR of a gallery does not rise when the new model searches it, but the FNMR is higher. The threshold of the best
-accuracy is not used, because it depends on the ratio of genuine pairs to impostor pairs.
+accuracy is not used, because it depends on the ratio of mated pairs to non-mated pairs.
 
 Identification: as in `thresholds.py`, measured in both directions. First the new model embeds the probes and the old
 model the gallery, then the old model the probes and the new model the gallery. The lower threshold is taken, so that it
@@ -115,8 +115,8 @@ def calibrate_between(
 
 def _verification_threshold(both: EmbeddedByBoth, old_threshold_sq_l2: float) -> float:
     """old_threshold_sq_l2: of the old model, for its own embeddings."""
-    fmr = cross_pairs(both.old, both.old).false_accept_rate(old_threshold_sq_l2)
-    return _round_down_to_positive(cross_pairs(both.new, both.old).threshold_at_far(fmr))
+    fmr = cross_pairs(both.old, both.old).false_match_rate(old_threshold_sq_l2)
+    return _round_down_to_positive(cross_pairs(both.new, both.old).threshold_at_fmr(fmr))
 
 
 def _identification_threshold(both: EmbeddedByBoth, references: int, fpir: float) -> float:

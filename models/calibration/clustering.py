@@ -5,8 +5,14 @@
 clustering` measures what comes of it.
 """
 
-from models.calibration.thresholds import LabelledEmbeddings, cross_pairs
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.calibration.thresholds import PROBES_PER_PERSON, LabelledEmbeddings, cross_pairs
 from models.errors import DatasetError
+from models.evaluation.metrics.clustering import People
 from models.evaluation.metrics.labelled_pairs import round_down
 from service.model_files.clustering import ClusteringThresholds
 
@@ -27,13 +33,10 @@ def find_clustering_thresholds(faces: LabelledEmbeddings, measured_on: str) -> C
     Raises DatasetError if there are too few people for two thresholds, or if too many photographs are in the folders of
     several people.
     """
+    require_enough_pairs(faces.people)
     pairs = cross_pairs(faces, faces)
-    fmrs = {people: 2 * MIXED_SHARE / (people - 1) for people in PEOPLE}
-    # each pair of photographs occurs twice
-    measured = [people for people, fmr in fmrs.items() if fmr * pairs.impostor_pairs / 2 >= MIN_NEAR_PAIRS]
-    if len(measured) < 2:
-        raise DatasetError("These are too few people for thresholds of clustering. Give at least 300 people.")
-    thresholds = [round_down(pairs.threshold_at_far(fmrs[people])) for people in measured]
+    measured = _measurable(pairs.non_mated_pairs // 2)  # each pair of photographs occurs twice
+    thresholds = [round_down(pairs.threshold_at_fmr(_fmr(people))) for people in measured]
     if thresholds[-1] <= 0:
         raise DatasetError("Too many photographs are in the folders of several people. Remove duplicates.")
     return ClusteringThresholds(
@@ -42,3 +45,28 @@ def find_clustering_thresholds(faces: LabelledEmbeddings, measured_on: str) -> C
         thresholds_sq_l2=tuple(thresholds),
         measured_on=measured_on,
     )
+
+
+def require_enough_pairs(people: People | Sequence[int]) -> None:
+    """Raise DatasetError if there are too few non-mated pairs for two thresholds.
+
+    people: the number of the person on each photograph.
+    """
+    counts = np.minimum(np.unique(people, return_counts=True)[1], PROBES_PER_PERSON)
+    pairs = int(counts.sum() ** 2 - (counts**2).sum()) // 2
+    if len(_measurable(pairs)) < 2:
+        needed = math.ceil(MIN_NEAR_PAIRS / _fmr(PEOPLE[1]))
+        raise DatasetError(
+            f"The thresholds of clustering need {needed:,} pairs of photographs of two people; there are {pairs:,}. At "
+            f"most {PROBES_PER_PERSON} photographs of a person count. Give at least 300 people, or several photographs "
+            "of 100."
+        )
+
+
+def _fmr(people: int) -> float:
+    return 2 * MIXED_SHARE / (people - 1)
+
+
+def _measurable(non_mated_pairs: int) -> list[int]:
+    """Return those of PEOPLE for which there are enough pairs."""
+    return [people for people in PEOPLE if _fmr(people) * non_mated_pairs >= MIN_NEAR_PAIRS]

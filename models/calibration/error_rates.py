@@ -4,10 +4,13 @@ The service measures the subjects of a collection in the same way (`service/mode
 what the rates are, and where the table begins and ends.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from models.calibration.thresholds import LabelledEmbeddings
 from models.errors import DatasetError
+from models.evaluation.metrics.clustering import People
 from service.domain.errors import TooFewPeople
 from service.model_files.calibration import Calibration
 from service.model_files.error_rates import (
@@ -27,8 +30,7 @@ def measure_calibration(faces: LabelledEmbeddings, folder: str) -> Calibration:
     """
     given = _compared(faces)
     compared = without_copies(given)
-    if len(compared.counts) < 2 or not compared.people_with_several:
-        raise DatasetError("A calibration needs several people, and two photographs of most. Give more photographs.")
+    require_several_photographs(np.repeat(np.arange(len(compared.counts)), compared.counts))
     total = len(compared.embeddings)
     measured_on = (
         f"{total:,} photographs of {len(compared.counts):,} people of {folder}; "
@@ -38,6 +40,16 @@ def measure_calibration(faces: LabelledEmbeddings, folder: str) -> Calibration:
         return measure_table(compared, Calibration, measured_on)
     except TooFewPeople:
         raise DatasetError("These are too few people for a table of error rates. Give at least 20 people.") from None
+
+
+def require_several_photographs(people: People | Sequence[int]) -> None:
+    """Raise DatasetError if there are not several people, or if nobody has two photographs.
+
+    people: the number of the person on each photograph.
+    """
+    counts = np.unique(people, return_counts=True)[1]
+    if len(counts) < 2 or counts.max() < 2:
+        raise DatasetError("A calibration needs several people, and two photographs of most. Give more photographs.")
 
 
 def without_copies(compared: FacesOfPeople) -> FacesOfPeople:

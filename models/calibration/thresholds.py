@@ -169,9 +169,7 @@ def cross_error_rate(
 ) -> ErrorRate:
     """Return FMR and FNMR over `cross_pairs`, for the card. The two directions of a pair count as one pair."""
     rate = cross_pairs(probes, gallery).error_rate(threshold_sq_l2, measured_on)
-    return rate.model_copy(
-        update={"impostor_pairs": rate.impostor_pairs // 2, "genuine_pairs": rate.genuine_pairs // 2}
-    )
+    return rate.model_copy(update={"non_mated_pairs": rate.non_mated_pairs // 2, "mated_pairs": rate.mated_pairs // 2})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,21 @@ def calibrate(
 ) -> None:
     """Measure the thresholds of a model and its error rates at each threshold, on a folder of people.
 
-    They are printed in the form of the catalogue. Use people that the model was not trained on.
+    They are printed in the form of the catalogue. models/README.md says how they get into a model file ("Your own
+    calibration"). Use people that the model was not trained on.
+
+    It needs more people than --references, two photographs of most people, and 43,500 pairs of photographs of two
+    people: 300 people with one photograph each, or 100 with several. At most 8 photographs of a person are used.
     """
     from models.calibration import thresholds
-    from models.calibration.clustering import find_clustering_thresholds
-    from models.calibration.error_rates import find_alike, measure_calibration
+    from models.calibration.clustering import find_clustering_thresholds, require_enough_pairs
+    from models.calibration.error_rates import find_alike, measure_calibration, require_several_photographs
     from models.evaluation.reports.card_entries import toml_table
 
     sample = thresholds.draw_sample(folder, only)
     thresholds.require_enough_people(sample.people, references)
+    require_several_photographs(sample.people)
+    require_enough_pairs(sample.people)
     pipelines = [PipelineChoice(name).pipeline_options() for name in model]
     for name, options in zip(model, pipelines, strict=True):
         with progress_bar(len(sample.files), f"Embedding photographs with {name}") as done:

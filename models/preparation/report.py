@@ -56,7 +56,7 @@ class PreparationReport(JsonModel):
 
     photographs: how many files were read.
     faces, people: how many are in the face set.
-    people_without_a_face, people_with_one_face: names. One face makes no genuine pair, but it can be a negative.
+    people_without_a_face, people_with_one_face: names. One face makes no mated pair, but it can be a negative.
     """
 
     format: Literal[1] = 1

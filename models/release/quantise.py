@@ -27,7 +27,7 @@ from models.conversion.card import read_checked_card, to_bytes_with_card
 from models.errors import ExportRefused
 from models.evaluation.embedding.crops import embed_crops
 from models.evaluation.metrics.clustering import People
-from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, all_pairs
+from models.evaluation.metrics.labelled_pairs import REPORTED_FMR, all_pairs
 from models.release.candidate import THREADS, open_candidate_bytes, open_candidate_file
 from models.release.float16 import round_as_gpu, to_float16
 from models.release.int8 import to_int8
@@ -202,7 +202,7 @@ def _measure(both: EmbeddedByBoth) -> _Figures:
 
 def _val(faces: LabelledEmbeddings) -> float:
     """Return VAL over all pairs of faces. With all pairs, the random difference between two models is smallest."""
-    return all_pairs(faces.embeddings, faces.people).val_at_far()
+    return all_pairs(faces.embeddings, faces.people).val_at_fmr()
 
 
 def _require_small_loss(figures: _Figures, number_format: NumberFormat, name: str) -> None:
@@ -210,7 +210,7 @@ def _require_small_loss(figures: _Figures, number_format: NumberFormat, name: st
     if not (figures.cosine >= number_format.min_cosine and figures.val_loss <= MAX_VAL_LOSS):
         raise ExportRefused(
             f"{name} has a mean cosine of {figures.cosine:.4f} to its parent (at least {number_format.min_cosine} is "
-            f"needed) and loses {100 * figures.val_loss:.2f} percentage points of VAL at FMR {REPORTED_FAR:g} (at most "
+            f"needed) and loses {100 * figures.val_loss:.2f} percentage points of VAL at FMR {REPORTED_FMR:g} (at most "
             f"{100 * MAX_VAL_LOSS:g} is allowed). Nothing was written. Use the parent."
         )
 
@@ -223,8 +223,8 @@ def _measured_fields(parent: EmbedderCard, unseen: EmbeddedByBoth, command: str)
     figures = _measure(unseen)
     values = {
         f"mean cosine to {parent.name}": figures.cosine,
-        f"VAL at FMR {REPORTED_FAR:g}": figures.quantised_val,
-        f"VAL at FMR {REPORTED_FAR:g} of {parent.name}": figures.parent_val,
+        f"VAL at FMR {REPORTED_FMR:g}": figures.quantised_val,
+        f"VAL at FMR {REPORTED_FMR:g} of {parent.name}": figures.parent_val,
     }
     return {
         "results": tuple(

@@ -54,9 +54,9 @@ class HeldOutFaces:
 def journal_values(pairs: LabelledPairs) -> dict[str, float]:
     """Return the values of an evaluation that the journal records, by name."""
     return {
-        "val_at_fmr_1e-3": pairs.val_at_far(),
-        "threshold_at_fmr_1e-3_sq_l2": pairs.threshold_at_far(),
-        "fmr_at_1.242": pairs.false_accept_rate(FACENET_THRESHOLD_SQ_L2),
+        "val_at_fmr_1e-3": pairs.val_at_fmr(),
+        "threshold_at_fmr_1e-3_sq_l2": pairs.threshold_at_fmr(),
+        "fmr_at_1.242": pairs.false_match_rate(FACENET_THRESHOLD_SQ_L2),
         "fnmr_at_1.242": 1.0 - pairs.validation_rate(FACENET_THRESHOLD_SQ_L2),
     }
 

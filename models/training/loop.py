@@ -160,7 +160,7 @@ def _evaluate(job: TrainingJob, trainer: Trainer, held_out_faces: HeldOutFaces, 
     """
     if journal:
         pairs = held_out_faces.measure(trainer.weight_average.network, job.device)
-        trainer.early_stopping.add(pairs.val_at_far())
+        trainer.early_stopping.add(pairs.val_at_fmr())
         journal.write(trainer.step, journal_values(pairs))
         save_checkpoint(job.out / CHECKPOINT, job.recipe, job.faces, trainer.state())
         journal.draw_curves()

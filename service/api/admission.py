@@ -49,16 +49,16 @@ class Admission:
             raise _too_many_images()
 
     @contextmanager
-    def admit(self, images: int) -> Iterator[None]:
+    def admit(self, images: int, advice: str = "Send them in several requests.") -> Iterator[None]:
         """Count the images of a request as in flight, until the context ends.
+
+        advice: what to do with more images than one request may have.
 
         Raises Overloaded if there are too many now, and QuotaUsed if the access key has sent its images for this day.
         Raises InvalidOption for more images than one request may have.
         """
         if images > self._max_per_request:
-            raise InvalidOption(
-                f"The request has {images} images. The limit is {self._max_per_request}. Send them in several requests."
-            )
+            raise InvalidOption(f"The request has {images} images. The limit is {self._max_per_request}. {advice}")
         key = current_access().key
         if not self._has_room(key, images):
             raise _too_many_images()

@@ -36,6 +36,7 @@ OPTIONS = _fields(
     VerifyOptions, IdentifyOptions, EmbedOptions, ClusterOptions, EnrolOptions, PageOptions, RotateOptions
 )
 IMAGES = _fields(VerifyBody, IdentifyBody, ImagesBody, ClusterBody) - {"model"}
+MAX_RATES = {"max_fmr", "max_fpir"}
 _KNOWN_NAMES = (
     OPTIONS
     | IMAGES
@@ -64,6 +65,8 @@ def _message(error: Mapping[str, Any]) -> str:
     part_of_request, name = error["loc"][0], error["loc"][-1]
     if part_of_request == "body" and name in OPTIONS:
         return "Options go into the query, such as ?threshold=1.1, and not into the body."
+    if part_of_request == "query" and name in MAX_RATES:
+        return "The option of /verify is max_fmr, and the option of /identify is max_fpir."
     if part_of_request == "query" and name in IMAGES:
         return "Images go into the body, and not into the query."
     return "There is no such field here. /docs lists the fields of each request."

@@ -157,6 +157,11 @@ class FolderEnrolment:
 def _add(report: EnrolmentReport, file: Path, result: JsonObject) -> None:
     """Add the result of one photograph to a report."""
     if result["status"] == "refused":
-        report.add(NotEnrolled(file, "refused", result["code"], result["detail"], result.get("face")))
+        report.add(NotEnrolled(file, "refused", result["code"], _for_command(result["detail"]), result.get("face")))
     else:
         report.counts[result["status"]] += 1
+
+
+def _for_command(detail: str) -> str:
+    """Return the reason with the options of the command in place of those of a request."""
+    return detail.replace("on_several=main", "--on-several main").replace("lower min_quality", "lower --min-quality")

@@ -1,8 +1,8 @@
 """Between which two subjects a match is ambiguous: a second subject is nearly as near as the matched one.
 
-The margin is in points of score (`score.py`), so it means the same with every model: at 10 points, two people come as
-near as the second subject less than ten times as often as they come as near as the matched one. The second subject can
-be beyond the threshold.
+The margin is in points of score (`score.py`), so it means the same with every model. With a margin of 10, a match at
+the score 60 is ambiguous if another subject has a score above 50. The scores are those that the answer shows, before
+they are rounded: two subjects with the score 100 are equally near. The second subject can be beyond the threshold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from service.decisions.error_rates.score import ScoreScale
 from service.gallery.base import Candidate
 
 DEFAULT_MARGIN_POINTS = 10.0
-"""The margin, if the caller gives none. Up to it, a wrong name that is saved costs at most eight right ones.
+"""The margin, if the caller gives none. Up to it, a wrong name that is prevented costs at most eight right ones.
 
 From 10 to 15 points, each further one costs 7 to 14 right ones with sface, and 20 to 37 with facenet. Measured by
 `benchmarks/ambiguity.py` on people who are not in LFW.
@@ -45,16 +45,18 @@ def find_second(
     """
     if match is None:
         return None
-    needed = scale.points(match.distance) - margin_points
+    needed = scale.score(match.distance) - margin_points
     for candidate in row:
-        points = scale.points(candidate.distance)
-        if points <= needed:
+        if scale.score(candidate.distance) <= needed:
             return None
-        if candidate.subject != match.subject and not _is_taken(candidate, points, taken, scale, margin_points):
+        if candidate.subject != match.subject and not _is_taken(candidate, taken, scale, margin_points):
             return candidate
     return None
 
 
-def _is_taken(candidate: Candidate, points: float, taken: Distances, scale: ScoreScale, margin_points: float) -> bool:
+def _is_taken(candidate: Candidate, taken: Distances, scale: ScoreScale, margin_points: float) -> bool:
+    """Return whether another face got this subject, and is nearer to it by the margin or more."""
     owned_sq_l2 = taken.get(candidate.subject)
-    return owned_sq_l2 is not None and scale.points(owned_sq_l2) - points >= margin_points
+    if owned_sq_l2 is None:
+        return False
+    return scale.score(owned_sq_l2) - scale.score(candidate.distance) >= margin_points

@@ -122,7 +122,7 @@ class Gallery(GalleryReader):
             if row.key != people.collection:
                 raise CollectionNotFound
             if row.model is None or row.model.id != measured.model_id:
-                raise TooFewPeople
+                raise TooFewPeople(0)
             calibration.save(connection, row.key, measured)
 
     @in_changing_thread

@@ -13,7 +13,7 @@ Identification (1:N): a stranger is compared with N references, so the chance of
 from bisect import bisect_right
 from functools import cached_property
 from itertools import pairwise
-from math import exp, expm1, log, log1p, log10
+from math import ceil, exp, expm1, floor, log, log1p, log10
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -60,8 +60,8 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     people: int = Field(ge=2, description="how many people the photographs show. Each has the same weight")
-    impostor_pairs: int = Field(ge=1, description="how many pairs of photographs of two people were compared")
-    genuine_pairs: int = Field(ge=0, description="how many pairs of photographs of one person were compared")
+    non_mated_pairs: int = Field(ge=1, description="how many pairs of photographs of two people were compared")
+    mated_pairs: int = Field(ge=0, description="how many pairs of photographs of one person were compared")
     measured_on: str = Field(description="the photographs, in words")
     rates: tuple[RatesAtThreshold, ...] = Field(min_length=2)
 
@@ -105,10 +105,11 @@ class Calibration(BaseModel):
 
     def threshold_at_fmr(self, fmr: float) -> float:
         """Return the threshold with this FMR. Raises RateNotMeasured if the table does not reach it."""
-        if not self.rates[0].fmr <= fmr <= self.rates[-1].fmr:
+        lowest, highest = self.rates[0].fmr, self.rates[-1].fmr
+        if not lowest <= fmr <= highest:
             raise RateNotMeasured(
-                f"The calibration reaches from FMR {self.rates[0].fmr:.2g} to {self.rates[-1].fmr:.2g}, "
-                f"and FMR {fmr:.2g} is needed. Ask for a rate in between, or pass a threshold."
+                f"The calibration reaches from FMR {lowest:g} to "
+                f"{highest:g}, and FMR {fmr:.2g} is needed. Ask for a rate in between."
             )
         return _interpolate(log(fmr), self._log_fmr, self._thresholds)
 
@@ -119,24 +120,37 @@ class Calibration(BaseModel):
         """
         fmr = -expm1(log1p(-fpir) / max(references, 1)) / self.false_match_factor
         if fmr < self.rates[0].fmr:
-            lowest = self.fpir(self.lowest_threshold, references)
             raise RateNotMeasured(
                 f"The calibration does not reach an FPIR of {fpir:.2g} with {references:,} enrolled "
-                f"faces. Ask for {lowest:.2g} or more, or pass a threshold."
+                f"faces. Ask for {self.lowest_fpir(references):g} or more, or enrol fewer faces."
+            )
+        highest = self.fpir(self.highest_threshold, max(references, 1)) or 1.0
+        if fpir > highest:
+            raise RateNotMeasured(
+                f"The calibration ends at an FPIR of {highest:.2g} with {references:,} enrolled faces. Ask for "
+                f"{_round_down(highest):g} or less."
             )
         return self.threshold_at_fmr(fmr)
+
+    def lowest_fpir(self, references: int) -> float:
+        """Return the lowest FPIR that can be asked for, with this many enrolled faces. It is rounded up to two digits.
+
+        It is 1 if nearly every stranger would get a match at the lowest threshold that was measured.
+        """
+        return _round_up(self.fpir(self.lowest_threshold, max(references, 1)) or 1.0)
 
     @property
     def lowest_threshold(self) -> float:
         """The lowest threshold at which the rates were measured, squared L2."""
         return self.rates[0].threshold_sq_l2
 
-    def describe_range(self) -> str:
-        """Return the thresholds at which the rates were measured, in words."""
-        return f"thresholds from {self.lowest_threshold:g} to {self.rates[-1].threshold_sq_l2:g}"
+    @property
+    def highest_threshold(self) -> float:
+        """The highest threshold at which the rates were measured, squared L2."""
+        return self.rates[-1].threshold_sq_l2
 
     def _is_measured(self, threshold_sq_l2: float) -> bool:
-        return self.lowest_threshold <= threshold_sq_l2 <= self.rates[-1].threshold_sq_l2
+        return self.lowest_threshold <= threshold_sq_l2 <= self.highest_threshold
 
     @cached_property
     def _thresholds(self) -> tuple[float, ...]:
@@ -175,6 +189,18 @@ def _falls(low: float | None, high: float | None) -> bool:
     if low is None or high is None:
         return low is high
     return low >= high
+
+
+def _round_up(rate: float) -> float:
+    """Return the rate with two digits, and above it, so that it can be asked for in spite of errors of rounding."""
+    unit = 10.0 ** (floor(log10(rate)) - 1)
+    return min(float(f"{ceil(rate / unit * (1 + 1e-9)) * unit:.2g}"), 1.0)
+
+
+def _round_down(rate: float) -> float:
+    """Return the rate with two digits, and below it, so that it can be asked for in spite of errors of rounding."""
+    unit = 10.0 ** (floor(log10(rate)) - 1)
+    return float(f"{floor(rate / unit * (1 - 1e-9)) * unit:.2g}")
 
 
 def _interpolate(x: float, known: tuple[float, ...], values: tuple[float, ...]) -> float:

@@ -96,15 +96,15 @@ class ErrorRate(_Frozen):
     fmr: false match rate: the share of the non-mated pairs (of two people) that match. The paper calls it FAR.
     fnmr: false non-match rate: the share of the mated pairs (of one person) that do not match. It is 1 - VAL of the
     paper.
-    impostor_pairs: how many non-mated pairs were compared.
-    genuine_pairs: how many mated pairs were compared.
+    non_mated_pairs: how many non-mated pairs were compared.
+    mated_pairs: how many mated pairs were compared.
     """
 
     threshold_sq_l2: float = Field(gt=0, le=4)
     fmr: float = Field(ge=0, le=1)
     fnmr: float = Field(ge=0, le=1)
-    impostor_pairs: int = Field(ge=1)
-    genuine_pairs: int = Field(ge=1)
+    non_mated_pairs: int = Field(ge=1)
+    mated_pairs: int = Field(ge=1)
     measured_on: str
 
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain.distances import squared_l2
+from service.domain.distances import Distances, squared_l2
 from service.domain.embedding import Embeddings
 from service.domain.errors import TooFewPeople
 from service.model_files.calibration import Calibration, Interval, RatesAtThreshold
@@ -36,6 +36,8 @@ SEED = 20_150_612
 SAME_PHOTOGRAPH_SQ_L2 = 0.002
 """Two photographs are copies of one if their distance is below this: another size or compression of the same file."""
 ROWS_AT_ONCE = 64
+NO_RATE = 1e-9
+"""A rate below this is 0 with an error of rounding."""
 
 C = TypeVar("C", bound=Calibration)
 Shares = NDArray[np.float32]
@@ -64,12 +66,12 @@ class FacesOfPeople:
         return int(np.count_nonzero(self.counts > 1))
 
     @property
-    def impostor_pairs(self) -> int:
+    def non_mated_pairs(self) -> int:
         """How many pairs of photographs show two people."""
         return int(self.counts.sum() ** 2 - (self.counts**2).sum()) // 2
 
     @property
-    def genuine_pairs(self) -> int:
+    def mated_pairs(self) -> int:
         """How many pairs of photographs show one person."""
         return int((self.counts * (self.counts - 1)).sum()) // 2
 
@@ -78,23 +80,35 @@ class FacesOfPeople:
         counts = np.bincount(self.owners[rows], minlength=len(self.counts))
         return FacesOfPeople(self.embeddings[rows], counts[counts > 0])
 
-    def shares(self, thresholds: NDArray[np.float64]) -> Iterator[Shares]:
-        """Yield for each person the shares of the pairs with every person that match, (m, t).
+    def distances_to_later(self) -> Iterator[Distances]:
+        """Yield for each person the distances to the photographs of all later people, (count, later photographs).
 
-        A person's pairs with the same person are pairs of two different photographs. Their share is 0 if there is only
-        one photograph.
+        So each pair of two people comes once.
         """
-        owners, columns = self.owners, len(thresholds) + 1
-        for person, start in enumerate(np.cumsum(self.counts) - self.counts):
-            distances = squared_l2(self.embeddings[start : start + self.counts[person]], self.embeddings)
-            own = np.arange(len(distances))
-            distances[own, start + own] = np.inf
+        ends = np.cumsum(self.counts)
+        for start, end in zip(ends - self.counts, ends, strict=True):
+            yield squared_l2(self.embeddings[start:end], self.embeddings[end:])
+
+    def shares_with_later(self, thresholds: NDArray[np.float64]) -> Iterator[Shares]:
+        """Yield for each person the shares of the pairs with every later person that match, (later people, t)."""
+        columns = len(thresholds) + 1
+        for person, distances in enumerate(self.distances_to_later()):
+            counts = self.counts[person + 1 :]
+            first_columns = np.repeat(np.arange(len(counts)) * columns, counts)
             column = np.searchsorted(thresholds, distances, side="right")
-            found = np.bincount((owners * columns + column).ravel(), minlength=len(self.counts) * columns)
+            found = np.bincount((first_columns + column).ravel(), minlength=len(counts) * columns)
             below = found.reshape(-1, columns).cumsum(axis=1)[:, :-1].astype(np.float32)
-            pairs = self.counts[person] * self.counts
-            pairs[person] -= self.counts[person]
-            yield below / np.maximum(pairs, 1)[:, None]
+            yield below / (self.counts[person] * counts)[:, None].astype(np.float32)
+
+    def own_shares(self, thresholds: NDArray[np.float64]) -> Shares:
+        """Return for each person the share of the pairs of its photographs that match, (m, t). 0 with one."""
+        shares = np.zeros((len(self.counts), len(thresholds)), np.float32)
+        ends = np.cumsum(self.counts)
+        for person in np.flatnonzero(self.counts > 1):
+            own = self.embeddings[ends[person] - self.counts[person] : ends[person]]
+            distances = np.sort(squared_l2(own, own)[np.triu_indices(len(own), 1)])
+            shares[person] = np.searchsorted(distances, thresholds) / len(distances)
+        return shares
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,13 +117,11 @@ class MeasuredRates:
 
     thresholds: (t,) float64, squared L2.
     fmr, fnmr: (t, draws) float64.
-    matching: (t,) int64, how many pairs of people have a pair of photographs that matches.
     """
 
     thresholds: NDArray[np.float64]
     fmr: NDArray[np.float64]
     fnmr: NDArray[np.float64]
-    matching: NDArray[np.int64]
 
 
 def find_copies(compared: FacesOfPeople) -> NDArray[np.bool_]:
@@ -138,9 +150,9 @@ def find_people_twice(compared: FacesOfPeople, threshold_sq_l2: float) -> list[t
     """
     aside = np.zeros(len(compared.counts), bool)
     found: list[tuple[int, int]] = []
-    for person, shares in enumerate(compared.shares(np.array([threshold_sq_l2]))):
-        for other in np.flatnonzero(shares[:, 0] >= 0.5).tolist():
-            if other != person and not aside[[person, other]].any():
+    for person, shares in enumerate(compared.shares_with_later(np.array([threshold_sq_l2]))):
+        for other in (person + 1 + np.flatnonzero(shares[:, 0] >= 0.5)).tolist():
+            if not aside[[person, other]].any():
                 fewer = min(person, other, key=lambda one: compared.counts[one])
                 found.append((person + other - fewer, fewer))
                 aside[fewer] = True
@@ -154,8 +166,8 @@ def median_of_one_person(compared: FacesOfPeople) -> float:
 
     Some people must have two photographs.
     """
-    fnmr = measure_rates(compared, GRID_SQ_L2, resamples=0).fnmr[:, 0]
-    return float(np.interp(0.5, 1.0 - fnmr, GRID_SQ_L2))
+    shares = compared.own_shares(GRID_SQ_L2)[compared.counts > 1].astype(np.float64)
+    return float(np.interp(0.5, shares.mean(axis=0), GRID_SQ_L2))
 
 
 def _rates_of_table(compared: FacesOfPeople) -> MeasuredRates:
@@ -165,35 +177,50 @@ def _rates_of_table(compared: FacesOfPeople) -> MeasuredRates:
     Raises TooFewPeople if fewer than 30 pairs of people match before the FMR reaches 0.5.
     """
     if len(compared.counts) < 2:
-        raise TooFewPeople
-    known = measure_rates(compared, GRID_SQ_L2, resamples=0)
-    first = int(np.searchsorted(known.matching, MIN_MATCHING_PAIRS_OF_PEOPLE))
-    last = min(int(np.searchsorted(known.fmr[:, 0], HIGHEST_FMR)), len(GRID_SQ_L2) - 1)
+        raise TooFewPeople(len(compared.counts))
+    fmr, matching = _count_matches(compared, GRID_SQ_L2)
+    first = int(np.searchsorted(matching, MIN_MATCHING_PAIRS_OF_PEOPLE))
+    last = min(int(np.searchsorted(fmr, HIGHEST_FMR)), len(GRID_SQ_L2) - 1)
     if last <= first:
-        raise TooFewPeople
-    return measure_rates(compared, GRID_SQ_L2[first : last + 1])
+        raise TooFewPeople(len(compared.counts))
+    return _measure_rates(compared, GRID_SQ_L2[first : last + 1])
 
 
-def measure_rates(
-    compared: FacesOfPeople, thresholds: NDArray[np.float64], resamples: int = RESAMPLES
-) -> MeasuredRates:
-    """Measure the rates at these thresholds, (t,) ascending. resamples: how often the people are drawn."""
+def _count_matches(
+    compared: FacesOfPeople, thresholds: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the FMR, (t,), and how many pairs of people have a pair of photographs that matches, (t,).
+
+    It needs no share of each pair of people, so it takes much less time than the rates of draws.
+    """
+    places, people = len(thresholds) + 1, len(compared.counts)
+    weights, matching = np.zeros(places), np.zeros(places, np.int64)
+    for person, distances in enumerate(compared.distances_to_later()):
+        counts = compared.counts[person + 1 :]
+        place = np.searchsorted(thresholds, distances, side="right")
+        weight = np.repeat(1.0 / (compared.counts[person] * counts), counts)
+        weights += np.bincount(place.ravel(), np.broadcast_to(weight, place.shape).ravel(), places)
+        if len(counts):
+            nearest = np.minimum.reduceat(place.min(axis=0), np.cumsum(counts) - counts)
+            matching += np.bincount(nearest, minlength=places)
+    pairs_of_people = people * (people - 1) / 2
+    return weights.cumsum()[:-1] / pairs_of_people, matching.cumsum()[:-1]
+
+
+def _measure_rates(compared: FacesOfPeople, thresholds: NDArray[np.float64]) -> MeasuredRates:
+    """Measure the rates at these thresholds, (t,) ascending, for the people and for RESAMPLES draws of them."""
     people = len(compared.counts)
     rng = np.random.default_rng(SEED)
-    draws = np.stack([np.ones(people, np.int64), *(_draw_people(rng, people) for _ in range(resamples))], axis=1)
+    draws = np.stack([np.ones(people, np.int64), *(_draw_people(rng, people) for _ in range(RESAMPLES))], axis=1)
     weights = draws.astype(np.float32)
-    in_pairs = (compared.counts > 1)[:, None] * draws
     false_matches = np.zeros((len(thresholds), draws.shape[1]))
-    true_matches = np.zeros_like(false_matches)
-    matching = np.zeros(len(thresholds), np.int64)
-    for person, shares in enumerate(compared.shares(thresholds)):
-        true_matches += shares[person][:, None] * in_pairs[person]
-        shares[person] = 0
-        false_matches += (shares.T @ weights) * draws[person]
-        matching += np.count_nonzero(shares, axis=0)
-    pairs_of_people = draws.sum(axis=0) ** 2 - (draws**2).sum(axis=0)
+    for person, shares in enumerate(compared.shares_with_later(thresholds)):
+        false_matches += (shares.T @ weights[person + 1 :]) * draws[person]
+    pairs_of_people = (draws.sum(axis=0) ** 2 - (draws**2).sum(axis=0)) / 2
+    in_pairs = (compared.counts > 1)[:, None] * draws
+    true_matches = compared.own_shares(thresholds).T.astype(np.float64) @ in_pairs
     fnmr = 1.0 - true_matches / np.maximum(in_pairs.sum(axis=0), 1)
-    return MeasuredRates(thresholds, false_matches / np.maximum(pairs_of_people, 1), fnmr, matching // 2)
+    return MeasuredRates(thresholds, false_matches / np.maximum(pairs_of_people, 1), fnmr)
 
 
 def _draw_people(rng: np.random.Generator, people: int) -> NDArray[np.int64]:
@@ -205,21 +232,21 @@ def measure_table(compared: FacesOfPeople, kind: type[C], measured_on: str) -> C
     """Measure the table of a calibration. measured_on: the photographs, in words. Raises TooFewPeople."""
     return kind(
         people=len(compared.counts),
-        impostor_pairs=compared.impostor_pairs,
-        genuine_pairs=compared.genuine_pairs,
+        non_mated_pairs=compared.non_mated_pairs,
+        mated_pairs=compared.mated_pairs,
         measured_on=measured_on,
-        rates=_rows(_rates_of_table(compared)),
+        rates=_rows(_rates_of_table(compared), compared.people_with_several),
     )
 
 
-def _rows(measured: MeasuredRates) -> tuple[RatesAtThreshold, ...]:
+def _rows(measured: MeasuredRates, people_with_several: int) -> tuple[RatesAtThreshold, ...]:
     return tuple(
         RatesAtThreshold(
             threshold_sq_l2=float(threshold),
             fmr=_round(measured.fmr[row, 0]),
             fmr_interval=_interval(measured.fmr[row, 1:]),
             fnmr=_round(measured.fnmr[row, 0]),
-            fnmr_interval=_interval(measured.fnmr[row, 1:]),
+            fnmr_interval=_fnmr_interval(measured.fnmr[row], people_with_several),
         )
         for row, threshold in enumerate(measured.thresholds)
     )
@@ -228,6 +255,22 @@ def _rows(measured: MeasuredRates) -> tuple[RatesAtThreshold, ...]:
 def _interval(of_draws: NDArray[np.float64]) -> Interval:
     low, high = np.quantile(of_draws, (0.025, 0.975))
     return _round(low), _round(high)
+
+
+def _fnmr_interval(fnmr: NDArray[np.float64], people: int) -> Interval:
+    """Return the interval. If all pairs match, or none, all draws are equal, and their interval would have no width.
+
+    Then the other end is that of the rule of three: 3 / people (Hanley and Lippman-Hand, 1983). The FMR needs no such
+    rule, because at least 30 pairs of people match.
+
+    fnmr: (draws,) float64, the first of the people themselves. people: how many have several photographs.
+    """
+    three = min(3 / max(people, 1), 1.0)
+    if np.all(fnmr < NO_RATE):
+        return 0.0, _round(three)
+    if np.all(fnmr > 1 - NO_RATE):
+        return _round(1 - three), 1.0
+    return _interval(fnmr[1:])
 
 
 def _round(rate: float) -> float:

@@ -39,7 +39,7 @@ def rename_first_node(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 def compatible_with_entries(name: str, model: onnx.ModelProto, **thresholds: Any) -> list[dict[str, Any]]:
     """Return the field `compatible_with` of a card that names this model."""
-    rate = {"threshold_sq_l2": VERIFICATION, "fmr": 1e-4, "fnmr": 0.02, "impostor_pairs": 9, "genuine_pairs": 9}
+    rate = {"threshold_sq_l2": VERIFICATION, "fmr": 1e-4, "fnmr": 0.02, "non_mated_pairs": 9, "mated_pairs": 9}
     return [
         {
             "name": name,

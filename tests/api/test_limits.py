@@ -175,6 +175,19 @@ async def test_the_bytes_of_a_timed_out_request_count_until_its_work_ends(thread
         assert (await client.post("/", content=b"0123456789")).text == "done"
 
 
+@pytest.mark.parametrize(
+    ("body", "advice"), [(b"0123", "Send less in one request."), (b"", "Try again when the service has less to do.")]
+)
+async def test_the_advice_after_the_time_limit_fits_the_request(
+    threaded_app: ThreadedApp, body: bytes, advice: str
+) -> None:
+    limited = RequestLimits(threaded_app, body_bytes=10, body_bytes_in_flight=15, upload=PATIENT, timeout_s=0.01)
+    async with connect_to_app(limited) as client:
+        assert (await client.post("/", content=body)).json()["detail"].endswith(advice)
+        threaded_app.may_answer.set()
+        await threaded_app.ended.wait()
+
+
 async def test_a_change_that_is_being_stored_at_the_time_limit_is_answered() -> None:
     async def store_slowly(scope: Scope, receive: Receive, send: Send) -> None:
         begin_storing()

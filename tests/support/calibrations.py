@@ -7,8 +7,8 @@ def calibration_fields(lowest_fmr: float = 1e-6, rows: int = 6) -> dict[str, Any
     """Return the fields of a calibration. Its thresholds are 1.0, 1.1, ... and its FMR 1e-6, 1e-5, ..."""
     return {
         "people": 1000,
-        "impostor_pairs": 9_000_000,
-        "genuine_pairs": 20_000,
+        "non_mated_pairs": 9_000_000,
+        "mated_pairs": 20_000,
         "measured_on": "nobody",
         "rates": [
             {

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.evaluation.data.pairs import PairList
 from models.evaluation.experiments import lfw
-from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs, MeanWithError, cross_validate
+from models.evaluation.metrics.labelled_pairs import REPORTED_FMR, LabelledPairs, MeanWithError, cross_validate
 from models.evaluation.reports.report import Row, new_figure
 from service.domain.distances import unit
 from service.domain.embedding import Embeddings
@@ -70,7 +70,7 @@ class ByteEmbeddings:
             ("LFW, View 2", "float32", "bytes"),
             ("bytes a face", f"{4 * self.dimension}", f"{self.dimension}"),
             ("accuracy", *(self._accuracy(pairs).as_percent for pairs in formats)),
-            (f"VAL at FMR {REPORTED_FAR:g}", *(pairs.val_text() for pairs in formats)),
+            (f"VAL at FMR {REPORTED_FMR:g}", *(pairs.val_text() for pairs in formats)),
             ("greatest change of a distance", "", f"{self.greatest_change:.4f}"),
         ]
 
@@ -83,7 +83,7 @@ class ByteEmbeddings:
             "greatest_change_sq_l2": self.greatest_change,
             "accuracy": {name: accuracy.value for name, accuracy in accuracies.items()},
             "standard_error": {name: accuracy.standard_error for name, accuracy in accuracies.items()},
-            "val_at_far_1e-3": {name: pairs.val_at_far() for name, pairs in formats.items()},
+            "val_at_fmr_1e-3": {name: pairs.val_at_fmr() for name, pairs in formats.items()},
         }
 
     def draw(self) -> Figure:

@@ -27,7 +27,7 @@ from models.evaluation.embedding.files import embed_files
 from models.evaluation.experiments import lfw
 from models.evaluation.metrics.clustering import People
 from models.evaluation.metrics.labelled_pairs import (
-    REPORTED_FAR,
+    REPORTED_FMR,
     CrossValidation,
     Folds,
     LabelledPairs,
@@ -94,8 +94,8 @@ class ModelPairResult:
             "standard_error": folds.accuracy.standard_error,
             "accuracies": folds.accuracies.tolist(),
             "thresholds_sq_l2": folds.thresholds.tolist(),
-            "val_at_far_1e-3": self.pairs.val_at_far(),
-            "threshold_at_far_1e-3_sq_l2": self.pairs.threshold_at_far(),
+            "val_at_fmr_1e-3": self.pairs.val_at_fmr(),
+            "threshold_at_fmr_1e-3_sq_l2": self.pairs.threshold_at_fmr(),
             "rank_1": self.rank_1,
         }
 
@@ -115,7 +115,7 @@ class ModelPairResult:
             ),
             BenchmarkResult(
                 benchmark=f"LFW View 2, VAL at FMR 1e-3, against {name}",
-                value=round(self.pairs.val_at_far(), 4),
+                value=round(self.pairs.val_at_fmr(), 4),
                 command=command,
             ),
             BenchmarkResult(
@@ -144,7 +144,7 @@ class Compatibility:
 
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
-        header = ("LFW: probes against gallery", "accuracy", f"VAL at FMR {REPORTED_FAR:g}", "rank-1")
+        header = ("LFW: probes against gallery", "accuracy", f"VAL at FMR {REPORTED_FMR:g}", "rank-1")
         return [header, *(model_pair.row() for model_pair in self.model_pairs)]
 
     def numbers(self) -> dict[str, object]:
@@ -164,9 +164,9 @@ class Compatibility:
         axes = add_roc_axes(figure)
         for model_pair, line in zip(self.model_pairs, ("-", "-", "--"), strict=True):
             curve = model_pair.pairs.roc()
-            axes.step(curve.far, curve.val, where="post", linestyle=line, label=model_pair.title)
+            axes.step(curve.fmr, curve.val, where="post", linestyle=line, label=model_pair.title)
         axes.set_xlim(lfw.lowest_fmr(self.across.pairs), 1)
-        axes.set_title(f"LFW, View 2: VAL {self.across.pairs.val_text()} across at FMR {REPORTED_FAR:g}", fontsize=9)
+        axes.set_title(f"LFW, View 2: VAL {self.across.pairs.val_text()} across at FMR {REPORTED_FMR:g}", fontsize=9)
         axes.legend(loc="lower right")
         return figure
 

@@ -21,7 +21,7 @@ from models.evaluation.data.pairs import PairList
 from models.evaluation.embedding.crops import chunks, cut_main_faces, embed_crops
 from models.evaluation.embedding.degradations import Degradation, Jpeg, Unchanged, degrade, shrink_to
 from models.evaluation.experiments import lfw
-from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs
+from models.evaluation.metrics.labelled_pairs import REPORTED_FMR, LabelledPairs
 from models.evaluation.reports.report import Row, new_figure
 from service.domain.embedding import Embeddings
 from service.model_files.card import BoxAlignment, FivePointAlignment
@@ -74,20 +74,20 @@ class ImageQuality:
     @property
     def vals(self) -> list[float]:
         """VAL at FMR 1e-3 under each condition. Each condition has its own threshold."""
-        return [pairs.val_at_far() for pairs in self.pairs]
+        return [pairs.val_at_fmr() for pairs in self.pairs]
 
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
         measured = zip(self.conditions, self.vals, strict=True)
         return [
-            ("crops", f"VAL at FMR {REPORTED_FAR:g}"),
+            ("crops", f"VAL at FMR {REPORTED_FMR:g}"),
             *((condition.label, f"{100 * val:.2f} %") for condition, val in measured),
         ]
 
     def numbers(self) -> dict[str, object]:
         """Return VAL by kind and value."""
         return {
-            "val_at_far_1e-3": [
+            "val_at_fmr_1e-3": [
                 {"kind": condition.kind, "value": condition.value, "unchanged": condition.unchanged, "val": val}
                 for condition, val in zip(self.conditions, self.vals, strict=True)
             ]
@@ -102,7 +102,7 @@ class ImageQuality:
         right.set_xscale("log")
         right.set_xticks(SIZES_PX, [f"{pixels:,}" for pixels in SIZES_PX])
         right.xaxis.set_minor_locator(NullLocator())
-        left.set_ylabel(f"VAL at FMR {REPORTED_FAR:g} (%)")
+        left.set_ylabel(f"VAL at FMR {REPORTED_FMR:g} (%)")
         return figure
 
     def _draw_kind(self, axes: Axes, kind: str, label: str) -> None:

@@ -1,6 +1,6 @@
 """Labelled Faces in the Wild, View 2 (Huang et al., 2007): unrestricted, with labelled outside data.
 
-There are ten folds of 300 genuine pairs and 300 impostor pairs. Each fold is decided at the threshold that is best for
+There are ten folds of 300 mated pairs and 300 non-mated pairs. Each fold is decided at the threshold that is best for
 the other nine. The result is the mean accuracy and its standard error, as FaceNet reports it in section 5.6.
 """
 
@@ -18,7 +18,7 @@ from models.errors import DatasetError
 from models.evaluation.data.pairs import PairList
 from models.evaluation.embedding.files import embed_files
 from models.evaluation.metrics.labelled_pairs import (
-    REPORTED_FAR,
+    REPORTED_FMR,
     CrossValidation,
     LabelledPairs,
     cross_validate,
@@ -63,15 +63,15 @@ class LfwReport:
 
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
-        pairs, measured = self.pairs, self.pairs.measures(REPORTED_FAR)
+        pairs, measured = self.pairs, self.pairs.measures(REPORTED_FMR)
         return [
             ("LFW", "measured"),
             ("pairs", f"{pairs.same.size}"),
             ("accuracy", self.cross_validation.accuracy.as_percent),
             ("best threshold", f"{pairs.best_threshold():.3f}"),
             (f"accuracy at {FACENET_THRESHOLD_SQ_L2}", f"{100 * pairs.accuracy(FACENET_THRESHOLD_SQ_L2):.2f} %"),
-            (f"VAL at FMR {REPORTED_FAR:g}", pairs.val_text()),
-            (f"threshold at FMR {REPORTED_FAR:g}", f"{round_down(pairs.threshold_at_far()):.3f}" if measured else ""),
+            (f"VAL at FMR {REPORTED_FMR:g}", pairs.val_text()),
+            (f"threshold at FMR {REPORTED_FMR:g}", f"{round_down(pairs.threshold_at_fmr()):.3f}" if measured else ""),
         ]
 
     def numbers(self) -> dict[str, object]:
@@ -82,29 +82,29 @@ class LfwReport:
             "standard_error": folds.accuracy.standard_error,
             "accuracies": folds.accuracies.tolist(),
             "thresholds_sq_l2": folds.thresholds.tolist(),
-            "val_at_far_1e-3": pairs.val_at_far(),
-            "threshold_at_far_1e-3_sq_l2": pairs.threshold_at_far(),
+            "val_at_fmr_1e-3": pairs.val_at_fmr(),
+            "threshold_at_fmr_1e-3_sq_l2": pairs.threshold_at_fmr(),
             "accuracy_at_1.242": pairs.accuracy(FACENET_THRESHOLD_SQ_L2),
-            "far_at_1.242": pairs.false_accept_rate(FACENET_THRESHOLD_SQ_L2),
+            "fmr_at_1.242": pairs.false_match_rate(FACENET_THRESHOLD_SQ_L2),
             "val_at_1.242": pairs.validation_rate(FACENET_THRESHOLD_SQ_L2),
         }
 
     def draw(self) -> Figure:
-        """Draw VAL against FMR, from the FMR of one impostor pair to 1.
+        """Draw VAL against FMR, from the FMR of one non-mated pair to 1.
 
         The axis of VAL begins a little below the lowest VAL in the picture.
         """
         curve, figure, one_pair = self.pairs.roc(), new_figure(), lowest_fmr(self.pairs)
-        axes, lowest = add_roc_axes(figure), float(curve.val[curve.far < one_pair].max())
-        axes.step(curve.far, curve.val, where="post")
+        axes, lowest = add_roc_axes(figure), float(curve.val[curve.fmr < one_pair].max())
+        axes.step(curve.fmr, curve.val, where="post")
         axes.set(xlim=(one_pair, 1), ylim=(lowest - 0.02, 1.005))
         axes.set_title(f"LFW: {self.cross_validation.accuracy.as_percent}", fontsize=9)
         return figure
 
 
 def lowest_fmr(pairs: LabelledPairs) -> float:
-    """Return the FMR of one impostor pair, below which the only FMR is 0. Pictures begin there."""
-    return 1 / max(pairs.impostor_pairs, 2)
+    """Return the FMR of one non-mated pair, below which the only FMR is 0. Pictures begin there."""
+    return 1 / max(pairs.non_mated_pairs, 2)
 
 
 def evaluate_lfw(
@@ -198,7 +198,7 @@ def _to_json(report: LfwReport, settings: dict[str, str]) -> bytes:
         "figures": report.numbers(),
         "roc": {
             "threshold_sq_l2": curve.thresholds[finite].tolist(),
-            "far": curve.far[finite].tolist(),
+            "fmr": curve.fmr[finite].tolist(),
             "val": curve.val[finite].tolist(),
         },
     }

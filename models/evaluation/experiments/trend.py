@@ -59,7 +59,7 @@ class Trend:
         """Return the number and VAL of each model."""
         return {
             "number": self.number_name,
-            "val_at_far_1e-3": [
+            "val_at_fmr_1e-3": [
                 {
                     "model": point.model,
                     "number": point.number,

@@ -18,7 +18,7 @@ from models.evaluation.data.identities import SEED, Identities
 from models.evaluation.data.pairs import ImageRows
 from models.evaluation.embedding.files import embed_files
 from models.evaluation.metrics.clustering import People, count_equal_pairs
-from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs, MeanWithError, all_pairs, round_down
+from models.evaluation.metrics.labelled_pairs import REPORTED_FMR, LabelledPairs, MeanWithError, all_pairs, round_down
 from models.evaluation.reports.report import Row, new_figure
 from service.domain.distances import FACENET_THRESHOLD_SQ_L2, MAX_SQ_L2
 from service.domain.embedding import Embeddings
@@ -32,7 +32,7 @@ def val_of_splits(fmr: float) -> str:
     return f"VAL at FMR {fmr:g}, mean of {SPLIT_COUNT} splits"
 
 
-VAL_OF_SPLITS = val_of_splits(REPORTED_FAR)
+VAL_OF_SPLITS = val_of_splits(REPORTED_FMR)
 """The name of the paper's VAL."""
 
 
@@ -52,7 +52,7 @@ class Verification:
     photographs: int
     people: int
     left_out: int
-    fmr: float = REPORTED_FAR
+    fmr: float = REPORTED_FMR
 
     @classmethod
     def from_splits(
@@ -61,7 +61,7 @@ class Verification:
         photographs: int,
         people: int,
         left_out: int,
-        fmr: float = REPORTED_FAR,
+        fmr: float = REPORTED_FMR,
     ) -> Self:
         """Return the result of two or more splits. No person is in two splits. The pairs are copied."""
         pairs = LabelledPairs(
@@ -74,7 +74,7 @@ class Verification:
     @property
     def val(self) -> MeanWithError:
         """VAL at `fmr`, the mean over the splits. Each split has its own threshold."""
-        return MeanWithError.from_values([split.val_at_far(self.fmr) for split in self.splits])
+        return MeanWithError.from_values([split.val_at_fmr(self.fmr) for split in self.splits])
 
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
@@ -82,37 +82,37 @@ class Verification:
         return [
             (f"{self.people:,} people, {self.photographs:,} photographs", "measured"),
             ("photographs without a face", f"{self.left_out}"),
-            ("pairs of one person, of two people", f"{pairs.genuine_pairs:,}, {pairs.impostor_pairs:,}"),
+            ("pairs of one person, of two people", f"{pairs.mated_pairs:,}, {pairs.non_mated_pairs:,}"),
             (val_of_splits(self.fmr), self.val.as_percent),
-            (f"VAL at FMR {self.fmr:g}, all pairs", f"{100 * pairs.val_at_far(self.fmr):.2f} %"),
-            (f"threshold at FMR {self.fmr:g}, all pairs", f"{round_down(pairs.threshold_at_far(self.fmr)):.3f}"),
+            (f"VAL at FMR {self.fmr:g}, all pairs", f"{100 * pairs.val_at_fmr(self.fmr):.2f} %"),
+            (f"threshold at FMR {self.fmr:g}, all pairs", f"{round_down(pairs.threshold_at_fmr(self.fmr)):.3f}"),
             (f"FMR, FNMR at {FACENET_THRESHOLD_SQ_L2}", _error_rates_text(pairs, FACENET_THRESHOLD_SQ_L2)),
             (f"FMR, FNMR at {best:.3f}, the best", _error_rates_text(pairs, best)),
         ]
 
     def numbers(self) -> dict[str, object]:
         """Return the measured numbers by name."""
-        pairs, far = self.pairs, np.format_float_scientific(self.fmr, trim="-", exp_digits=1)
+        pairs, fmr = self.pairs, np.format_float_scientific(self.fmr, trim="-", exp_digits=1)
         return {
             "fmr": self.fmr,
             "photographs": self.photographs,
             "people": self.people,
             "left_out": self.left_out,
-            f"val_at_far_{far}": self.val.value,
+            f"val_at_fmr_{fmr}": self.val.value,
             "standard_error": self.val.standard_error,
-            "vals": [split.val_at_far(self.fmr) for split in self.splits],
-            f"thresholds_at_far_{far}_sq_l2": [split.threshold_at_far(self.fmr) for split in self.splits],
-            f"all_pairs_val_at_far_{far}": pairs.val_at_far(self.fmr),
-            f"all_pairs_threshold_at_far_{far}_sq_l2": pairs.threshold_at_far(self.fmr),
-            "genuine_pairs": pairs.genuine_pairs,
-            "impostor_pairs": pairs.impostor_pairs,
-            "fmr_at_1.242": pairs.false_accept_rate(FACENET_THRESHOLD_SQ_L2),
+            "vals": [split.val_at_fmr(self.fmr) for split in self.splits],
+            f"thresholds_at_fmr_{fmr}_sq_l2": [split.threshold_at_fmr(self.fmr) for split in self.splits],
+            f"all_pairs_val_at_fmr_{fmr}": pairs.val_at_fmr(self.fmr),
+            f"all_pairs_threshold_at_fmr_{fmr}_sq_l2": pairs.threshold_at_fmr(self.fmr),
+            "mated_pairs": pairs.mated_pairs,
+            "non_mated_pairs": pairs.non_mated_pairs,
+            "fmr_at_1.242": pairs.false_match_rate(FACENET_THRESHOLD_SQ_L2),
             "fnmr_at_1.242": 1.0 - pairs.validation_rate(FACENET_THRESHOLD_SQ_L2),
             "best_threshold_sq_l2": pairs.balanced_threshold(),
         }
 
     def draw(self) -> Figure:
-        """Draw the histograms of the distances of genuine and of impostor pairs."""
+        """Draw the histograms of the distances of mated and of non-mated pairs."""
         pairs, figure = self.pairs, new_figure()
         axes = figure.subplots()
         for rows, label in ((pairs.same, "one person"), (~pairs.same, "two people")):
@@ -124,8 +124,8 @@ class Verification:
             linewidth=1,
             label=f"threshold {FACENET_THRESHOLD_SQ_L2} of the paper",
         )
-        far_label = f"FMR {self.fmr:g}"
-        axes.axvline(pairs.threshold_at_far(self.fmr), color="black", linewidth=1, linestyle="--", label=far_label)
+        fmr_label = f"FMR {self.fmr:g}"
+        axes.axvline(pairs.threshold_at_fmr(self.fmr), color="black", linewidth=1, linestyle="--", label=fmr_label)
         axes.set(xlabel="squared L2 distance", ylabel="density of pairs", xlim=(0, 3))
         axes.set_title(f"{val_of_splits(self.fmr)}: {self.val.as_percent}", fontsize=9)
         axes.legend(loc="upper right")
@@ -133,12 +133,12 @@ class Verification:
 
 
 def _error_rates_text(pairs: LabelledPairs, d: float) -> str:
-    fmr, fnmr = pairs.false_accept_rate(d), 1.0 - pairs.validation_rate(d)
+    fmr, fnmr = pairs.false_match_rate(d), 1.0 - pairs.validation_rate(d)
     return f"{100 * fmr:.3f} %, {100 * fnmr:.2f} %"
 
 
 def evaluate_verification(
-    options: PipelineOptions, identities: Identities, done: Callable[[], object], fmr: float = REPORTED_FAR
+    options: PipelineOptions, identities: Identities, done: Callable[[], object], fmr: float = REPORTED_FMR
 ) -> Verification:
     """Embed the photographs with the pipeline of the service, and measure.
 
@@ -149,7 +149,7 @@ def evaluate_verification(
     """
     if not np.any(np.bincount(identities.people) > 1):
         raise DatasetError(
-            "Nobody has two photographs, so there are no genuine pairs. Give a folder in which people have two or more."
+            "Nobody has two photographs, so there are no mated pairs. Give a folder in which people have two or more."
         )
     _require_pairs(identities.people, fmr)
     embeddings, rows = embed_files(options, identities.files, done)
@@ -157,7 +157,7 @@ def evaluate_verification(
 
 
 def measure_verification(
-    embeddings: Embeddings, people: People, left_out: int = 0, fmr: float = REPORTED_FAR
+    embeddings: Embeddings, people: People, left_out: int = 0, fmr: float = REPORTED_FMR
 ) -> Verification:
     """Compare the embeddings within each split.
 
@@ -167,7 +167,7 @@ def measure_verification(
     fmr: at which VAL is measured.
     The result takes 5 bytes for each compared pair of photographs. The measurement takes at most 10 bytes for each
     pair. `rows`, `numbers` and `draw` take at most 13 bytes: 100 MB for 8,756 photographs.
-    Raises DatasetError if a split has no genuine pair, or too few impostor pairs for this FMR.
+    Raises DatasetError if a split has no mated pair, or too few non-mated pairs for this FMR.
     """
     _require_pairs(people, fmr)
     splits = [all_pairs(embeddings[rows], people[rows]) for rows in split_people(people)]
@@ -177,11 +177,11 @@ def measure_verification(
 def _require_pairs(people: People, fmr: float) -> None:
     """Raise DatasetError as `measure_verification` does. Only counts the pairs, without computing distances."""
     splits = [people[rows] for rows in split_people(people)]
-    genuine = min(count_equal_pairs(split) for split in splits)
-    impostors = min(len(split) * (len(split) - 1) // 2 - count_equal_pairs(split) for split in splits)
-    if not genuine or impostors * fmr < 1:
+    mated = min(count_equal_pairs(split) for split in splits)
+    non_mated = min(len(split) * (len(split) - 1) // 2 - count_equal_pairs(split) for split in splits)
+    if not mated or non_mated * fmr < 1:
         raise DatasetError(
-            f"The smallest numbers of pairs in the {SPLIT_COUNT} splits are {genuine} of one person and {impostors} of "
+            f"The smallest numbers of pairs in the {SPLIT_COUNT} splits are {mated} of one person and {non_mated} of "
             f"two people. VAL at FMR {fmr:g} needs at least 1 and {round(1 / fmr)} in each split. "
             "Give more people, or more photographs of them."
         )

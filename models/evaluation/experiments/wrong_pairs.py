@@ -67,38 +67,39 @@ class WrongPairs:
     """The wrong pairs, in descending order of their margins.
 
     pairs: how many pairs were decided.
-    false_accepts: pairs of two people that are accepted.
-    false_rejects: pairs of one person that are rejected.
-    crops: (2 * n, h, w, 3) uint8. The false accepts come first, then the false rejects. Each pair is left, then right.
+    false_matches: pairs of two people that are accepted.
+    false_non_matches: pairs of one person that are rejected.
+    crops: (2 * n, h, w, 3) uint8. The false matches come first, then the false non-matches. Each pair is
+    left, then right.
     """
 
     pairs: int
-    false_accepts: tuple[WrongPair, ...]
-    false_rejects: tuple[WrongPair, ...]
+    false_matches: tuple[WrongPair, ...]
+    false_non_matches: tuple[WrongPair, ...]
     crops: Crops
 
     def rows(self) -> list[Row]:
         """Return the rows of the table. The first row is the header."""
         return [
             (f"of {self.pairs} pairs", "decided wrongly"),
-            ("false accepts (two people taken for one)", f"{len(self.false_accepts)}"),
-            ("false rejects (one person taken for two)", f"{len(self.false_rejects)}"),
+            ("false matches (two people taken for one)", f"{len(self.false_matches)}"),
+            ("false non-matches (one person taken for two)", f"{len(self.false_non_matches)}"),
         ]
 
     def numbers(self) -> dict[str, object]:
         """Return every wrong pair, and how many pairs were decided."""
         return {
             "pairs": self.pairs,
-            "false_accepts": [pair.to_json() for pair in self.false_accepts],
-            "false_rejects": [pair.to_json() for pair in self.false_rejects],
+            "false_matches": [pair.to_json() for pair in self.false_matches],
+            "false_non_matches": [pair.to_json() for pair in self.false_non_matches],
         }
 
     def draw(self) -> Figure:
-        """Draw a section of false accepts and a section of false rejects."""
+        """Draw a section of false matches and a section of false non-matches."""
         crops_of_pairs = iter(self.crops.reshape(-1, 2, *self.crops.shape[1:]))
         sections = (
-            self._section("False accepts: two people taken for one", self.false_accepts, crops_of_pairs),
-            self._section("False rejects: one person taken for two", self.false_rejects, crops_of_pairs),
+            self._section("False matches: two people taken for one", self.false_matches, crops_of_pairs),
+            self._section("False non-matches: one person taken for two", self.false_non_matches, crops_of_pairs),
         )
         height, width = self.crops.shape[1:3]
         return draw_sheet(sections, COLUMNS, (height, 2 * width))
@@ -122,7 +123,7 @@ def evaluate_wrong_pairs(
 
 
 def find_wrong_pairs(report: LfwReport) -> tuple[tuple[WrongPair, ...], tuple[WrongPair, ...]]:
-    """Return the false accepts and the false rejects of all folds, each in descending order of their margins."""
+    """Return the false matches and the false non-matches of all folds, each in descending order of their margins."""
     pair_list, pairs = report.pair_list, report.pairs
     _, fold_rows = np.unique(pair_list.folds, return_inverse=True)
     thresholds = report.cross_validation.thresholds[fold_rows]

@@ -5,7 +5,7 @@
 
 A name is PERSON/VIDEO. A video is a track of frames. From each track the first frames with a detected face are used:
 100 frames (accuracy 95.12 % in the paper) or 1,000 frames (95.18 %). The distance of two tracks is the mean over all
-pairs of these frames. There are ten splits of 250 genuine pairs and 250 impostor pairs. Each split is decided at the
+pairs of these frames. There are ten splits of 250 mated pairs and 250 non-mated pairs. Each split is decided at the
 threshold that is best for the other splits.
 """
 
@@ -75,11 +75,11 @@ class YouTubeFaces:
         }
 
     def draw(self) -> Figure:
-        """Draw VAL against FAR."""
+        """Draw VAL against FMR."""
         figure = new_figure()
         axes = add_roc_axes(figure)
         curve = self.pairs.roc()
-        axes.step(curve.far, curve.val, where="post")
+        axes.step(curve.fmr, curve.val, where="post")
         axes.set_ylim(None, 1.001)
         axes.set_title(f"YouTube Faces: {self.cross_validation.accuracy.as_percent}", fontsize=9)
         return figure

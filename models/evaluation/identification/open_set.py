@@ -66,7 +66,7 @@ class Searches:
 
     def threshold_at_fpir(self, fpir: float) -> float:
         """Return the largest threshold whose FPIR is at most this one."""
-        return LabelledPairs(self.strangers, np.zeros(len(self.strangers), bool)).threshold_at_far(fpir)
+        return LabelledPairs(self.strangers, np.zeros(len(self.strangers), bool)).threshold_at_fmr(fpir)
 
     def fnir_at_fpir(self, fpir: float) -> float:
         """Return the FNIR at `threshold_at_fpir(fpir)`."""

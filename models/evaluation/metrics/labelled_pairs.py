@@ -1,10 +1,10 @@
-"""Verification on pairs of photographs, with the symbols of FaceNet, section 4: D, d, VAL(d), FAR(d).
+"""Verification on pairs of photographs, with the symbols of FaceNet, section 4: D, d, VAL(d). FAR(d) is FMR(d) here.
 
 D is the squared L2 distance of a pair, and d is a threshold. As everywhere in this project, a pair is accepted if
 `D < d`. The paper accepts `D <= d`. The difference does not matter: a float32 distance is almost never equal to d.
 
-A genuine pair is two photographs of one person. An impostor pair is two photographs of two people. ISO/IEC 19795-1
-calls them mated and non-mated. FAR(d) of the paper is the FMR of the standard, and VAL(d) is 1 - FNMR.
+A mated pair is two photographs of one person. A non-mated pair is two photographs of two people. These are the words
+of ISO/IEC 19795-1. FAR(d) of the paper is the FMR of the standard, and VAL(d) is 1 - FNMR.
 """
 
 import math
@@ -28,8 +28,8 @@ Folds = NDArray[np.int64]
 PairRows = NDArray[np.int64] | NDArray[np.bool_] | slice
 """Which pairs: their rows, a mask over all pairs, or a slice."""
 
-REPORTED_FAR = 1e-3
-"""The FAR at which FaceNet reports VAL, in every table."""
+REPORTED_FMR = 1e-3
+"""The FMR at which FaceNet reports VAL, in every table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ class Roc:
     """The points of an ROC curve.
 
     thresholds: (m,) float64, ascending.
-    far, val: (m,) float64, FAR(d) and VAL(d) at each threshold d.
+    fmr, val: (m,) float64, FMR(d) and VAL(d) at each threshold d.
     """
 
     thresholds: NDArray[np.float64]
-    far: NDArray[np.float64]
+    fmr: NDArray[np.float64]
     val: NDArray[np.float64]
 
 
@@ -87,18 +87,18 @@ class LabelledPairs:
     """Pairs of photographs: the distance of each pair, and whether the pair is of one person.
 
     distances: (n,) float32, squared L2.
-    same: (n,) bool. True for a genuine pair (P_same of the paper), False for an impostor pair (P_diff of the paper).
+    same: (n,) bool. True for a mated pair (P_same of the paper), False for a non-mated pair (P_diff of the paper).
     """
 
     distances: Distances
     same: Same
 
     @property
-    def genuine_pairs(self) -> int:
+    def mated_pairs(self) -> int:
         return int(np.count_nonzero(self.same))
 
     @property
-    def impostor_pairs(self) -> int:
+    def non_mated_pairs(self) -> int:
         return int(np.count_nonzero(~self.same))
 
     def select(self, rows: PairRows) -> "LabelledPairs":
@@ -106,41 +106,41 @@ class LabelledPairs:
         return LabelledPairs(self.distances[rows], self.same[rows])
 
     def validation_rate(self, d: float) -> float:
-        """Return VAL(d): the share of the genuine pairs that is accepted. It is 1 - FNMR."""
+        """Return VAL(d): the share of the mated pairs that is accepted. It is 1 - FNMR."""
         return float(np.mean(self.distances[self.same] < d))
 
-    def false_accept_rate(self, d: float) -> float:
-        """Return FAR(d): the share of the impostor pairs that is accepted. It is the FMR."""
+    def false_match_rate(self, d: float) -> float:
+        """Return FMR(d): the share of the non-mated pairs that is accepted. The paper calls it FAR(d)."""
         return float(np.mean(self.distances[~self.same] < d))
 
     def accuracy(self, d: float) -> float:
         """Return the share of all pairs that is decided correctly."""
         return float(np.mean((self.distances < d) == self.same))
 
-    def threshold_at_far(self, far: float = REPORTED_FAR) -> float:
-        """Return the largest d with FAR(d) <= far.
+    def threshold_at_fmr(self, fmr: float = REPORTED_FMR) -> float:
+        """Return the largest d with FMR(d) <= fmr.
 
-        If k impostor pairs may be accepted, d is the distance of the impostor pair k + 1, in ascending order.
+        If k non-mated pairs may be accepted, d is the distance of the non-mated pair k + 1, in ascending order.
         """
-        impostors = self.distances[~self.same]  # the mask makes a copy, which `partition` then reorders in place
+        non_mated = self.distances[~self.same]  # the mask makes a copy, which `partition` then reorders in place
         # In floating point, 0.29 * 100 is just below 29. Without 1e-9, only 28 of 100 pairs would be accepted, not 29.
-        position = min(int(np.floor(far * impostors.size + 1e-9)), impostors.size - 1)
-        impostors.partition(position)
-        return float(impostors[position])
+        position = min(int(np.floor(fmr * non_mated.size + 1e-9)), non_mated.size - 1)
+        non_mated.partition(position)
+        return float(non_mated[position])
 
-    def measures(self, far: float) -> bool:
-        """Return whether there are enough impostor pairs for this FAR: at least one of them may be accepted."""
-        return far * self.impostor_pairs >= 1 - 1e-9
+    def measures(self, fmr: float) -> bool:
+        """Return whether there are enough non-mated pairs for this FMR: at least one of them may be accepted."""
+        return fmr * self.non_mated_pairs >= 1 - 1e-9
 
-    def val_text(self, far: float = REPORTED_FAR) -> str:
-        """Return `val_at_far` as tables show it. With too few impostor pairs it says so, because it is not measured."""
-        if not self.measures(far):
-            return f"not measured: {self.impostor_pairs} pairs of two people"
-        return f"{100 * self.val_at_far(far):.2f} %"
+    def val_text(self, fmr: float = REPORTED_FMR) -> str:
+        """Return `val_at_fmr` as tables show it. With too few non-mated pairs it is not measured."""
+        if not self.measures(fmr):
+            return f"not measured: {self.non_mated_pairs} pairs of two people"
+        return f"{100 * self.val_at_fmr(fmr):.2f} %"
 
-    def val_at_far(self, far: float = REPORTED_FAR) -> float:
-        """Return VAL at `threshold_at_far(far)`."""
-        return self.validation_rate(self.threshold_at_far(far))
+    def val_at_fmr(self, fmr: float = REPORTED_FMR) -> float:
+        """Return VAL at `threshold_at_fmr(fmr)`."""
+        return self.validation_rate(self.threshold_at_fmr(fmr))
 
     def best_threshold(self) -> float:
         """Return the d with the most correct decisions.
@@ -150,35 +150,35 @@ class LabelledPairs:
         order = np.argsort(self.distances, kind="stable")
         ascending, same = self.distances[order].astype(np.float64), self.same[order]
         # correct[i]: how many decisions are correct if the i nearest pairs are accepted
-        accepted_genuine = np.concatenate([[0], np.cumsum(same)])
-        refused_impostors = np.concatenate([np.cumsum(~same[::-1])[::-1], [0]])
-        correct = accepted_genuine + refused_impostors
+        accepted_mated = np.concatenate([[0], np.cumsum(same)])
+        refused_non_mated = np.concatenate([np.cumsum(~same[::-1])[::-1], [0]])
+        correct = accepted_mated + refused_non_mated
         between = np.concatenate([[ascending[0]], (ascending[1:] + ascending[:-1]) / 2, [ascending[-1] + 1e-6]])
         return float(between[np.argmax(correct)])
 
     def balanced_threshold(self) -> float:
         """Return the d with the smallest FMR + FNMR. If several are equally good, the lowest is returned.
 
-        FMR and FNMR have the same weight, no matter how many genuine and impostor pairs there are.
-        Raises ValueError if there are no genuine pairs, or no impostor pairs.
+        FMR and FNMR have the same weight, no matter how many mated and non-mated pairs there are.
+        Raises ValueError if there are no mated pairs, or no non-mated pairs.
         """
-        genuine, impostors = self._sorted_distances()
-        if not genuine.size or not impostors.size:
-            raise ValueError("the balanced threshold needs genuine pairs and impostor pairs")
-        # Between the distances of two genuine pairs, a larger d can only raise the FMR. So the best d is just above the
-        # distance of a genuine pair.
-        candidates = np.nextafter(genuine, np.float32(np.inf))
-        fnmr = 1.0 - np.searchsorted(genuine, candidates, side="left") / genuine.size
-        fmr = np.searchsorted(impostors, candidates, side="left") / impostors.size
+        mated, non_mated = self._sorted_distances()
+        if not mated.size or not non_mated.size:
+            raise ValueError("the balanced threshold needs mated pairs and non-mated pairs")
+        # Between the distances of two mated pairs, a larger d can only raise the FMR. So the best d is just above the
+        # distance of a mated pair.
+        candidates = np.nextafter(mated, np.float32(np.inf))
+        fnmr = 1.0 - np.searchsorted(mated, candidates, side="left") / mated.size
+        fmr = np.searchsorted(non_mated, candidates, side="left") / non_mated.size
         return float(candidates[np.argmin(fmr + fnmr)])
 
     def roc(self) -> Roc:
-        """Return the curve from FAR 0 to FAR 1. FAR changes at the distances of impostor pairs: its thresholds."""
-        genuine, impostors = self._sorted_distances()
-        thresholds = np.append(impostors, np.float32(np.inf))
-        far = np.searchsorted(impostors, thresholds, side="left") / impostors.size
-        val = np.searchsorted(genuine, thresholds, side="left") / genuine.size
-        return Roc(thresholds.astype(np.float64), far, val)
+        """Return the curve from FMR 0 to FMR 1. FMR changes at the distances of non-mated pairs: its thresholds."""
+        mated, non_mated = self._sorted_distances()
+        thresholds = np.append(non_mated, np.float32(np.inf))
+        fmr = np.searchsorted(non_mated, thresholds, side="left") / non_mated.size
+        val = np.searchsorted(mated, thresholds, side="left") / mated.size
+        return Roc(thresholds.astype(np.float64), fmr, val)
 
     def error_rate(self, d: float, measured_on: str) -> ErrorRate:
         """Return FMR and FNMR at `d`, as a row of the model's card.
@@ -187,15 +187,15 @@ class LabelledPairs:
         """
         return ErrorRate(
             threshold_sq_l2=d,
-            fmr=self.false_accept_rate(d),
+            fmr=self.false_match_rate(d),
             fnmr=1.0 - self.validation_rate(d),
-            impostor_pairs=self.impostor_pairs,
-            genuine_pairs=self.genuine_pairs,
+            non_mated_pairs=self.non_mated_pairs,
+            mated_pairs=self.mated_pairs,
             measured_on=measured_on,
         )
 
     def _sorted_distances(self) -> tuple[Distances, Distances]:
-        """Return the distances of the genuine and of the impostor pairs, each ascending."""
+        """Return the distances of the mated and of the non-mated pairs, each ascending."""
         return np.sort(self.distances[self.same]), np.sort(self.distances[~self.same])
 
 

@@ -12,7 +12,7 @@ from models.errors import DatasetError
 from models.evaluation.data.identities import SEED, Identities
 from models.evaluation.embedding.files import unusable_photograph
 from models.evaluation.metrics.clustering import People
-from models.evaluation.metrics.labelled_pairs import REPORTED_FAR, LabelledPairs
+from models.evaluation.metrics.labelled_pairs import REPORTED_FMR, LabelledPairs
 from models.evaluation.quality.degradations import degrade
 from service.domain.distances import Distances, paired_squared_l2, squared_l2
 from service.domain.embedding import Embeddings
@@ -89,7 +89,7 @@ class JudgedProbes:
         """Return the threshold with FMR 1e-3 over all pairs of a reference and a probe of two people."""
         distances = squared_l2(stack_embeddings(self.references), stack_embeddings(self.probes))
         same = self.people[:, None] == self.people
-        return LabelledPairs(distances[~same], np.zeros(np.count_nonzero(~same), bool)).threshold_at_far(REPORTED_FAR)
+        return LabelledPairs(distances[~same], np.zeros(np.count_nonzero(~same), bool)).threshold_at_fmr(REPORTED_FMR)
 
     def misses(self) -> NDArray[np.bool_]:
         """Return for each probe whether it does not match its reference at `threshold_sq_l2`, (n,) bool."""

@@ -36,7 +36,7 @@ def error_rates(measured: Verification, own_threshold_sq_l2: float, measured_on:
     """
     pairs = measured.pairs
     thresholds = dict.fromkeys(
-        (own_threshold_sq_l2, FACENET_THRESHOLD_SQ_L2, round_down(pairs.threshold_at_far(measured.fmr)))
+        (own_threshold_sq_l2, FACENET_THRESHOLD_SQ_L2, round_down(pairs.threshold_at_fmr(measured.fmr)))
     )
     sample = f"{measured.photographs:,} photographs of {measured.people:,} people of {measured_on}"
     rates = (pairs.error_rate(threshold, sample) for threshold in thresholds if threshold > 0)

@@ -90,7 +90,8 @@ class RequestLimits:
         if work.done() or exchange.answering:
             await work
             return None
-        reason = f"The request took longer than {self._timeout_s:g} s. Send less in one request."
+        less = "Send less in one request" if exchange.received_bytes else "Try again when the service has less to do"
+        reason = f"The request took longer than {self._timeout_s:g} s. {less}."
         return await self._refuse(TimedOut(reason, retry_after_s=5), work, exchange)
 
     async def _refuse(self, error: Unavailable, work: asyncio.Task[None], exchange: Exchange) -> Response | None:

@@ -27,6 +27,11 @@ from service.gallery.base import EnrolledFace
 
 router = APIRouter(tags=["decisions"])
 
+TOO_MANY_IMAGES = (
+    "Enrol them in a collection and cluster that (?collection=), or send the embeddings that /embed returns for them."
+)
+"""Several requests would give several clusterings."""
+
 
 @router.post(
     "/cluster",
@@ -83,7 +88,7 @@ async def _read_faces(services: Services, body: ClusterBody | None, collection: 
             faces, enrolled = await faces_of_collection(services.probes, collection, max_faces)
             return _ReadFaces(faces, [_Origin(enrolled=face) for face in enrolled], [])
         case ClusterBody(images=[_, *_]), None:
-            with services.admission.admit(len(body.images)):
+            with services.admission.admit(len(body.images), TOO_MANY_IMAGES):
                 faces, probes = await faces_of_images(services.probes, body.images, max_faces)
             origins = [_Origin(image, face) for image, probe in enumerate(probes) for face in probe.faces]
             return _ReadFaces(faces, origins, [probe.notices for probe in probes])

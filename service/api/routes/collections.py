@@ -103,13 +103,16 @@ async def measure_calibration(
     /identify uses it with ?calibration=own, or if the collection is set to it.
     """
     found = await measure_collection(services.probes, collection, services.clustering)
-    return NewCalibrationAnswer.of_new(found, services.card)
+    faces = (await services.gallery.get_collection(collection)).faces
+    return NewCalibrationAnswer.of_new(found, services.card, faces)
 
 
 @router.get("/{collection}/calibration", responses=problem_responses(404, 422, 503))
 async def get_calibration(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> CalibrationAnswer:
     """Show the collection's own calibration, beside that of the model."""
-    return CalibrationAnswer.of(await services.gallery.get_calibration(collection), services.card)
+    found = await services.gallery.get_calibration(collection)
+    faces = (await services.gallery.get_collection(collection)).faces
+    return CalibrationAnswer.of(found, services.card, faces)
 
 
 @router.delete(

@@ -73,6 +73,13 @@ MAX_DUPLICATES = 100
 """How many pairs of subjects an answer names at most."""
 
 
+class LowestFpir(Answer):
+    """The lowest `max_fpir` that can be asked for with the faces that are enrolled now. It grows with them."""
+
+    own: float = Field(description="with calibration=own. 1 means that no rate can be asked for")
+    of_model: float | None = Field(description="with calibration=model. Null if the card has no calibration")
+
+
 class CalibrationAnswer(Answer):
     """A collection's own calibration, beside that of the model."""
 
@@ -89,11 +96,13 @@ class CalibrationAnswer(Answer):
         description="how many subjects were set aside because they look like another subject. If they are other "
         "people, the error rates are higher than `own` says"
     )
+    faces: int = Field(description="how many faces are enrolled in the collection now")
+    lowest_fpir: LowestFpir
 
     @classmethod
-    def of(cls, measured: CollectionCalibration, card: EmbedderCard) -> Self:
-        """Describe a stored calibration."""
-        return cls(**_fields(measured, card))
+    def of(cls, measured: CollectionCalibration, card: EmbedderCard, faces: int) -> Self:
+        """Describe a stored calibration. faces: how many are enrolled now."""
+        return cls(**_fields(measured, card, faces))
 
 
 class NewCalibrationAnswer(CalibrationAnswer):
@@ -104,12 +113,12 @@ class NewCalibrationAnswer(CalibrationAnswer):
     )
 
     @classmethod
-    def of_new(cls, found: MeasuredCollection, card: EmbedderCard) -> Self:
-        """Describe what was measured now."""
-        return cls(**_fields(found.stored, card), duplicates=list(found.duplicates[:MAX_DUPLICATES]))
+    def of_new(cls, found: MeasuredCollection, card: EmbedderCard, faces: int) -> Self:
+        """Describe what was measured now. faces: how many are enrolled now."""
+        return cls(**_fields(found.stored, card, faces), duplicates=list(found.duplicates[:MAX_DUPLICATES]))
 
 
-def _fields(measured: CollectionCalibration, card: EmbedderCard) -> dict[str, Any]:
+def _fields(measured: CollectionCalibration, card: EmbedderCard, faces: int) -> dict[str, Any]:
     return {
         "own": measured.table,
         "of_model": card.calibration,
@@ -118,4 +127,9 @@ def _fields(measured: CollectionCalibration, card: EmbedderCard) -> dict[str, An
         "subjects": measured.subjects,
         "copies": measured.copies,
         "duplicate_subjects": measured.duplicates,
+        "faces": faces,
+        "lowest_fpir": LowestFpir(
+            own=measured.table.lowest_fpir(faces),
+            of_model=card.calibration.lowest_fpir(faces) if card.calibration else None,
+        ),
     }

@@ -16,7 +16,7 @@ def advise_fmr(card: EmbedderCard, fmr: float) -> Iterator[str]:
     yield f"Two people match in {_share(fmr)} of comparisons (FMR)."
     yield _misses(calibration, threshold)
     yield f"In a request: POST /verify?max_fmr={fmr:g}, or POST /verify?threshold={threshold:.3f}."
-    yield f"Measured on {calibration.measured_on}."
+    yield _measured(calibration)
 
 
 def advise_fpir(card: EmbedderCard, fpir: float, references: int) -> Iterator[str]:
@@ -27,7 +27,7 @@ def advise_fpir(card: EmbedderCard, fpir: float, references: int) -> Iterator[st
     yield f"A stranger gets a match in at most {_share(fpir)} of searches (FPIR)."
     yield _misses(calibration, threshold)
     yield f"In a request: POST /identify?max_fpir={fpir:g}, or POST /identify?threshold={threshold:.3f}."
-    yield f"Measured on {calibration.measured_on}."
+    yield _measured(calibration)
 
 
 def _misses(calibration: Calibration, threshold_sq_l2: float) -> str:
@@ -35,6 +35,10 @@ def _misses(calibration: Calibration, threshold_sq_l2: float) -> str:
     if fnmr is None:
         return "How often two photographs of one person do not match (FNMR) was not measured."
     return f"Two photographs of one person do not match in {_share(fnmr)} of comparisons (FNMR)."
+
+
+def _measured(calibration: Calibration) -> str:
+    return f"Measured on {calibration.measured_on}. With better photographs than these, fewer do not match."
 
 
 def _share(rate: float) -> str:

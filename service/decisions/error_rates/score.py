@@ -30,14 +30,10 @@ class ScoreScale:
 
     def score(self, distance_sq_l2: float) -> float:
         """Return the score of a distance, in [0, 100]. A smaller distance never has a lower score."""
-        return min(max(self.points(distance_sq_l2), 0.0), HIGHEST)
-
-    def points(self, distance_sq_l2: float) -> float:
-        """Return the score without its limits, so that two very small distances differ too."""
         if self.calibration is None:
             return self._share(distance_sq_l2)
         tenfolds = self._log10_fmr_at_threshold - self.calibration.log10_fmr(distance_sq_l2)
-        return AT_THRESHOLD + POINTS_PER_TENFOLD * tenfolds
+        return min(max(AT_THRESHOLD + POINTS_PER_TENFOLD * tenfolds, 0.0), HIGHEST)
 
     @cached_property
     def _log10_fmr_at_threshold(self) -> float:

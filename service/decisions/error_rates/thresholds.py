@@ -101,7 +101,7 @@ def rates_at(comparison: ModelComparison, threshold_sq_l2: float) -> ExpectedRat
     if calibration is None:
         return ExpectedRates(None, None, NO_CALIBRATION)
     fmr, fnmr = calibration.fmr(threshold_sq_l2), calibration.fnmr(threshold_sq_l2)
-    return ExpectedRates(fmr, fnmr, _outside(calibration) if fmr is None else None)
+    return ExpectedRates(fmr, fnmr, _missing_rates(calibration, threshold_sq_l2) if fmr is None else None)
 
 
 def fpir_at(comparison: ModelComparison, threshold_sq_l2: float, references: int) -> ExpectedFpir:
@@ -112,7 +112,7 @@ def fpir_at(comparison: ModelComparison, threshold_sq_l2: float, references: int
     if calibration is None:
         return ExpectedFpir(None, NO_CALIBRATION)
     fpir = calibration.fpir(threshold_sq_l2, references)
-    return ExpectedFpir(fpir, _outside(calibration) if fpir is None else None)
+    return ExpectedFpir(fpir, _missing_fpir(calibration, threshold_sq_l2, references) if fpir is None else None)
 
 
 def _default_identification_threshold(comparison: ModelComparison, references: int) -> float:
@@ -141,5 +141,25 @@ def _require_calibration(comparison: ModelComparison) -> Calibration:
     return comparison.calibration
 
 
-def _outside(calibration: Calibration) -> str:
-    return f"The error rates were measured at {calibration.describe_range()} only."
+def _missing_rates(calibration: Calibration, threshold_sq_l2: float) -> str:
+    """Say on which side of the table the threshold is, and what is known of the FMR there."""
+    place, known_at, side = _place(calibration, threshold_sq_l2)
+    return f"{place} So the FMR is {side} that at {known_at:g}, which is {calibration.fmr(known_at):.2g}."
+
+
+def _missing_fpir(calibration: Calibration, threshold_sq_l2: float, references: int) -> str:
+    """Say on which side of the table the threshold is, and what is known of the FPIR there."""
+    place, known_at, side = _place(calibration, threshold_sq_l2)
+    fpir = calibration.fpir(known_at, references)
+    return (
+        f"{place} So the FPIR is {side} that at {known_at:g}, which is {fpir:.2g} with {references:,} enrolled faces."
+    )
+
+
+def _place(calibration: Calibration, threshold_sq_l2: float) -> tuple[str, float, str]:
+    """Return on which side the threshold is, in words, the nearest measured threshold, and how the rates compare."""
+    if threshold_sq_l2 < calibration.lowest_threshold:
+        known_at = calibration.lowest_threshold
+        return f"The threshold is below {known_at:g}, the lowest that was measured.", known_at, "not above"
+    known_at = calibration.highest_threshold
+    return f"The threshold is above {known_at:g}, the highest that was measured.", known_at, "not below"

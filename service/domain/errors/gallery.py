@@ -64,10 +64,10 @@ class TooFewPeople(GalleryError):
 
     code = "too_few_people"
 
-    def __init__(self) -> None:
+    def __init__(self, people: int) -> None:
         super().__init__(
-            "The collection has too few subjects with a face for error rates. At least 20 are usually needed, and "
-            "they must be different people. Enrol more, or use the calibration of the model."
+            f"The collection has {people:,} subjects with a face that are different people. For error rates, at least "
+            "20 are usually needed. Enrol more, or use the calibration of the model."
         )
 
 

@@ -53,14 +53,19 @@ class Manifest(BaseModel):
         models = ", ".join(model[:16] for model in self.models) or "no model"
         return (
             f"{self.collections} collections, {self.subjects} subjects and {self.faces} faces of "
-            f"{self.created_at.isoformat(timespec='seconds')}, embedded by {models}, "
-            f"{f'encrypted with the key {self.encryption_key}' if self.encryption_key else 'not encrypted'}"
+            f"{self.created_at.isoformat(timespec='seconds')}, "
+            f"embedded by {models}. The gallery in it is {describe_key(self.encryption_key)}"
         )
 
     def stored(self) -> StoredGallery:
         """Return what the database must hold."""
         counts = self.collections, self.subjects, self.faces
         return StoredGallery(self.gallery, self.revision, self.models, *counts, self.encryption_key)
+
+
+def describe_key(key_id: str | None) -> str:
+    """Say whether something is encrypted, and with which key. key_id: None if it is not."""
+    return "not encrypted" if key_id is None else f"encrypted with the key {key_id}"
 
 
 class Backup:

@@ -56,7 +56,7 @@ async def test_the_rates_are_those_of_a_direct_count(
     for row in measured["own"]["rates"]:
         assert row["fmr"] == pytest.approx(np.mean(distances < row["threshold_sq_l2"]), rel=0.01)
         assert row["fmr_interval"][0] <= row["fmr"] <= row["fmr_interval"][1]
-    assert (measured["own"]["people"], measured["own"]["impostor_pairs"], measured["subjects"]) == (60, 1770, 60)
+    assert (measured["own"]["people"], measured["own"]["non_mated_pairs"], measured["subjects"]) == (60, 1770, 60)
 
 
 async def test_the_calibration_is_shown_beside_that_of_the_model(
@@ -83,7 +83,7 @@ async def test_with_several_faces_of_thirty_subjects_the_fnmr_is_measured(
     await enrol(services, collection, make_people(30, faces=3))
     own = (await measure(client, collection))["own"]
     assert all(0 <= row["fnmr"] <= row["fnmr_interval"][1] for row in own["rates"])
-    assert own["genuine_pairs"] == 90
+    assert own["mated_pairs"] == 90
 
 
 async def test_subjects_who_look_like_one_person_are_named_and_set_aside(
@@ -159,6 +159,30 @@ async def test_without_a_calibration_of_its_own_none_can_be_used(
     assert (await client.get(collection)).json()["calibration"] == "model"
 
 
+async def test_the_answer_has_the_lowest_fpir_that_can_be_asked_for(
+    client: httpx.AsyncClient, services: Services, collection: str, obama2: bytes
+) -> None:
+    await enrol(services, collection, make_people(60, faces=2))
+    measured = await measure(client, collection)
+    assert measured["faces"] == 120
+    for source, lowest in (("own", measured["lowest_fpir"]["own"]), ("model", measured["lowest_fpir"]["of_model"])):
+        found = await identify(client, collection, obama2, calibration=source, max_fpir=lowest)
+        refused = await identify(client, collection, obama2, calibration=source, max_fpir=0.89 * lowest)
+        assert found.status_code == 200, found.text
+        assert (refused.status_code, refused.json()["code"]) == (422, "rate_not_measured")
+
+
+async def test_the_lowest_fpir_is_that_for_the_faces_that_are_enrolled_now(
+    client: httpx.AsyncClient, services: Services, collection: str
+) -> None:
+    await enrol(services, collection, make_people(60))
+    before = await measure(client, collection)
+    await enrol(services, collection, {f"more-{name}": one for name, one in make_people(60, seed=1).items()})
+    after = (await client.get(f"{collection}/calibration")).json()
+    assert (before["faces"], after["faces"]) == (60, 120)
+    assert after["lowest_fpir"]["of_model"] > before["lowest_fpir"]["of_model"]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 async def test_a_collection_of_few_people_is_refused(
     client: httpx.AsyncClient, services: Services, collection: str, count: int
@@ -167,6 +191,7 @@ async def test_a_collection_of_few_people_is_refused(
     await client.put(f"{collection}/subjects/without-a-face", json={})
     answer = await client.post(f"{collection}/calibration")
     assert (answer.status_code, answer.json()["code"]) == (409, "too_few_people")
+    assert f"has {count} subjects with a face" in answer.json()["detail"]
 
 
 async def test_a_collection_of_one_person_under_many_names_is_refused(

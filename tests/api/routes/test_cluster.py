@@ -118,3 +118,9 @@ async def test_embeddings_of_another_model_are_refused(client: httpx.AsyncClient
     body = {"embeddings": np.eye(2, 128).tolist(), "model": "f" * 64}
     answer = await client.post("/cluster", json=body)
     assert (answer.status_code, answer.json()["code"]) == (409, "model_mismatch")
+
+
+async def test_more_photographs_than_a_request_may_have_are_to_be_enrolled_first(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/cluster", files=[("images", b"photograph")] * 65)
+    assert answer.status_code == 422
+    assert "Enrol them in a collection and cluster that" in answer.json()["detail"]

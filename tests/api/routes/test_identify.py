@@ -78,7 +78,17 @@ async def test_a_threshold_that_was_not_measured_has_no_fpir_but_a_reason(
 ) -> None:
     answer = (await identify(client, filled_collection, obama2, threshold=0.1)).json()
     assert answer["fpir"] is None
-    assert "measured" in answer["fpir_missing"]
+    assert (
+        "The threshold is below 0.96, the lowest that was measured. So the FPIR is not above" in answer["fpir_missing"]
+    )
+
+
+async def test_the_option_of_a_verification_is_refused_with_the_one_of_an_identification(
+    client: httpx.AsyncClient, filled_collection: str, obama2: bytes
+) -> None:
+    answer = await identify(client, filled_collection, obama2, max_fmr=0.01)
+    assert answer.status_code == 422
+    assert "the option of /identify is max_fpir" in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("max_fpir", ["0", "1", "-1", "NaN", "inf", "x"])

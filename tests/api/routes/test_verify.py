@@ -60,7 +60,24 @@ async def test_a_threshold_that_was_not_measured_has_no_rates_but_a_reason(
 ) -> None:
     answer = (await verify(client, base64_image(obama), base64_image(obama2), threshold=0.2)).json()
     assert (answer["fmr"], answer["fnmr"]) == (None, None)
-    assert "measured" in answer["rates_missing"]
+    assert (
+        "The threshold is below 0.96, the lowest that was measured. So the FMR is not above" in answer["rates_missing"]
+    )
+
+
+async def test_a_threshold_above_the_measured_ones_has_an_fmr_that_is_not_below_the_highest(
+    client: httpx.AsyncClient, obama: bytes, obama2: bytes
+) -> None:
+    answer = (await verify(client, base64_image(obama), base64_image(obama2), threshold=3.9)).json()
+    assert "the highest that was measured. So the FMR is not below" in answer["rates_missing"]
+
+
+async def test_the_option_of_an_identification_is_refused_with_the_one_of_a_verification(
+    client: httpx.AsyncClient, obama: bytes
+) -> None:
+    answer = await verify(client, base64_image(obama), base64_image(obama), max_fpir=0.01)
+    assert answer.status_code == 422
+    assert "The option of /verify is max_fmr" in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("max_fmr", ["0", "1", "-1", "NaN", "inf", "x"])

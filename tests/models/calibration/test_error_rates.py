@@ -35,11 +35,11 @@ def test_the_rates_are_those_of_a_direct_count() -> None:
     table = measure_calibration(known, "people")
     distances = squared_l2(known.embeddings, known.embeddings)
     same = known.people[:, None] == known.people
-    genuine = same & ~np.eye(len(same), dtype=bool)
+    mated = same & ~np.eye(len(same), dtype=bool)
     for row in table.rates:
         assert row.fmr == pytest.approx(np.mean(distances[~same] < row.threshold_sq_l2), rel=0.01)
-        assert row.fnmr == pytest.approx(np.mean(distances[genuine] >= row.threshold_sq_l2), rel=0.01, abs=1e-9)
-    assert (table.people, table.impostor_pairs, table.genuine_pairs) == (60, int((~same).sum()) // 2, 180)
+        assert row.fnmr == pytest.approx(np.mean(distances[mated] >= row.threshold_sq_l2), rel=0.01, abs=1e-9)
+    assert (table.people, table.non_mated_pairs, table.mated_pairs) == (60, int((~same).sum()) // 2, 180)
 
 
 def test_each_rate_is_inside_its_interval() -> None:
@@ -135,3 +135,11 @@ def test_a_folder_of_few_people_is_refused() -> None:
 
 def at(table: Calibration, threshold_sq_l2: float) -> RatesAtThreshold:
     return min(table.rates, key=lambda row: abs(row.threshold_sq_l2 - threshold_sq_l2))
+
+
+def test_without_an_error_the_fnmr_interval_ends_at_three_divided_by_the_people() -> None:
+    several = faces(people=50, photographs=3, spread=0.05)
+    table = measure_calibration(joined(several, renamed(faces(1, 1, seed=7), 50)), "people")
+    without = [row for row in table.rates if row.fnmr == 0]
+    assert without
+    assert {row.fnmr_interval for row in without} == {(0.0, 3 / 50)}

@@ -101,7 +101,7 @@ def test_an_error_rate_counts_every_pair_of_photographs() -> None:
     assert rate.fmr == pytest.approx(np.mean(accepted[False]))
     assert rate.fnmr == pytest.approx(1 - np.mean(accepted[True]))
     assert all(0 < share < 1 for share in (rate.fmr, rate.fnmr))
-    assert (rate.impostor_pairs, rate.genuine_pairs) == (90 * 87 // 2, 90)
+    assert (rate.non_mated_pairs, rate.mated_pairs) == (90 * 87 // 2, 90)
     assert (rate.threshold_sq_l2, rate.measured_on) == (0.9, "made up")
 
 
@@ -110,7 +110,7 @@ def test_an_error_rate_takes_four_photographs_of_a_person_at_most() -> None:
 
     rate = thresholds.cross_error_rate(faces, faces, 1.0, "made up")
 
-    assert rate.genuine_pairs == 30 * 6
+    assert rate.mated_pairs == 30 * 6
 
 
 @pytest.mark.parametrize(
@@ -182,3 +182,19 @@ def test_a_photograph_under_several_names_is_refused() -> None:
     equal[:, 0] = 1.0
     with pytest.raises(DatasetError, match="Remove duplicates"):
         thresholds.calibrate(LabelledEmbeddings(equal, np.arange(9), 0), 5, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("people", "photographs", "message"),
+    [(60, 3, "43,500 pairs of photographs of two people; there are 15,930"), (310, 1, "two photographs of most")],
+)
+def test_every_limit_is_checked_before_any_photograph_is_embedded(
+    tmp_path: Path, people: int, photographs: int, message: str
+) -> None:
+    for person in range(people):
+        (tmp_path / f"{person}").mkdir()
+        for photograph in range(photographs):
+            (tmp_path / f"{person}" / f"{photograph}.jpg").touch()
+
+    with pytest.raises(DatasetError, match=message):
+        CliRunner().invoke(app, ["calibrate", str(tmp_path), "--references", "10"], catch_exceptions=False)

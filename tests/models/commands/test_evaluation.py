@@ -39,7 +39,7 @@ def test_verification_prints_the_results_as_the_card_has_them(tiny: list[str], p
 
     figures = _written(tmp_path, "verification")
     card = tomllib.loads(printed[printed.index("[[models.") :])["models"]["tiny-16"]
-    assert card["results"][0]["value"] == pytest.approx(figures["val_at_far_1e-3"], abs=1e-4)
+    assert card["results"][0]["value"] == pytest.approx(figures["val_at_fmr_1e-3"], abs=1e-4)
     assert card["error_rates"][0]["fmr"] == pytest.approx(figures["fmr_at_1.242"], abs=1e-6)
     assert card["error_rates"][0]["measured_on"] == f"260 photographs of 20 people of {people.name}"
 
@@ -50,13 +50,13 @@ def test_verification_can_be_measured_at_another_fmr(tiny: list[str], people: Pa
 
     figures = _written(tmp_path, "verification")
     card = tomllib.loads(printed[printed.index("[[models.") :])["models"]["tiny-16"]
-    assert card["results"][0]["value"] == pytest.approx(figures["val_at_far_1e-2"], abs=1e-4)
+    assert card["results"][0]["value"] == pytest.approx(figures["val_at_fmr_1e-2"], abs=1e-4)
     assert card["results"][0]["benchmark"] == "people not trained on, VAL at FMR 0.01, mean of 5 splits"
 
 
 def _points(out: Path, name: str) -> list[tuple[str, int]]:
     """Return the models and their numbers, in the order of the file."""
-    points = _written(out, name)["val_at_far_1e-3"]
+    points = _written(out, name)["val_at_fmr_1e-3"]
     assert isinstance(points, list)
     return [(point["model"], point["number"]) for point in points]
 

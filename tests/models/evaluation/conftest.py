@@ -24,7 +24,7 @@ def images(photographs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pair_list(tmp_path: Path) -> PairList:
-    """Return a list of two folds, each with a genuine pair and an impostor pair."""
+    """Return a list of two folds, each with a mated pair and a non-mated pair."""
     file = tmp_path / "pairs.txt"
     file.write_text("2\t1\nO\t1\t2\nO\t1\tB\t1\nO\t2\t1\nO\t2\tB\t1\n", "utf-8")
     return read_pair_lists(file)

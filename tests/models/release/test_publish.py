@@ -49,7 +49,7 @@ def test_the_card_holds_the_error_rates_on_people_held_out(published: Path) -> N
     assert card.thresholds.verification == 1.1
     (rate,) = card.error_rates
     assert rate.measured_on == "16 faces of 2 people of the training set who were held out"
-    assert (rate.genuine_pairs, rate.impostor_pairs) == (2 * 28, 64)
+    assert (rate.mated_pairs, rate.non_mated_pairs) == (2 * 28, 64)
 
 
 def test_a_set_with_more_people_than_the_run_had_is_refused(checkpoint: Path, faces: FaceSet, tmp_path: Path) -> None:

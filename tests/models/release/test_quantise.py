@@ -185,7 +185,7 @@ def _val(embeddings: Embeddings, unseen: ComparedFaces) -> float:
     rows = [(i, j) for i in range(len(embeddings)) for j in range(i)]
     distances = np.array([np.sum((embeddings[i] - embeddings[j]) ** 2) for i, j in rows], np.float32)
     same = np.array([unseen.people[i] == unseen.people[j] for i, j in rows])
-    return LabelledPairs(distances, same).val_at_far(1e-3)
+    return LabelledPairs(distances, same).val_at_fmr(1e-3)
 
 
 def test_its_embeddings_can_be_compared_with_those_of_its_parent(
@@ -204,11 +204,11 @@ def test_its_embeddings_can_be_compared_with_those_of_its_parent(
     assert entry.thresholds.identification.references == PEOPLE // 2 - 1
     # The FMR of a gallery of the parent does not rise when the quantised model searches it.
     threshold = entry.thresholds.verification
-    accepted_by_parent = cross_pairs(chosen.old, chosen.old).false_accept_rate(0.7)
-    assert cross_pairs(chosen.new, chosen.old).false_accept_rate(threshold) <= accepted_by_parent
+    accepted_by_parent = cross_pairs(chosen.old, chosen.old).false_match_rate(0.7)
+    assert cross_pairs(chosen.new, chosen.old).false_match_rate(threshold) <= accepted_by_parent
     assert entry.thresholds.chosen_on.startswith("24 faces of 6 people out of 48 places of a photograph; ")
     # The error rates are measured on the other half of the people.
-    fmr = cross_pairs(measured.new, measured.old).false_accept_rate(threshold)
+    fmr = cross_pairs(measured.new, measured.old).false_match_rate(threshold)
     assert entry.error_rates[0].fmr == pytest.approx(fmr)
     assert entry.error_rates[0].measured_on == "24 faces of 6 people out of 48 places of a photograph"
 

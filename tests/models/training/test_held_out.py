@@ -20,12 +20,12 @@ def test_an_evaluation_counts_every_pair_of_the_held_out_faces() -> None:
     same = np.array([people[i] == people[j] for i, j in rows])
     pairs = all_pairs(embeddings, people)
     d = sorted(distances[~same])[int(1e-3 * (~same).sum())]
-    assert pairs.threshold_at_far() == pytest.approx(d, abs=1e-5)
-    assert pairs.val_at_far() == pytest.approx((distances[same] < d).mean())
+    assert pairs.threshold_at_fmr() == pytest.approx(d, abs=1e-5)
+    assert pairs.val_at_fmr() == pytest.approx((distances[same] < d).mean())
     values = journal_values(pairs)
-    assert values["val_at_fmr_1e-3"] == pairs.val_at_far()
+    assert values["val_at_fmr_1e-3"] == pairs.val_at_fmr()
     rate = pairs.error_rate(1.242, "the pairs of this test")
-    assert (rate.genuine_pairs, rate.impostor_pairs) == (120, len(rows) - 120)
+    assert (rate.mated_pairs, rate.non_mated_pairs) == (120, len(rows) - 120)
     assert rate.fmr == values["fmr_at_1.242"] == pytest.approx((distances[~same] < 1.242).mean())
     assert rate.fnmr == values["fnmr_at_1.242"] == pytest.approx((distances[same] >= 1.242).mean())
 
@@ -38,6 +38,6 @@ def test_a_person_with_many_faces_counts_with_at_most_a_fixed_number(faces: Face
 
 
 @pytest.mark.parametrize("rows", [[0, 1, 2], [0, 8, 16]])
-def test_held_out_people_without_a_genuine_or_an_impostor_pair_are_refused(rows: list[int], faces: FaceSet) -> None:
+def test_held_out_people_without_a_mated_or_a_non_mated_pair_are_refused(rows: list[int], faces: FaceSet) -> None:
     with pytest.raises(TrainingError, match=r"3 faces of . people are held out"):
         make_held_out_faces(faces.select_rows(np.array(rows)), SMALL, np.random.default_rng(0))

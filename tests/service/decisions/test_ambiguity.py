@@ -36,6 +36,12 @@ def test_a_second_subject_within_the_margin_is_found() -> None:
     assert seconds_once(row_of(a=0.8, b=0.91)) == [None]
 
 
+def test_two_subjects_with_the_score_100_are_ambiguous() -> None:
+    assert SCALE.score(0.1) == SCALE.score(0.5) == 100
+    assert seconds_once(row_of(a=0.1, b=0.5)) == ["b"]
+    assert seconds_once(row_of(a=0.1, b=0.5), margin=0.0) == [None]
+
+
 def test_the_second_subject_can_be_beyond_the_threshold() -> None:
     assert seconds_once(row_of(a=1.19, b=1.25)) == ["b"]
 
@@ -45,16 +51,16 @@ def test_an_unknown_face_has_no_second_subject() -> None:
 
 
 def test_a_subject_whose_own_face_is_nearer_by_the_margin_is_no_second_one() -> None:
-    assert seconds_once(row_of(a=0.5, b=0.55), row_of(a=0.9, b=0.3)) == [None, None]
+    assert seconds_once(row_of(a=0.85, b=0.88), row_of(a=1.3, b=0.75)) == [None, None]
 
 
 def test_a_subject_that_another_face_got_by_a_small_difference_is_a_second_one() -> None:
-    assert seconds_once(row_of(a=0.5, b=0.52), row_of(a=0.7, b=0.51)) == ["b", None]
+    assert seconds_once(row_of(a=0.8, b=0.82), row_of(a=1.0, b=0.81)) == ["b", None]
 
 
 def test_a_face_that_lost_its_nearest_subject_by_a_small_difference_is_ambiguous() -> None:
-    assert seconds_once(row_of(a=0.5, b=0.9), row_of(a=0.49, b=1.3)) == ["a", None]
-    assert seconds_once(row_of(a=0.5, b=0.9), row_of(a=0.2, b=1.3)) == [None, None]
+    assert seconds_once(row_of(a=0.82, b=1.0), row_of(a=0.81, b=1.3)) == ["a", None]
+    assert seconds_once(row_of(a=0.82, b=1.0), row_of(a=0.6, b=1.3)) == [None, None]
 
 
 def test_in_a_collage_a_subject_of_another_face_is_a_second_one_too() -> None:

@@ -18,8 +18,8 @@ def compatible_model_fields(model: EmbeddingModel, threshold_sq_l2: float) -> di
                 "threshold_sq_l2": threshold_sq_l2,
                 "fmr": 0.1,
                 "fnmr": 0.1,
-                "impostor_pairs": 10,
-                "genuine_pairs": 10,
+                "non_mated_pairs": 10,
+                "mated_pairs": 10,
                 "measured_on": "nobody",
             }
         ],

@@ -53,7 +53,7 @@ def test_a_larger_gallery_needs_a_lower_threshold() -> None:
 
 
 def test_a_gallery_that_is_too_large_for_the_rate_is_an_error_that_names_the_lowest_rate() -> None:
-    with pytest.raises(RateNotMeasured, match=r"0\.18 or more"):
+    with pytest.raises(RateNotMeasured, match=r"0\.19 or more"):
         CALIBRATION.threshold_at_fpir(0.01, 100_000)
     assert CALIBRATION.fpir(1.0, 100_000) == pytest.approx(0.18, abs=0.005)
 
@@ -73,3 +73,23 @@ def test_the_fpir_is_1_where_every_stranger_matches() -> None:
     certain = Calibration.model_validate(calibration_fields(lowest_fmr=0.005, rows=3))
     assert certain.fpir(1.2, 3) == 1.0
     assert certain.fpir(1.2, 0) == 0.0
+
+
+@pytest.mark.parametrize("references", [0, 1, 7, 100, 33_333, 100_000])
+def test_the_lowest_fpir_can_be_asked_for(references: int) -> None:
+    lowest = CALIBRATION.lowest_fpir(references)
+    assert CALIBRATION.threshold_at_fpir(lowest, references) == pytest.approx(1.0, abs=0.01)
+    with pytest.raises(RateNotMeasured, match=f"Ask for {lowest:g} or more, or enrol fewer faces"):
+        CALIBRATION.threshold_at_fpir(0.89 * lowest, references)
+
+
+def test_the_lowest_fpir_is_1_if_every_stranger_can_match() -> None:
+    assert Calibration.model_validate(calibration_fields(lowest_fmr=0.01, rows=2)).lowest_fpir(10_000) == 1
+
+
+@pytest.mark.parametrize("references", [1, 2])
+def test_an_fpir_above_the_table_is_an_error_that_names_one_that_can_be_asked_for(references: int) -> None:
+    with pytest.raises(RateNotMeasured, match="or less") as raised:
+        CALIBRATION.threshold_at_fpir(0.9, references)
+    highest = float(str(raised.value).split("Ask for ")[1].split()[0])
+    assert CALIBRATION.threshold_at_fpir(highest, references) == pytest.approx(1.5, abs=0.02)

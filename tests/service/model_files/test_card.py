@@ -24,8 +24,8 @@ ERROR_RATE: dict[str, Any] = {
     "threshold_sq_l2": 1.1,
     "fmr": 1e-4,
     "fnmr": 0.02,
-    "impostor_pairs": 1_000_000,
-    "genuine_pairs": 5_000,
+    "non_mated_pairs": 1_000_000,
+    "mated_pairs": 5_000,
     "measured_on": "nobody",
 }
 COMPATIBLE_MODEL: dict[str, Any] = {
@@ -103,7 +103,7 @@ def test_a_card_names_each_compatible_model_once_and_never_itself(entries: list[
 
 
 @pytest.mark.parametrize(
-    "invalid_field", [{"fmr": 1.1}, {"fnmr": -0.1}, {"impostor_pairs": 0}, {"genuine_pairs": 0}, {"threshold_sq_l2": 5}]
+    "invalid_field", [{"fmr": 1.1}, {"fnmr": -0.1}, {"non_mated_pairs": 0}, {"mated_pairs": 0}, {"threshold_sq_l2": 5}]
 )
 def test_an_invalid_error_rate_is_refused(invalid_field: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match=next(iter(invalid_field))):

@@ -29,7 +29,7 @@ def draw_people(connection: Connection, key: int) -> DrawnPeople:
     counted = select(FACES.c.subject, func.count()).where(FACES.c.collection == key)
     rows = connection.execute(counted.group_by(FACES.c.subject).order_by(FACES.c.subject)).all()
     if len(rows) < 2:
-        raise TooFewPeople
+        raise TooFewPeople(len(rows))
     drawn = _draw(np.array([(subject, count) for subject, count in rows], np.int64))
     read = [faces.first_of_subjects(connection, key, part, COMPARED_PER_PERSON) for part in _parts(drawn.tolist())]
     counts = np.unique(np.concatenate([owners for owners, _ in read]), return_counts=True)[1]

@@ -80,7 +80,7 @@ def test_view_1_of_lfw_is_two_lists_of_one_fold(lfw: Path) -> None:
 
 
 @pytest.mark.lfw
-def test_view_2_of_lfw_is_ten_folds_of_300_genuine_and_300_impostor_pairs(lfw: Path) -> None:
+def test_view_2_of_lfw_is_ten_folds_of_300_mated_and_300_non_mated_pairs(lfw: Path) -> None:
     pair_list = read_pair_lists(lfw / "pairs.txt")
 
     assert len(pair_list.images) == 7701

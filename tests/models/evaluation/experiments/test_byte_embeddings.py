@@ -62,7 +62,7 @@ def test_float32_and_bytes_are_measured_on_the_same_pairs(pair_list: PairList) -
     rounded = pair_list.compare(from_bytes(to_bytes(embeddings)))
     assert measured.greatest_change == np.abs(rounded.distances - exact.distances).max() > 0
     assert measured.numbers()["accuracy"] == {"float32": 1.0, "bytes": 1.0}
-    assert measured.numbers()["val_at_far_1e-3"] == {"float32": 1.0, "bytes": 1.0}
+    assert measured.numbers()["val_at_fmr_1e-3"] == {"float32": 1.0, "bytes": 1.0}
     assert measured.rows()[1] == ("bytes a face", "12", "3")
     assert to_png(measured.draw()).startswith(b"\x89PNG")
 

@@ -120,7 +120,7 @@ def test_within_one_model_the_numbers_are_those_of_lfw() -> None:
     result = compare_probes_with_references(("old", old), ("old", old), benchmark).numbers()
 
     expected = LfwReport(benchmark.pair_list, benchmark.pair_list.compare(old)).numbers()
-    for name in ("accuracy", "standard_error", "accuracies", "thresholds_sq_l2", "val_at_far_1e-3"):
+    for name in ("accuracy", "standard_error", "accuracies", "thresholds_sq_l2", "val_at_fmr_1e-3"):
         assert result[name] == pytest.approx(expected[name]), name
 
 
@@ -154,7 +154,7 @@ def test_the_card_gets_the_results_of_new_against_old() -> None:
     assert accuracy.benchmark == "LFW View 2, accuracy, against old"
     assert accuracy.value == round(result.across.cross_validation.accuracy.value, 4)
     assert accuracy.standard_error is not None
-    assert val.value == round(result.across.pairs.val_at_far(1e-3), 4)
+    assert val.value == round(result.across.pairs.val_at_fmr(1e-3), 4)
     assert rank_1.benchmark == "LFW, closed-set rank-1 of 40 references, against old"
     assert {row.command for row in (accuracy, val, rank_1)} == {"the command"}
 

@@ -35,9 +35,9 @@ def test_the_conditions_are_the_unchanged_crop_and_then_those_of_the_paper() -> 
 
 
 def _known() -> ImageQuality:
-    """Return two genuine and two impostor pairs, under three conditions.
+    """Return two mated and two non-mated pairs, under three conditions.
 
-    Unchanged, both genuine pairs are accepted. At JPEG quality 10 one of them is accepted, at 40 x 40 pixels none.
+    Unchanged, both mated pairs are accepted. At JPEG quality 10 one of them is accepted, at 40 x 40 pixels none.
     """
     distances = ([0.5, 0.6, 1.5, 1.6], [0.5, 1.55, 1.5, 1.6], [1.6, 1.7, 1.5, 1.6], [0.5, 0.6, 1.5, 1.6])
     same = np.array([True, True, False, False])
@@ -64,7 +64,7 @@ def test_the_report_has_rows_numbers_and_a_picture() -> None:
         ("1,600 pixels", "0.00 %"),
         ("14,400 pixels, as it is", "100.00 %"),
     ]
-    assert _known().numbers()["val_at_far_1e-3"] == [
+    assert _known().numbers()["val_at_fmr_1e-3"] == [
         {"kind": "none", "value": 12_544, "unchanged": True, "val": 1.0},
         {"kind": "jpeg", "value": 10, "unchanged": False, "val": 0.5},
         {"kind": "pixels", "value": 1_600, "unchanged": False, "val": 0.0},

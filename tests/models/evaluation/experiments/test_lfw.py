@@ -69,7 +69,7 @@ def test_the_report_is_written_as_numbers_distances_and_a_picture(pair_list: Pai
     content = json.loads((tmp_path / "out" / "lfw.json").read_text("utf-8"))
     assert content["settings"] == {"embedder": "sface"}
     assert content["figures"]["accuracy"] == 1.0
-    assert content["roc"]["far"] == [0.0, 0.5]
+    assert content["roc"]["fmr"] == [0.0, 0.5]
     with np.load(tmp_path / "out" / "lfw.npz") as written:
         assert written["distances"].tolist() == report.pairs.distances.tolist()
         assert written["right"].tolist() == ["O/O_0002.jpg", "B/B_0001.jpg", "O/O_0001.jpg", "B/B_0001.jpg"]

@@ -15,7 +15,7 @@ def test_models_are_in_the_order_of_their_numbers() -> None:
     ]
     assert trend.numbers() == {
         "number": "dimension",
-        "val_at_far_1e-3": [
+        "val_at_fmr_1e-3": [
             {"model": "a", "number": 64, "val": 0.8, "standard_error": 0.02},
             {"model": "b", "number": 512, "val": 0.9, "standard_error": 0.01},
         ],

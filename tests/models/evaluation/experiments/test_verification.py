@@ -47,20 +47,20 @@ def test_val_is_the_mean_over_the_splits_with_its_standard_error() -> None:
 
     measured = measure_verification(embeddings, people, left_out=2)
 
-    vals = [all_pairs(embeddings[rows], people[rows]).val_at_far(1e-3) for rows in split_people(people)]
+    vals = [all_pairs(embeddings[rows], people[rows]).val_at_fmr(1e-3) for rows in split_people(people)]
     assert measured.val == MeanWithError.from_values(vals)
     assert 0 < measured.val.standard_error < 0.1
     assert (measured.photographs, measured.people, measured.left_out) == (360, 60, 2)
 
 
 def _known() -> Verification:
-    """Return five splits of 4 genuine and 1,000 impostor pairs. One impostor pair is nearer than the others."""
+    """Return five splits of 4 mated and 1,000 non-mated pairs. One non-mated pair is nearer than the others."""
     distances = np.array([0.2, 0.4, 1.1, 1.3, 0.3, *np.linspace(1.2, 2, 999)], np.float32)
     return Verification.from_splits([LabelledPairs(distances, np.arange(1004) < 4)] * 5, 100, 50, 0)
 
 
 def _uneven() -> Verification:
-    """Return splits as above. But in one split, and only there, 6 impostor pairs are nearer than most genuine pairs."""
+    """Return splits as above. But in one split, and only there, 6 non-mated pairs are nearer than most mated pairs."""
     near = np.array([0.2, 0.4, 1.1, 1.3, *[0.3] * 6, *np.linspace(1.4, 2, 994)], np.float32)
     far = np.array([0.2, 0.4, 1.1, 1.3, *np.linspace(1.4, 2, 1000)], np.float32)
     return Verification.from_splits(
@@ -71,10 +71,10 @@ def _uneven() -> Verification:
 def test_the_numbers_are_measured_on_the_pairs_of_all_splits() -> None:
     numbers = _known().numbers()
 
-    assert numbers["val_at_far_1e-3"] == 0.75
+    assert numbers["val_at_fmr_1e-3"] == 0.75
     assert numbers["standard_error"] == 0.0
-    assert numbers["genuine_pairs"] == 20
-    assert numbers["impostor_pairs"] == 5000
+    assert numbers["mated_pairs"] == 20
+    assert numbers["non_mated_pairs"] == 5000
     assert numbers["fmr_at_1.242"] == pytest.approx(0.054)
     assert numbers["fnmr_at_1.242"] == 0.25
     assert numbers["best_threshold_sq_l2"] == pytest.approx(1.3)
@@ -86,10 +86,10 @@ def test_val_of_all_pairs_has_one_threshold_and_the_mean_over_the_splits_has_one
     numbers = measured.numbers()
 
     assert numbers["vals"] == [0.25, 1.0, 1.0, 1.0, 1.0]
-    assert numbers["val_at_far_1e-3"] == 0.85
-    assert numbers["all_pairs_val_at_far_1e-3"] == 0.25  # 5 of 5,000 are allowed, and 6 are at 0.3
-    assert numbers["all_pairs_threshold_at_far_1e-3_sq_l2"] == pytest.approx(0.3)
-    assert measured.pairs.false_accept_rate(measured.pairs.threshold_at_far()) <= 1e-3
+    assert numbers["val_at_fmr_1e-3"] == 0.85
+    assert numbers["all_pairs_val_at_fmr_1e-3"] == 0.25  # 5 of 5,000 are allowed, and 6 are at 0.3
+    assert numbers["all_pairs_threshold_at_fmr_1e-3_sq_l2"] == pytest.approx(0.3)
+    assert measured.pairs.false_match_rate(measured.pairs.threshold_at_fmr()) <= 1e-3
 
 
 def test_val_can_be_measured_at_another_fmr() -> None:
@@ -98,7 +98,7 @@ def test_val_can_be_measured_at_another_fmr() -> None:
     strict, lenient = (measure_verification(embeddings, people, fmr=fmr) for fmr in (1e-3, 1e-2))
 
     assert lenient.val.value > strict.val.value
-    assert lenient.numbers()["val_at_far_1e-2"] == lenient.val.value
+    assert lenient.numbers()["val_at_fmr_1e-2"] == lenient.val.value
     assert ("VAL at FMR 0.01, mean of 5 splits", lenient.val.as_percent) in lenient.rows()
     with pytest.raises(DatasetError, match=r"VAL at FMR 1e-05 needs at least 1 and 100000 in each split"):
         measure_verification(embeddings, people, fmr=1e-5)

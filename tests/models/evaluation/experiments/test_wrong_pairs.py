@@ -46,13 +46,13 @@ def test_wrong_pairs_of_real_photographs_are_drawn(options: PipelineOptions, ima
 
     measured = evaluate_wrong_pairs(options, images, mislabelled, lambda: done.append(None))
 
-    wrong = len(measured.false_accepts) + len(measured.false_rejects)
+    wrong = len(measured.false_matches) + len(measured.false_non_matches)
     assert len(done) == 3
     assert wrong > 0
     assert len(measured.crops) == 2 * wrong
     assert measured.rows()[1:] == [
-        ("false accepts (two people taken for one)", f"{len(measured.false_accepts)}"),
-        ("false rejects (one person taken for two)", f"{len(measured.false_rejects)}"),
+        ("false matches (two people taken for one)", f"{len(measured.false_matches)}"),
+        ("false non-matches (one person taken for two)", f"{len(measured.false_non_matches)}"),
     ]
     assert to_png(measured.draw()).startswith(b"\x89PNG")
 
@@ -62,5 +62,5 @@ def test_the_picture_can_be_drawn_without_a_wrong_pair(
 ) -> None:
     measured = evaluate_wrong_pairs(options, images, pair_list, lambda: None)
 
-    assert measured.numbers() == {"pairs": 4, "false_accepts": [], "false_rejects": []}
+    assert measured.numbers() == {"pairs": 4, "false_matches": [], "false_non_matches": []}
     assert to_png(measured.draw()).startswith(b"\x89PNG")

@@ -21,8 +21,8 @@ ENROLLED, STRANGERS, PROBES = 60, 300, 3
 
 CALIBRATION = Calibration(
     people=100,
-    impostor_pairs=100,
-    genuine_pairs=100,
+    non_mated_pairs=100,
+    mated_pairs=100,
     measured_on="made-up people",
     rates=tuple(
         RatesAtThreshold(threshold_sq_l2=d, fmr=fmr, fmr_interval=(fmr, fmr), fnmr=0.0, fnmr_interval=(0.0, 0.0))

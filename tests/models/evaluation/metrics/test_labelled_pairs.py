@@ -23,30 +23,30 @@ def pairs(request: pytest.FixtureRequest) -> LabelledPairs:
 
 def test_val_and_far_are_the_shares_of_accepted_pairs(pairs: LabelledPairs) -> None:
     for d in (0.0, 0.9, FACENET_THRESHOLD_SQ_L2, 4.0):
-        genuine = [distance < d for distance, same in zip(pairs.distances, pairs.same, strict=True) if same]
-        impostors = [distance < d for distance, same in zip(pairs.distances, pairs.same, strict=True) if not same]
-        assert pairs.validation_rate(d) == pytest.approx(sum(genuine) / len(genuine))
-        assert pairs.false_accept_rate(d) == pytest.approx(sum(impostors) / len(impostors))
+        mated = [distance < d for distance, same in zip(pairs.distances, pairs.same, strict=True) if same]
+        non_mated = [distance < d for distance, same in zip(pairs.distances, pairs.same, strict=True) if not same]
+        assert pairs.validation_rate(d) == pytest.approx(sum(mated) / len(mated))
+        assert pairs.false_match_rate(d) == pytest.approx(sum(non_mated) / len(non_mated))
 
 
-@pytest.mark.parametrize("far", [0.0, 0.01, 0.1, 0.5])
-def test_the_threshold_at_a_far_is_the_largest_that_keeps_the_far(pairs: LabelledPairs, far: float) -> None:
-    d = pairs.threshold_at_far(far)
+@pytest.mark.parametrize("fmr", [0.0, 0.01, 0.1, 0.5])
+def test_the_threshold_at_an_fmr_is_the_largest_that_keeps_the_fmr(pairs: LabelledPairs, fmr: float) -> None:
+    d = pairs.threshold_at_fmr(fmr)
 
-    assert pairs.false_accept_rate(d) <= far
-    assert pairs.false_accept_rate(float(np.nextafter(np.float32(d), np.float32(5)))) > far
+    assert pairs.false_match_rate(d) <= fmr
+    assert pairs.false_match_rate(float(np.nextafter(np.float32(d), np.float32(5)))) > fmr
 
 
 def test_at_a_far_of_one_in_a_thousand_three_of_three_thousand_pairs_are_accepted() -> None:
     pairs = LabelledPairs(np.linspace(0, 1, 3000, dtype=np.float32), np.zeros(3000, bool))
 
-    d = pairs.threshold_at_far()
+    d = pairs.threshold_at_fmr()
 
     assert np.sum(pairs.distances < d) == 3
 
 
 def test_val_at_a_far_is_val_at_the_threshold_of_the_far(pairs: LabelledPairs) -> None:
-    assert pairs.val_at_far(0.1) == pairs.validation_rate(pairs.threshold_at_far(0.1))
+    assert pairs.val_at_fmr(0.1) == pairs.validation_rate(pairs.threshold_at_fmr(0.1))
 
 
 def test_no_threshold_decides_more_pairs_correctly_than_the_best(pairs: LabelledPairs) -> None:
@@ -59,7 +59,7 @@ def test_no_threshold_decides_more_pairs_correctly_than_the_best(pairs: Labelled
 def test_the_threshold_at_a_far_does_not_change_the_distances(pairs: LabelledPairs) -> None:
     before = pairs.distances.copy()
 
-    pairs.threshold_at_far()
+    pairs.threshold_at_fmr()
 
     assert np.array_equal(pairs.distances, before)
 
@@ -100,9 +100,9 @@ def test_the_accuracy_is_the_mean_over_the_folds_with_its_standard_error() -> No
 def test_the_roc_curve_is_val_and_far_at_each_threshold(pairs: LabelledPairs) -> None:
     curve = pairs.roc()
 
-    assert (curve.far[0], curve.far[-1], curve.val[-1]) == (0.0, 1.0, 1.0)
-    for d, far, val in zip(curve.thresholds, curve.far, curve.val, strict=True):
-        assert far == pytest.approx(pairs.false_accept_rate(d))
+    assert (curve.fmr[0], curve.fmr[-1], curve.val[-1]) == (0.0, 1.0, 1.0)
+    for d, fmr, val in zip(curve.thresholds, curve.fmr, curve.val, strict=True):
+        assert fmr == pytest.approx(pairs.false_match_rate(d))
         assert val == pytest.approx(pairs.validation_rate(d))
 
 
@@ -116,7 +116,7 @@ def test_a_mean_is_shown_in_percent_with_its_standard_error() -> None:
 
 def test_no_threshold_has_a_smaller_sum_of_error_rates_than_the_balanced_one(pairs: LabelledPairs) -> None:
     def error_sum(d: float) -> float:
-        return pairs.false_accept_rate(d) + 1 - pairs.validation_rate(d)
+        return pairs.false_match_rate(d) + 1 - pairs.validation_rate(d)
 
     d = pairs.balanced_threshold()
 
@@ -124,7 +124,7 @@ def test_no_threshold_has_a_smaller_sum_of_error_rates_than_the_balanced_one(pai
     assert error_sum(d) == pytest.approx(min(error_sum(candidate) for candidate in candidates))
 
 
-def test_the_balanced_threshold_does_not_depend_on_the_number_of_impostor_pairs(pairs: LabelledPairs) -> None:
+def test_the_balanced_threshold_does_not_depend_on_the_number_of_non_mated_pairs(pairs: LabelledPairs) -> None:
     rows = np.arange(pairs.same.size)
     more = pairs.select(np.concatenate([rows, *[rows[~pairs.same]] * 9]))
 
@@ -132,8 +132,8 @@ def test_the_balanced_threshold_does_not_depend_on_the_number_of_impostor_pairs(
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_a_balanced_threshold_needs_genuine_and_impostor_pairs(same: bool) -> None:  # noqa: FBT001  # a parameter of the test
-    with pytest.raises(ValueError, match="the balanced threshold needs genuine pairs and impostor pairs"):
+def test_a_balanced_threshold_needs_mated_and_non_mated_pairs(same: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    with pytest.raises(ValueError, match="the balanced threshold needs mated pairs and non-mated pairs"):
         LabelledPairs(np.array([0.5, 1.0], np.float32), np.full(2, same)).balanced_threshold()
 
 
@@ -141,9 +141,9 @@ def test_an_error_rate_has_fmr_fnmr_and_the_numbers_of_pairs(pairs: LabelledPair
     rate = pairs.error_rate(1.3, "faces")
 
     assert (rate.threshold_sq_l2, rate.measured_on) == (1.3, "faces")
-    assert rate.fmr == pairs.false_accept_rate(1.3)
+    assert rate.fmr == pairs.false_match_rate(1.3)
     assert rate.fnmr == 1 - pairs.validation_rate(1.3)
-    assert (rate.genuine_pairs, rate.impostor_pairs) == (pairs.same.sum(), (~pairs.same).sum())
+    assert (rate.mated_pairs, rate.non_mated_pairs) == (pairs.same.sum(), (~pairs.same).sum())
 
 
 def test_all_pairs_compares_every_pair_of_rows_once() -> None:
@@ -160,9 +160,9 @@ def test_all_pairs_compares_every_pair_of_rows_once() -> None:
     assert pairs.same.tolist() == [same for _, same in expected]
 
 
-@pytest.mark.parametrize(("impostors", "text"), [(400, "not measured: 400 pairs of two people"), (1000, "100.00 %")])
-def test_val_is_not_printed_at_an_fmr_below_that_of_one_pair(impostors: int, text: str) -> None:
-    same = np.arange(impostors + 400) < 400
+@pytest.mark.parametrize(("non_mated", "text"), [(400, "not measured: 400 pairs of two people"), (1000, "100.00 %")])
+def test_val_is_not_printed_at_an_fmr_below_that_of_one_pair(non_mated: int, text: str) -> None:
+    same = np.arange(non_mated + 400) < 400
     pairs = LabelledPairs(np.where(same, 0.5, 1.5).astype(np.float32), same)
 
     assert pairs.val_text(1e-3) == text

@@ -24,8 +24,8 @@ def test_error_rates_are_at_the_threshold_of_the_card_at_facenets_and_at_fmr_one
     rates = error_rates(_measured(), 1.35, "faces")
 
     assert [rate.threshold_sq_l2 for rate in rates] == [1.35, FACENET_THRESHOLD_SQ_L2, 1.2]
-    assert [(rate.genuine_pairs, rate.impostor_pairs) for rate in rates] == [(20, 5_000)] * 3
-    assert rates[0].fmr == round(_measured().pairs.false_accept_rate(1.35), 6)
+    assert [(rate.mated_pairs, rate.non_mated_pairs) for rate in rates] == [(20, 5_000)] * 3
+    assert rates[0].fmr == round(_measured().pairs.false_match_rate(1.35), 6)
     assert rates[0].measured_on == "1,200 photographs of 50 people of faces"
 
 
@@ -56,7 +56,7 @@ def test_the_toml_holds_the_entries_of_the_card() -> None:
 
 
 def test_the_toml_of_a_compatible_model_is_the_entry_of_the_card() -> None:
-    rate = ErrorRate(threshold_sq_l2=1.2, fmr=0.001, fnmr=0.1, impostor_pairs=9, genuine_pairs=9, measured_on="faces")
+    rate = ErrorRate(threshold_sq_l2=1.2, fmr=0.001, fnmr=0.1, non_mated_pairs=9, mated_pairs=9, measured_on="faces")
     compatible = CompatibleModel(
         name="sface",
         id="0" * 64,

@@ -67,7 +67,6 @@ def test_the_same_score_is_the_same_error_rate_with_every_model(name: str) -> No
 def test_below_the_calibration_the_slope_of_its_first_tenfold_is_continued() -> None:
     scale = ScoreScale(1.0, CALIBRATION)
     assert [round(scale.score(distance)) for distance in (0.9, 0.6, 0.5, 0.1)] == [60, 90, 100, 100]
-    assert scale.points(0.1) == pytest.approx(140)
 
 
 def test_above_the_calibration_the_score_falls_until_every_pair_matches() -> None:
