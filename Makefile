@@ -138,7 +138,7 @@ test-containers: engine models photographs  ## Run the tests of the images and o
 	DOCKER=$(DOCKER) $(BIN)/python -m pytest -m containers tests/containers $(ARGS)
 
 models: .venv/dev  ## Download and convert every model of the zoo
-	$(BIN)/facenet-models pull sface yunet onet facenet compact
+	$(BIN)/facenet-models pull sface sface-int8 yunet onet facenet compact
 
 photographs: .venv/dev  ## Download the photographs of the demo and the tests
 	$(BIN)/facenet-models photographs

@@ -54,7 +54,7 @@ from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.gallery.opening import open_gallery
 from service.model_files.card import EmbedderCard
-from service.model_files.catalogue import ModelSource, find_model
+from service.model_files.catalogue import ModelSource, find_int8, find_model
 from service.model_files.model_file import open_model
 from service.observability.loop_lag import measured_loop_lag
 from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, MEMORY_LIMIT
@@ -233,6 +233,8 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
         detector=_find(settings, models.detector, "detector"),
         landmarks=None if models.landmarks == "detector" else _find(settings, models.landmarks, "landmarks"),
         embedder=_find(settings, models.embedder, "embedder"),
+        int8=find_int8(models.embedder, models.dir, models.zoo),
+        precision=inference.precision,
         provider=inference.provider,
         threads=inference.threads or cores,
         workers=inference.workers or (cores if on_cpu else 1),

@@ -1,6 +1,6 @@
 # ruff: noqa: PLC0415  # scikit-learn and SciPy need seconds to import, and pulling models needs neither
 # ruff: noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
-"""The commands that measure what is in a card: calibrate, calibrate-between, calibrate-quality."""
+"""The commands that measure what is in a card: calibrate, calibrate-between, calibrate-quality; and calibrate-int8."""
 
 from pathlib import Path
 from typing import Annotated
@@ -53,6 +53,25 @@ def calibrate(
         print(f"\n{calibration}")  # noqa: T201  # its output
         for one, other in find_alike(faces):
             print(f"# one person under two names? {sample.name(one)}, {sample.name(other)}")  # noqa: T201  # its output
+
+
+@app.command("calibrate-int8")
+def calibrate_int8(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")],
+    out: Annotated[Path, typer.Option(help="the file that is written")] = Path("models/conversion/int8/sface.npz"),
+) -> None:
+    """Measure the grids of sface-int8: which number each 8-bit integer stands for. No person of LFW may be in FOLDER.
+
+    One photograph of each of 256 people is used. The sha256 of sface-int8 changes, so write the new one into the
+    catalogue: `facenet-models pull sface-int8` prints it.
+    """
+    from models.conversion.int8.grids import write_grids
+    from models.release.int8_grids import measure_sface
+
+    with progress_bar(1, "Measuring activations") as done:
+        write_grids(out, measure_sface(folder, PipelineChoice("sface").pipeline_options()))
+        done()
+    print(out)  # noqa: T201  # its output
 
 
 @app.command("calibrate-between")

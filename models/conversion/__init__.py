@@ -2,6 +2,7 @@
 
 pull.py                                   downloads, converts, adds the card, checks
 sface.py, facenet.py, yunet.py, onet.py   the converter of one model each
+int8/                                     the converter of SFace in 8-bit integers
 graph.py                                  what all converters do to a graph
 graphdef.py, torch_tensors.py             read files of TensorFlow and PyTorch without these libraries
 card.py, identity.py                      the card and the identity of a model
@@ -30,6 +31,7 @@ CONVERTERS = {
     "yunet": "models.conversion.yunet:convert",
     "onet": "models.conversion.onet:convert",
     "facenet": "models.conversion.facenet:convert",
+    "sface-int8": "models.conversion.int8.sface:convert",
 }
 """The converter of each model, by the name of the model. A converter is imported when it is needed."""
 

@@ -18,6 +18,10 @@ TRAINED_MODELS = Path(__file__).parent
 """The folder of the models that were trained here, as NAME.onnx."""
 
 
+OWN_FIELDS = frozenset({"sha256", "results", "error_rates", "compatible_with"})
+"""The fields of a table that a variant of the model does not take over: they are measured for each model."""
+
+
 class ZooModel(BaseModel):
     """A known model.
 
@@ -25,7 +29,8 @@ class ZooModel(BaseModel):
     source: the file that the weights come from. None if the model was trained here. Then its file is in
     `TRAINED_MODELS`.
 
-    The other fields of the table are fields of the card.
+    The other fields of the table are fields of the card. A table with `variant_of` takes over the fields of that model,
+    except for those that it gives itself and for those in `OWN_FIELDS`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -57,7 +62,16 @@ class Zoo(BaseModel):
 
 def read_zoo(path: Path = CATALOGUE) -> Zoo:
     """Read the known models. Raises pydantic.ValidationError if the file has another form."""
-    tables = tomllib.loads(path.read_text("utf-8"))
-    for name, table in tables["models"].items():
-        table["name"] = name
-    return Zoo.model_validate(tables)
+    file = tomllib.loads(path.read_text("utf-8"))
+    tables = file["models"]
+    models = {name: {**_taken_over(table, tables), "name": name} for name, table in tables.items()}
+    return Zoo.model_validate({**file, "models": models})
+
+
+def _taken_over(table: dict[str, Any], tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the fields of a table, with those of the model that it is a variant of."""
+    own = dict(table)
+    parent = own.pop("variant_of", None)
+    if parent is None:
+        return own
+    return {name: value for name, value in tables[parent].items() if name not in OWN_FIELDS} | own

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from service.domain.command_errors import ModelFileError
 
@@ -32,12 +33,7 @@ def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE, *, role: st
     """
     if name.endswith(".onnx"):
         return ModelSource(Path(name))
-    try:
-        models = tomllib.loads(catalogue.read_text("utf-8"))["models"]
-    except (OSError, tomllib.TOMLDecodeError, KeyError):
-        raise ModelFileError(
-            f"{catalogue} cannot be read. Set FACE_MODELS__ZOO to the file that lists the known models."
-        ) from None
+    models = _read_models(catalogue)
     if name not in models:
         names = sorted(known for known, entry in models.items() if entry.get("role") == role)
         raise ModelFileError(
@@ -45,6 +41,25 @@ def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE, *, role: st
             "Or give the path of an .onnx file."
         )
     return ModelSource(folder / f"{name}.onnx", models[name]["sha256"])
+
+
+def find_int8(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSource | None:
+    """Find the int8 file of an embedder: the model NAME-int8. Return None if the catalogue has none.
+
+    name: a name in the catalogue, or a path.
+    Raises ModelFileError if the catalogue cannot be read.
+    """
+    return find_model(f"{name}-int8", folder, catalogue) if f"{name}-int8" in _read_models(catalogue) else None
+
+
+def _read_models(catalogue: Path) -> dict[str, Any]:
+    try:
+        models: dict[str, Any] = tomllib.loads(catalogue.read_text("utf-8"))["models"]
+    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        raise ModelFileError(
+            f"{catalogue} cannot be read. Set FACE_MODELS__ZOO to the file that lists the known models."
+        ) from None
+    return models
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from service.pipeline.detection.landmarks import LandmarkNetwork
 from service.pipeline.detection.pyramid import PyramidDetector
 from service.pipeline.detection.yunet import YuNet
 from service.pipeline.embedders.onnx import OnnxEmbedder
+from service.pipeline.embedders.precision import OPENERS, PrecisionName, PrecisionOptions
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mirror
 from service.pipeline.round_robin import RoundRobinLimiter, RoundRobinThreads
@@ -32,6 +33,8 @@ class PipelineOptions:
     """The options of a pipeline.
 
     landmarks: None keeps the landmarks of the detector.
+    int8: the embedder in int8. None if there is none.
+    precision: in which the embedder computes.
     threads: how many photographs are decoded and searched for faces in parallel.
     workers: how many calls of the embedder run in parallel.
     max_batch: the most crops in one call of the embedder.
@@ -44,6 +47,8 @@ class PipelineOptions:
     detector: ModelSource
     landmarks: ModelSource | None
     embedder: ModelSource
+    int8: ModelSource | None = None
+    precision: PrecisionName = "float32"
     provider: ProviderName = "cpu"
     threads: int = 1
     workers: int = 1
@@ -77,10 +82,8 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
 
 def open_embedder(options: PipelineOptions) -> OnnxEmbedder:
     """Open the embedder only. Raises StartupError."""
-    source = options.embedder
-    return OnnxEmbedder(
-        open_model(source.path, EmbedderCard, options.provider, options.threads_per_call, source.sha256)
-    )
+    choice = PrecisionOptions(options.embedder, options.int8, options.provider, options.threads_per_call)
+    return OPENERS[options.precision](choice)
 
 
 def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExtractor:

@@ -38,6 +38,11 @@ class Inference(Group):
     provider: Literal["cpu", "cuda", "tensorrt", "openvino"] = Field(
         "cpu", description="the execution provider of ONNX Runtime. The service does not start if it is missing"
     )
+    precision: Literal["auto", "float32", "int8", "bfloat16"] = Field(
+        "float32",
+        description="the numbers that the embedder computes with. `auto`: int8 if the file NAME-int8.onnx is there, "
+        "and this CPU is faster with it and computes the same. `bfloat16` needs the provider `openvino`",
+    )
     threads: Count | None = Field(
         None, description="how many photographs are decoded and detected in parallel. Default: the number of CPUs"
     )
