@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 async def test_a_gallery_of_float32_is_searched_and_extended_in_another_precision(
     precision: str, models_dir: Path, obama: bytes, biden: bytes, tmp_path: Path
 ) -> None:
-    in_float32 = Settings(data_dir=tmp_path, models=Models(dir=models_dir))
+    in_float32 = Settings(data_dir=tmp_path, models=Models(dir=models_dir), inference=Inference(precision="float32"))
     in_other = Settings(
         data_dir=tmp_path, models=Models(dir=models_dir), inference=Inference.model_validate({"precision": precision})
     )
