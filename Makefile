@@ -34,7 +34,7 @@ help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu)
-	$(BIN)/facenet-models pull $(MODEL) yunet onet
+	$(BIN)/facenet-models pull $(MODEL) $(if $(filter sface,$(MODEL)),sface-int8) yunet onet
 	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=console \
 	FACE_INFERENCE__PROVIDER=$(if $(filter gpu,$(TARGET)),cuda,cpu) $(BIN)/facenet serve
 
@@ -103,7 +103,7 @@ train: .venv/train  ## Train a network and write its model file (RECIPE=distil-c
 images: engine $(addprefix image-,$(IMAGES))  ## Build images (IMAGES="cpu gpu training training-cuda")
 
 # The image format of podman has no health checks, so podman is told to write the format of Docker.
-BUILD = labels=$$($(PYTHON) docker/labels.py sface yunet onet) && DOCKER_BUILDKIT=1 $(DOCKER) build $$labels \
+BUILD = labels=$$($(PYTHON) docker/labels.py sface sface-int8 yunet onet) && DOCKER_BUILDKIT=1 $(DOCKER) build $$labels \
 	$(if $(findstring podman,$(DOCKER)),--format docker) --build-arg BASE=$(BASE) $(BUILD_SECRETS)
 image-cpu image-gpu: image-%: engine
 	$(BUILD) --file docker/service.Dockerfile --target $* --tag facenet-service:$* .

@@ -40,7 +40,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service/ service/
 COPY models/ models/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
-    /tools/bin/python -m models pull sface yunet onet \
+    /tools/bin/python -m models pull sface sface-int8 yunet onet \
     && chmod -R a+rX .
 RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels .
 

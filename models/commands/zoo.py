@@ -14,7 +14,7 @@ from models.zoo.photographs import missing_photographs, pull_photographs, read_p
 
 app = typer.Typer()
 
-DEFAULT_MODELS = ("sface", "yunet", "onet")
+DEFAULT_MODELS = ("sface", "sface-int8", "yunet", "onet")
 
 Force = Annotated[bool, typer.Option("--force", help="download and convert again, also existing files")]
 Into = Annotated[Path, typer.Option(help="the folder that the files are written to")]

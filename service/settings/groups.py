@@ -39,7 +39,7 @@ class Inference(Group):
         "cpu", description="the execution provider of ONNX Runtime. The service does not start if it is missing"
     )
     precision: Literal["auto", "float32", "int8", "bfloat16"] = Field(
-        "float32",
+        "auto",
         description="the numbers that the embedder computes with. `auto`: int8 if the file NAME-int8.onnx is there, "
         "and this CPU is faster with it and computes the same. `bfloat16` needs the provider `openvino`",
     )
