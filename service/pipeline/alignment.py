@@ -41,8 +41,12 @@ class Aligner:
         size = (self.alignment.height, self.alignment.width)
         crops = np.zeros((len(faces), *size, 3), np.uint8)
         for crop, face in zip(crops, faces, strict=True):
-            _warp(image.pixels, self._transform(face), crop)
+            _warp(image.pixels, self._transform(face) @ _to_photograph(image.reduction), crop)
         return crops
+
+    def scale(self, face: Face) -> float:
+        """Return how long the side of a pixel of the photograph is in the crop. Above 1, the crop is enlarged."""
+        return float(np.sqrt(abs(np.linalg.det(self._transform(face)[:, :2]))))
 
     def _transform(self, face: Face) -> Transform:
         if isinstance(self.alignment, FivePointAlignment):
@@ -74,6 +78,12 @@ def _as_matrix(factor: complex, shift: complex) -> Transform:
 
 def _to_3x3(transform: Transform) -> Transform:
     return np.vstack([transform, [0.0, 0.0, 1.0]])
+
+
+def _to_photograph(reduction: int) -> Transform:
+    """Map decoded pixels to those of the photograph, (3, 3) float64."""
+    shift = (reduction - 1) / 2  # (0, 0) is the centre of a pixel in both
+    return np.array([[reduction, 0.0, shift], [0.0, reduction, shift], [0.0, 0.0, 1.0]])
 
 
 def template_to_crop(alignment: FivePointAlignment) -> Transform:
