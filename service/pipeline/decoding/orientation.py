@@ -11,6 +11,9 @@ EXIF_ORIENTATION = 0x0112
 MAX_ENTRIES = 200
 """Entries of the first directory that are read. A camera writes about 20."""
 
+LARGE_PIXELS = 2**22
+"""A copy of a picture of more pixels would take much memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
@@ -49,12 +52,12 @@ TURNS = {
 def make_upright(pixels: Pixels, exif: bytes) -> Pixels:
     """Turn and mirror a picture as its EXIF block says. Without a valid one, it stays as it is.
 
-    A picture whose rows or pixels are not side by side in memory is not copied. The result is then a view of it.
+    A large picture is not copied: the result is a view of it.
     """
     turn = TURNS.get(_orientation(exif))
     if turn is None:
         return pixels
-    return turn.copy(pixels) if pixels.flags.c_contiguous else turn.view(pixels)
+    return turn.view(pixels) if pixels.shape[0] * pixels.shape[1] > LARGE_PIXELS else turn.copy(pixels)
 
 
 def _orientation(exif: bytes) -> int:

@@ -23,9 +23,6 @@ from service.pipeline.decoding.orientation import make_upright
 STRIP_PIXELS = 2**20
 """Colours are converted in strips of about this many pixels. So a large picture is in memory as RGB only once."""
 
-SMALL_PIXELS = 2**22
-"""A full picture of more pixels stays where Pillow has decoded it, in 4 bytes a pixel. The result is a view of them."""
-
 
 def read_by_pillow(reader: type[ImageFile], outline: Outline, max_pixels: int, reduction: int) -> Image:
     """Decode a picture by one of Pillow's classes. Raises ImageTooLarge. Raises many types if the file is damaged."""
@@ -41,7 +38,7 @@ def read_by_pillow(reader: type[ImageFile], outline: Outline, max_pixels: int, r
     if rgbx is None or picture.has_transparency_data:
         pixels = _in_strips(*picture.size, lambda top, bottom: _rgb(_strip(picture, top, bottom)))
     else:
-        pixels = _without_fourth_byte(rgbx, is_small=reduction > 1)
+        pixels = _without_fourth_byte(rgbx)
     picture.close()
     image = _image(pixels, exif, has_more=has_more, is_converted=is_converted)
     return replace(image, reduction=reduction)
@@ -71,10 +68,14 @@ def _load(picture: ImageFile) -> NDArray[np.uint8] | None:
     return rgbx if picture.im is memory else None
 
 
-def _without_fourth_byte(rgbx: NDArray[np.uint8], *, is_small: bool) -> Pixels:
-    if is_small or rgbx.shape[0] * rgbx.shape[1] <= SMALL_PIXELS:
-        return np.asarray(cv2.cvtColor(rgbx, cv2.COLOR_RGBA2RGB), np.uint8)
-    return rgbx[:, :, :3]
+def _without_fourth_byte(rgbx: NDArray[np.uint8]) -> Pixels:
+    """Move the pixels together, in the same memory. Each strip is written where strips were that are already read."""
+    height, width = rgbx.shape[:2]
+    pixels = rgbx.reshape(-1)[: height * width * 3].reshape(height, width, 3)
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        pixels[top : top + rows] = cv2.cvtColor(rgbx[top : top + rows], cv2.COLOR_RGBA2RGB)
+    return pixels
 
 
 def read_webp(outline: Outline, _max_pixels: int, _reduction: int) -> Image:

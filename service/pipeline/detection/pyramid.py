@@ -132,8 +132,12 @@ def _resize(pixels: Pixels, width: int, height: int) -> Pixels:
     size = (max(1, width), max(1, height))
     if size == (pixels.shape[1], pixels.shape[0]):
         return pixels
-    interpolation = cv2.INTER_AREA if size[0] <= pixels.shape[1] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, size, interpolation=interpolation), np.uint8)
+    if abs(pixels.strides[0]) < abs(pixels.strides[1]):
+        return _resize(pixels.transpose(1, 0, 2), height, width).transpose(1, 0, 2)
+    # OpenCV would copy a view with another order of rows or columns.
+    order = tuple(slice(None, None, -1 if stride < 0 else 1) for stride in pixels.strides[:2])
+    interpolation = cv2.INTER_AREA if size[0] <= pixels.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels[order], size, interpolation=interpolation), np.uint8)[order]
 
 
 def _spans(side_px: int) -> list[tuple[int, int]]:
