@@ -1,7 +1,7 @@
 """A detected face, and the crops that are cut out for the embedder."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,10 @@ class Box:
     def centre(self) -> tuple[float, float]:
         return self.x + self.width / 2, self.y + self.height / 2
 
+    def scaled(self, factor: float) -> "Box":
+        """Return the box in an image whose sides are `factor` times as long."""
+        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
@@ -60,6 +64,11 @@ class Face:
     def score(self) -> float:
         """The product of the two scores."""
         return self.detection_score * self.landmark_score
+
+    def scaled(self, factor: float) -> "Face":
+        """Return the face in an image whose sides are `factor` times as long."""
+        landmarks = ((self.landmarks + 0.5) * factor - 0.5).astype(np.float32)  # (0, 0) is the centre of a pixel
+        return replace(self, box=self.box.scaled(factor), landmarks=landmarks)
 
     @property
     def roll_deg(self) -> float:

@@ -29,13 +29,16 @@ class Image:
     Coordinates in an image are pixels. x grows to the right and y grows down. (0, 0) is the centre of the upper left
     pixel.
 
-    pixels: (h, w, 3) uint8, RGB.
+    pixels: (h, w, 3) uint8, RGB. They may be a view of other memory.
     notices: what the decoder changed.
+    reduction: how many pixels of the photograph one of `pixels` stands for, along a side. More than 1 if the photograph
+    was decoded at reduced scale. Coordinates are those of the photograph all the same.
     Raises ValueError if the pixels have another shape or type.
     """
 
     pixels: Pixels
     notices: tuple[Notice, ...] = ()
+    reduction: int = 1
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
@@ -43,8 +46,10 @@ class Image:
 
     @property
     def height(self) -> int:
-        return int(self.pixels.shape[0])
+        """The height of the photograph, rounded up to a multiple of `reduction`."""
+        return int(self.pixels.shape[0]) * self.reduction
 
     @property
     def width(self) -> int:
-        return int(self.pixels.shape[1])
+        """The width of the photograph, rounded up to a multiple of `reduction`."""
+        return int(self.pixels.shape[1]) * self.reduction

@@ -4,6 +4,7 @@ A transform is a 2 x 3 matrix. It maps pixels of the image to pixels of the crop
 upper left pixel.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,12 @@ class Aligner:
         size = (self.alignment.height, self.alignment.width)
         crops = np.zeros((len(faces), *size, 3), np.uint8)
         for crop, face in zip(crops, faces, strict=True):
-            _warp(image.pixels, self._transform(face), crop)
+            _warp(image, self._transform(face), crop)
         return crops
+
+    def scale(self, face: Face) -> float:
+        """Return how long the side of a pixel of the photograph is in the crop. Above 1, the crop is enlarged."""
+        return float(np.sqrt(abs(np.linalg.det(self._transform(face)[:, :2]))))
 
     def _transform(self, face: Face) -> Transform:
         if isinstance(self.alignment, FivePointAlignment):
@@ -76,6 +81,12 @@ def _to_3x3(transform: Transform) -> Transform:
     return np.vstack([transform, [0.0, 0.0, 1.0]])
 
 
+def _to_photograph(reduction: int) -> Transform:
+    """Map decoded pixels to those of the photograph, (3, 3) float64."""
+    shift = (reduction - 1) / 2  # (0, 0) is the centre of a pixel in both
+    return np.array([[reduction, 0.0, shift], [0.0, reduction, shift], [0.0, 0.0, 1.0]])
+
+
 def template_to_crop(alignment: FivePointAlignment) -> Transform:
     """Map the view of the template to the whole crop, edge to edge.
 
@@ -104,14 +115,19 @@ def _box_transform(face: Face, alignment: BoxAlignment) -> Transform:
     return stretched
 
 
-def _warp(pixels: Pixels, transform: Transform, crop: Pixels) -> None:
-    """Fill the crop. To avoid aliasing, a face of at least twice the size of the crop is first shrunk by area."""
-    factor = max(1, int(1 / np.sqrt(abs(np.linalg.det(transform[:, :2])) or 1.0)))
-    left, top, right, bottom = _visible_region(transform, crop, pixels, margin_px=INTERPOLATION_MARGIN_PX * factor)
+def _warp(image: Image, to_crop: Transform, crop: Pixels) -> None:
+    """Fill the crop. To avoid aliasing, a face of at least twice the size of the crop is first shrunk by area.
+
+    to_crop: from pixels of the photograph. It is shrunk to the same size at every reduction of the image.
+    """
+    factor = max(1, int(1 / np.sqrt(abs(np.linalg.det(to_crop[:, :2])) or 1.0)), image.reduction) / image.reduction
+    pixels, transform = image.pixels, to_crop @ _to_photograph(image.reduction)
+    margin_px = math.ceil(INTERPOLATION_MARGIN_PX * factor)
+    left, top, right, bottom = _visible_region(transform, crop, pixels, margin_px)
     if left >= right or top >= bottom:
         return
     region = pixels[top:bottom, left:right]
-    small = (max(1, region.shape[1] // factor), max(1, region.shape[0] // factor))
+    small = (max(1, int(region.shape[1] / factor)), max(1, int(region.shape[0] / factor)))
     across, down = region.shape[1] / small[0], region.shape[0] / small[1]
     to_image = np.array([[across, 0, left + across / 2 - 0.5], [0, down, top + down / 2 - 0.5], [0, 0, 1]])
     source = region if factor == 1 else cv2.resize(region, small, interpolation=cv2.INTER_AREA)

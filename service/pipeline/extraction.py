@@ -9,8 +9,8 @@ from service.domain.quality import FaceMeasures
 from service.domain.waiting import require_waiting_client
 from service.observability.stages import stage
 from service.pipeline.alignment import Aligner
-from service.pipeline.decoding.decode import decode, outline
-from service.pipeline.detection.finding import FindFaces
+from service.pipeline.decoding.decode import ChooseReduction, decode, outline
+from service.pipeline.detection.finding import FindFaces, RefineFaces
 from service.pipeline.quality import TEMPLATE, measure_faces
 from service.pipeline.selection import SelectFaces
 
@@ -47,11 +47,15 @@ class ExtractedFaces:
 class FaceExtractor:
     """Decodes, finds faces, selects and aligns. It works on one photograph at a time, in the calling thread.
 
+    choose_reduction: at which reduction a photograph is decoded before it is searched.
+    refine_faces: finds the landmarks again after a second decoding.
     min_face_px: the width of the smallest face that is looked for.
     max_faces: the most faces that are used. If there are more, those with the highest scores are used.
     """
 
     find_faces: FindFaces
+    refine_faces: RefineFaces
+    choose_reduction: ChooseReduction
     aligner: Aligner
     max_pixels: int
     min_face_px: int
@@ -85,11 +89,24 @@ class FaceExtractor:
         """Return the selected faces. There may be none. Raises PhotographError, Abandoned."""
         require_waiting_client()
         with stage("decode"):
-            image = decode(data, self.max_pixels)
+            image = decode(data, self.max_pixels, self.choose_reduction)
         require_waiting_client()
         found = self.find_faces(image)
         faces = tuple(select(found[: self.max_faces], image))
+        if self._need_full_size(image, faces):
+            del image  # two decoded photographs would take more memory than one
+            require_waiting_client()
+            with stage("decode"):
+                image = decode(data, self.max_pixels)
+            with stage("landmarks"):
+                faces = tuple(self.refine_faces(image, faces))
         return DetectedFaces(image, faces, len(found), (*image.notices, *self._notices(found, faces)))
+
+    def _need_full_size(self, image: Image, faces: Sequence[Face]) -> bool:
+        """Return whether a crop would have to be enlarged, and would not if the photograph had its full size."""
+        return image.reduction > 1 and any(
+            aligner.scale(face) * image.reduction > 1 for face in faces for aligner in (self.aligner, TEMPLATE)
+        )
 
     def _notices(self, found: Sequence[Face], selected: Sequence[Face]) -> Iterator[Notice]:
         if len(found) > self.max_faces:

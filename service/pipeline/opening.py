@@ -10,7 +10,7 @@ from service.model_files.model_file import ProviderName, open_model
 from service.pipeline.alignment import Aligner
 from service.pipeline.batching import Batcher
 from service.pipeline.decoding.containers.outline import MAX_SIDE_PX
-from service.pipeline.detection.finding import FaceFinder, FindFaces
+from service.pipeline.detection.finding import DetectorAlone, FaceFinder
 from service.pipeline.detection.landmarks import LandmarkNetwork
 from service.pipeline.detection.pyramid import PyramidDetector
 from service.pipeline.detection.yunet import YuNet
@@ -91,8 +91,11 @@ def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExt
 
     card: the card of the embedder that gets the crops.
     """
+    finder = _open_face_finder(options)
     return FaceExtractor(
-        find_faces=_open_face_finder(options),
+        find_faces=finder.find,
+        refine_faces=finder.refine,
+        choose_reduction=finder.detector.choose_reduction,
         aligner=Aligner(card.alignment),
         max_pixels=options.max_pixels,
         min_face_px=options.min_face_px,
@@ -100,12 +103,12 @@ def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExt
     )
 
 
-def _open_face_finder(options: PipelineOptions) -> FindFaces:
+def _open_face_finder(options: PipelineOptions) -> FaceFinder | DetectorAlone:
     source = options.landmarks
     if source is None:
-        return _open_detector(options, options.min_score).detect
+        return DetectorAlone(_open_detector(options, options.min_score))
     landmarks = LandmarkNetwork(open_model(source.path, LandmarksCard, options.provider, 1, source.sha256))
-    return FaceFinder(_open_detector(options, min(options.min_score, SMALL_FACE_MIN_SCORE)), landmarks).find
+    return FaceFinder(_open_detector(options, min(options.min_score, SMALL_FACE_MIN_SCORE)), landmarks)
 
 
 def _open_detector(options: PipelineOptions, small_min_score: float) -> PyramidDetector:

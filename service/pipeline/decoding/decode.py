@@ -5,6 +5,7 @@ too large and the file is not too complex. It gets only what it needs of the fil
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,14 @@ from service.domain.image import Image, Notice
 from service.pipeline.decoding.containers.outline import Outline, cut_off, too_complex
 from service.pipeline.decoding.cut_off import lacks_end, with_ends
 from service.pipeline.decoding.formats import Format, find_format
+
+ChooseReduction = Callable[[int, int], int]
+"""From the width and the height of a photograph, in pixels, to the reduction that is enough: 1, 2, 4 or 8."""
+
+
+def full_size(_width: int, _height: int) -> int:
+    """Decode every pixel."""
+    return 1
 
 
 def outline(data: bytes, max_pixels: int) -> Outline:
@@ -27,24 +36,27 @@ def outline(data: bytes, max_pixels: int) -> Outline:
     return find_format(data).outline(data, max_pixels)
 
 
-def decode(data: bytes, max_pixels: int) -> Image:
+def decode(data: bytes, max_pixels: int, choose_reduction: ChooseReduction = full_size) -> Image:
     """Decode a JPEG, MPO, PNG, APNG, WebP, AVIF, HEIC, BMP or GIF file.
 
+    A JPEG that has all colours in one scan is decoded at the chosen reduction, everything else at its full size.
     Transparent pixels become white, as most viewers show them. A JPEG that lacks only its end gets a notice.
     Raises the errors of `outline`. Raises Overloaded if there is too little memory now.
     """
     try:
-        return decode_as(find_format(data), data, max_pixels)
+        return decode_as(find_format(data), data, max_pixels, choose_reduction)
     except UnreadableImage:
         if lacks_end(data) and (image := _decode_without_end(data, max_pixels)):
             return image
         raise
 
 
-def decode_as(kind: Format, data: bytes, max_pixels: int) -> Image:
+def decode_as(kind: Format, data: bytes, max_pixels: int, choose_reduction: ChooseReduction = full_size) -> Image:
     """Decode a file of this format. Raises the errors of `decode`."""
     try:
-        return kind.read(kind.outline(data, max_pixels), max_pixels)
+        found = kind.outline(data, max_pixels)
+        reduction = choose_reduction(found.width, found.height) if found.is_reducible else 1
+        return kind.read(found, max_pixels, reduction)
     except PhotographError:
         raise
     except Exception as error:  # decoders raise many types, from SyntaxError to struct.error
@@ -76,4 +88,7 @@ def _decode_without_end(data: bytes, max_pixels: int) -> Image | None:
 
 def _digest(image: Image) -> bytes:
     """Return a digest of the pixels. Two large pictures would take twice the memory."""
-    return hashlib.blake2b(np.ascontiguousarray(image.pixels).data).digest()
+    digest = hashlib.blake2b()
+    for row in image.pixels:
+        digest.update(np.ascontiguousarray(row).data)
+    return digest.digest()

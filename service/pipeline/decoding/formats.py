@@ -41,11 +41,11 @@ class Format:
     """A format. Both functions also take the most pixels of a picture.
 
     outline: reads the structure of a file, and opens no decoder.
-    read: decodes the picture of an outline.
+    read: decodes the picture of an outline, at a reduction that is 1 unless the outline is reducible.
     """
 
     outline: Callable[[bytes, int], Outline]
-    read: Callable[[Outline, int], Image]
+    read: Callable[[Outline, int, int], Image]
 
 
 _FORMATS = {

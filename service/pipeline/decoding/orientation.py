@@ -1,6 +1,6 @@
 """The EXIF orientation of a photograph: how the camera was held."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,22 +11,53 @@ EXIF_ORIENTATION = 0x0112
 MAX_ENTRIES = 200
 """Entries of the first directory that are read. A camera writes about 20."""
 
-TURNS: dict[int, Callable[[Pixels], object]] = {
-    2: lambda pixels: cv2.flip(pixels, 1),
-    3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
-    4: lambda pixels: cv2.flip(pixels, 0),
-    5: cv2.transpose,
-    6: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
-    7: lambda pixels: cv2.rotate(np.asarray(cv2.transpose(pixels), np.uint8), cv2.ROTATE_180),
-    8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
+LARGE_PIXELS = 2**22
+"""A copy of a picture of more pixels would take much memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Rows become columns, if `transposed`. Then the rows and the columns are in this order, 1 or -1."""
+
+    transposed: bool
+    rows: int
+    columns: int
+
+    def view(self, pixels: Pixels) -> Pixels:
+        """Return a view of the turned picture. No pixel is copied."""
+        turned = pixels.transpose(1, 0, 2) if self.transposed else pixels
+        return turned[:: self.rows, :: self.columns]
+
+    def copy(self, pixels: Pixels) -> Pixels:
+        """Return a turned copy. The pixels of a view are slower to read."""
+        turned = cv2.transpose(pixels) if self.transposed else pixels
+        if self.rows == self.columns == 1:
+            return np.asarray(turned, np.uint8)
+        axis = 0 if self.columns == 1 else 1 if self.rows == 1 else -1  # the numbers of OpenCV
+        return np.asarray(cv2.flip(turned, axis), np.uint8)
+
+
+TURNS = {
+    2: _Turn(transposed=False, rows=1, columns=-1),
+    3: _Turn(transposed=False, rows=-1, columns=-1),
+    4: _Turn(transposed=False, rows=-1, columns=1),
+    5: _Turn(transposed=True, rows=1, columns=1),
+    6: _Turn(transposed=True, rows=1, columns=-1),
+    7: _Turn(transposed=True, rows=-1, columns=-1),
+    8: _Turn(transposed=True, rows=-1, columns=1),
 }
-"""The operation that makes a picture upright, by its EXIF orientation (Exif 2.32, section 4.6.4)."""
+"""What makes a picture upright, by its EXIF orientation (Exif 2.32, section 4.6.4)."""
 
 
 def make_upright(pixels: Pixels, exif: bytes) -> Pixels:
-    """Turn and mirror a picture as its EXIF block says. Without a valid one, it stays as it is."""
+    """Turn and mirror a picture as its EXIF block says. Without a valid one, it stays as it is.
+
+    A large picture is not copied: the result is a view of it.
+    """
     turn = TURNS.get(_orientation(exif))
-    return pixels if turn is None else np.asarray(turn(pixels), np.uint8)
+    if turn is None:
+        return pixels
+    return turn.view(pixels) if pixels.shape[0] * pixels.shape[1] > LARGE_PIXELS else turn.copy(pixels)
 
 
 def _orientation(exif: bytes) -> int:

@@ -6,9 +6,11 @@ of Pillow, whose reader keeps several canvases for animations. The pixels are th
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 from pillow_heif import HeifImageFile
@@ -22,22 +24,61 @@ STRIP_PIXELS = 2**20
 """Colours are converted in strips of about this many pixels. So a large picture is in memory as RGB only once."""
 
 
-def read_by_pillow(reader: type[ImageFile], outline: Outline, max_pixels: int) -> Image:
+def read_by_pillow(reader: type[ImageFile], outline: Outline, max_pixels: int, reduction: int) -> Image:
     """Decode a picture by one of Pillow's classes. Raises ImageTooLarge. Raises many types if the file is damaged."""
     picture = reader(io.BytesIO(outline.data))
     check_size(*picture.size, max_pixels)
+    reduction = _reduce(picture, reduction)
     has_more = outline.has_more_pictures or (isinstance(picture, HeifImageFile) and picture.is_animated)
     sixteen_bit = any(";16B" in str(tile.args) for tile in picture.tile)  # 16 bits a colour: Pillow keeps the upper 8
     exif = outline.exif or picture.info.get("exif") or b""
-    picture.load()
+    rgbx = _load(picture)
     check_size(*picture.size, max_pixels)  # some readers know the size only now
     is_converted = sixteen_bit or picture.mode not in {"1", "L", "RGB"} or picture.has_transparency_data
-    pixels = _in_strips(*picture.size, lambda top, bottom: _rgb(_strip(picture, top, bottom)))
+    if rgbx is None or picture.has_transparency_data:
+        pixels = _in_strips(*picture.size, lambda top, bottom: _rgb(_strip(picture, top, bottom)))
+    else:
+        pixels = _without_fourth_byte(rgbx)
     picture.close()
-    return _image(pixels, exif, has_more=has_more, is_converted=is_converted)
+    image = _image(pixels, exif, has_more=has_more, is_converted=is_converted)
+    return replace(image, reduction=reduction)
 
 
-def read_webp(outline: Outline, _max_pixels: int) -> Image:
+def _reduce(picture: ImageFile, reduction: int) -> int:
+    """Make the reader decode at reduced scale (`scale_denom` of libjpeg). Return the reduction that it will use."""
+    if reduction == 1 or min(picture.size) < reduction:
+        return 1
+    picture.draft(None, (picture.width // reduction, picture.height // reduction))
+    return reduction
+
+
+def _load(picture: ImageFile) -> NDArray[np.uint8] | None:
+    """Decode an RGB picture into an array, (h, w, 4) uint8. Pillow keeps a fourth byte for each pixel.
+
+    Return None if the picture is in other colours, or if its reader has memory of its own. It is decoded all the same.
+    """
+    if picture.mode != "RGB":
+        picture.load()
+        return None
+    # Not `empty`: a reader may leave out pixels, and the memory could hold another photograph.
+    rgbx = np.zeros((picture.height, picture.width, 4), np.uint8)
+    memory = Pillow.frombuffer("RGB", picture.size, rgbx, "raw", "RGBX", 0, 1).im
+    picture.im = memory
+    picture.load()
+    return rgbx if picture.im is memory else None
+
+
+def _without_fourth_byte(rgbx: NDArray[np.uint8]) -> Pixels:
+    """Move the pixels together, in the same memory. Each strip is written where strips were that are already read."""
+    height, width = rgbx.shape[:2]
+    pixels = rgbx.reshape(-1)[: height * width * 3].reshape(height, width, 3)
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        pixels[top : top + rows] = cv2.cvtColor(rgbx[top : top + rows], cv2.COLOR_RGBA2RGB)
+    return pixels
+
+
+def read_webp(outline: Outline, _max_pixels: int, _reduction: int) -> Image:
     """Decode a WebP picture. Raises UnreadableImage, MemoryError."""
     data = outline.data
     is_transparent = has_transparency(data)

@@ -68,6 +68,9 @@ class LandmarkNetwork:
 
         The network was trained on upright faces. So a tilted face is refined twice, the second time without its roll.
         """
+        if image.reduction > 1:
+            small = self.refine(Image(image.pixels), [face.scaled(1 / image.reduction) for face in faces])
+            return [face.scaled(image.reduction) for face in small]
         refined = self._refine(image, [(face, 90.0 * face.quarter_turns) for face in faces])
         tilted = [row for row, face in enumerate(refined) if _tilt_deg(face) > TILTED_DEG]
         again = self._refine(image, [(refined[row], refined[row].roll_deg) for row in tilted])
@@ -88,7 +91,7 @@ class LandmarkNetwork:
 
     def best_turn(self, image: Image, face: Face) -> int:
         """Return the quarter turns of the image, 0 to 3, after which this looks most like an upright face."""
-        upright = _RotatedCrop(_Square.around(face), 0.0).cut(image.pixels)
+        upright = _RotatedCrop(_Square.around(face.scaled(1 / image.reduction)), 0.0).cut(image.pixels)
         _, scores = self._run(np.stack([turn(upright, quarter_turns) for quarter_turns in range(4)]))
         return int(np.argmax(scores))
 

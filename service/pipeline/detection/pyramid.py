@@ -40,6 +40,15 @@ The distance is in pixels, or a share of the side of its box, whichever is more.
 exactly at the border.
 """
 
+REDUCTIONS = (1, 2, 4, 8)
+"""How many pixels of a photograph one decoded pixel can stand for, along a side."""
+
+MAX_ENLARGED = 1.125
+"""How much a photograph that was decoded at reduced scale may be enlarged for its first level.
+
+With the default options the first level has 0.55 of the sides, and half of the sides are decoded: 1.1.
+"""
+
 MAX_CANDIDATES = 1000
 """The most faces of one photograph that are returned: those with the highest scores."""
 
@@ -75,14 +84,23 @@ class PyramidDetector:
         kept = best_faces(found, ranks)
         return sorted(kept, key=lambda face: face.detection_score, reverse=True)[:MAX_CANDIDATES]
 
+    def choose_reduction(self, width: int, height: int) -> int:
+        """Return the greatest reduction at which a photograph can be decoded and searched as well as at full size."""
+        least = self._first_scale(max(width, height)) / MAX_ENLARGED
+        return max(reduction for reduction in REDUCTIONS if 1 / reduction >= min(1.0, least))
+
+    def _first_scale(self, longer_px: int) -> float:
+        """Return the scale of the first level of a photograph, by its longer side."""
+        least_scale = max(FULL_SIZE_PX / longer_px, self.detector.min_face_px / self.min_face_px)
+        return min(1.0, self.max_side_px / longer_px, least_scale)
+
     def _levels(self, image: Image) -> Iterator[Pixels]:
         """Yield the photograph at each scale, the largest first."""
         longer = max(image.width, image.height)
-        least_scale = max(FULL_SIZE_PX / longer, self.detector.min_face_px / self.min_face_px)
-        scale = min(1.0, self.max_side_px / longer, least_scale)
+        scale = self._first_scale(longer)
         pixels = image.pixels
         while True:
-            pixels = _shrink(pixels, round(image.width * scale), round(image.height * scale))
+            pixels = _resize(pixels, round(image.width * scale), round(image.height * scale))
             yield pixels
             scale /= 2
             if longer * scale < SMALLEST_LEVEL_PX:
@@ -109,12 +127,17 @@ def best_faces(faces: Sequence[Face], ranks: Sequence[float]) -> list[Face]:
     return [faces[position] for position in without_overlaps(boxes, ranks)]
 
 
-def _shrink(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Shrink a picture by area. Both sides have at least one pixel."""
+def _resize(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Shrink a picture by area, or enlarge it a little. Both sides have at least one pixel."""
     size = (max(1, width), max(1, height))
     if size == (pixels.shape[1], pixels.shape[0]):
         return pixels
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if abs(pixels.strides[0]) < abs(pixels.strides[1]):
+        return _resize(pixels.transpose(1, 0, 2), height, width).transpose(1, 0, 2)
+    # OpenCV would copy a view with another order of rows or columns.
+    order = tuple(slice(None, None, -1 if stride < 0 else 1) for stride in pixels.strides[:2])
+    interpolation = cv2.INTER_AREA if size[0] <= pixels.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels[order], size, interpolation=interpolation), np.uint8)[order]
 
 
 def _spans(side_px: int) -> list[tuple[int, int]]:

@@ -37,6 +37,8 @@ TABLES = {0xDB, 0xC4, 0xDD}
 FRAMES = {0xC0, 0xC1, 0xC2}
 """The frames of a baseline, an extended and a progressive JPEG."""
 
+PROGRESSIVE = 0xC2
+
 OTHER_FRAMES = {0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
 """Lossless, hierarchical and arithmetic-coded frames. No camera writes them."""
 
@@ -64,6 +66,8 @@ class _Picture:
     parts: list[bytes] = field(default_factory=lambda: [JPEG_START[:2]])
     table_bytes: int = 0
     exif: bytes = b""
+    components: int = 0
+    is_progressive: bool = False
 
     def add(self, marker: int, segment: bytes) -> None:
         """Keep what the decoder needs of a segment."""
@@ -75,7 +79,7 @@ class _Picture:
             if self.table_bytes > MAX_TABLE_BYTES:
                 raise too_complex(f"The JPEG has more than {MAX_TABLE_BYTES} bytes of tables")
         elif marker in FRAMES:
-            self._set_size(body)
+            self._set_frame(marker, body)
         elif marker == 0xE1 and body.startswith(EXIF_START) and not self.exif:
             self.exif = body
             return
@@ -83,9 +87,10 @@ class _Picture:
             return
         self.parts.append(segment)
 
-    def _set_size(self, body: bytes) -> None:
+    def _set_frame(self, marker: int, body: bytes) -> None:
         if self.width:
             raise cut_off()
+        self.is_progressive, self.components = marker == PROGRESSIVE, int.from_bytes(body[5:6])
         self.height, self.width = int.from_bytes(body[1:3]), int.from_bytes(body[3:5])
         check_size(self.width, self.height, self.max_pixels)
 
@@ -98,7 +103,12 @@ def outline_jpeg(data: bytes, max_pixels: int) -> Outline:
             if not picture.width or not picture.height:
                 raise cut_off()
             _check_scans(data, start, picture)
-            return Outline(picture.width, picture.height, (*picture.parts, data[start:]), picture.exif)
+            # With several scans, libjpeg keeps all coefficients, at any scale. A second decoding would double the time.
+            has_one_scan = (
+                not picture.is_progressive and int.from_bytes(data[start + 4 : start + 5]) == picture.components
+            )
+            parts = (*picture.parts, data[start:])
+            return Outline(picture.width, picture.height, parts, picture.exif, is_reducible=has_one_scan)
         picture.add(marker, data[start:end])
     raise cut_off()
 

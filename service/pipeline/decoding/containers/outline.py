@@ -22,6 +22,7 @@ class Outline:
     exif: the EXIF block, if it tells how to turn the picture. A TIFF file, with or without the start `Exif`.
     has_more_pictures: whether the file has further pictures, which are left out.
     corner: x and y of the upper left pixel of the parts in the picture, if they are only a part of it.
+    is_reducible: whether a decoder can make a smaller picture of it for less work and less memory.
     """
 
     width: int
@@ -30,6 +31,7 @@ class Outline:
     exif: bytes = b""
     has_more_pictures: bool = False
     corner: tuple[int, int] = (0, 0)
+    is_reducible: bool = False
 
     @property
     def data(self) -> bytes:
