@@ -62,6 +62,7 @@ class PeersReport:
         bars = axes.barh(range(len(rows)), [row.per_s for row in rows], color=[_colour(row) for row in rows])
         axes.bar_label(bars, [f"{row.per_s:.1f}" for row in rows], padding=3)
         axes.set_yticks(range(len(rows)), labels, fontsize=7)
+        axes.margins(x=0.1)
         axes.set(xlabel="answers with 200, a second")
         return figure
 

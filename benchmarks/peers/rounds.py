@@ -98,7 +98,7 @@ def measure_rounds(
     return [_row(one, clients, results) for one, clients in results]
 
 
-def _measure(  # noqa: PLR0913, PLR0917  # whom to ask what, and how often
+def _measure(  # noqa: PLR0913, PLR0917  # a server, what to ask it, and how often
     measured: Measured,
     candidate: Candidate,
     requests: Sequence[bytes],

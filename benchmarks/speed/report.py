@@ -107,7 +107,7 @@ def _draw_stages(axes: Axes, rows: Sequence[Row]) -> None:
         axes.barh(names, widths, left=list(left.values()), label=stage)
         left = {name: left[name] + width for name, width in zip(names, widths, strict=True)}
     axes.set(xlabel="% of the time of a photograph, one thread", title="each stage alone")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.15))
 
 
 def _draw_throughput(axes: Axes, rows: Sequence[Row]) -> None:
