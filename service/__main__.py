@@ -209,6 +209,7 @@ def restore(
     FACE_GALLERY__ENCRYPTION_KEY_FILE must be the key of the gallery, if it was encrypted.
     """
     from service.app import usable_models  # noqa: PLC0415  # the other commands need no models
+    from service.gallery.backup.archive import describe_key  # noqa: PLC0415
     from service.gallery.backup.restore import BackupKeys  # noqa: PLC0415
     from service.gallery.backup.restore import restore as restore_backup  # noqa: PLC0415
     from service.gallery.records.encryption.key_file import read_key_file  # noqa: PLC0415
@@ -220,7 +221,9 @@ def restore(
         file=read_key_file(decrypt_with) if decrypt_with else None,
     )
     manifest = restore_backup(file, settings.data_dir, usable_models(settings), keys)
-    print(f"{settings.data_dir} holds {manifest.summary()}.")  # noqa: T201  # its output
+    file_key = keys.file.id if keys.file else None
+    holds = f"{settings.data_dir} holds {manifest.summary()}."
+    print(f"{holds} The file itself is {describe_key(file_key)}.")  # noqa: T201  # its output
 
 
 @app.command()

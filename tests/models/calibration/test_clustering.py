@@ -38,7 +38,7 @@ def test_a_threshold_is_measured_only_if_thirty_pairs_are_nearer() -> None:
 
 
 def test_too_few_people_are_refused() -> None:
-    with pytest.raises(DatasetError, match="too few people"):
+    with pytest.raises(DatasetError, match="at least 300 people"):
         find_clustering_thresholds(_faces(20, 2, seed=0), "made-up people")
 
 
