@@ -19,7 +19,7 @@ from service.domain.face import Box, Crops, Face, Points
 from service.domain.image import Image, Pixels
 from service.model_files.card import BoxAlignment, EmbedderCard, FivePointAlignment
 from service.pipeline.alignment import ARCFACE_TEMPLATE, Aligner, template_to_crop
-from service.pipeline.decoding.decode import decode
+from service.pipeline.decoding.decode import decode, full_size
 from service.pipeline.detection.quarter_turns import turn_back
 from service.pipeline.extraction import FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_face_extractor
@@ -171,15 +171,20 @@ def keep_or_encode(data: bytes, canvas: Pixels) -> EncodedImage:
     return encode(canvas)
 
 
+def _open_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExtractor:
+    """Open the models. Photographs are decoded at full size, because a canvas can need more pixels than a crop."""
+    return replace(open_face_extractor(options, card), choose_reduction=full_size)
+
+
 def open_five_point(options: PipelineOptions, card: EmbedderCard, canvas_px: int) -> FivePointCropping:
     """Open the models of `FivePointCropping`. Raises StartupError."""
-    return FivePointCropping(_canvas(canvas_px), open_face_extractor(options, card), Aligner(card.alignment))
+    return FivePointCropping(_canvas(canvas_px), _open_extractor(options, card), Aligner(card.alignment))
 
 
 def open_box(options: PipelineOptions, card: EmbedderCard, canvas_px: int) -> BoxCropping:
     """Open the models of `BoxCropping`. Raises StartupError."""
     tight_box = BoxAlignment(margin=0.0, height=canvas_px, width=canvas_px)
-    return BoxCropping(tight_box, open_face_extractor(options, card), Aligner(card.alignment))
+    return BoxCropping(tight_box, _open_extractor(options, card), Aligner(card.alignment))
 
 
 def open_aligned(options: PipelineOptions, card: EmbedderCard, canvas_px: int) -> AlignedCropping:

@@ -120,9 +120,11 @@ class Calibration(BaseModel):
         """
         fmr = -expm1(log1p(-fpir) / max(references, 1)) / self.false_match_factor
         if fmr < self.rates[0].fmr:
+            lowest = self.lowest_fpir(references)
+            ask = f"Ask for {lowest:g} or more, or enrol" if lowest < 1 else "No FPIR can be asked for. Enrol"
             raise RateNotMeasured(
-                f"The calibration does not reach an FPIR of {fpir:.2g} with {references:,} enrolled "
-                f"faces. Ask for {self.lowest_fpir(references):g} or more, or enrol fewer faces."
+                f"The calibration does not reach an FPIR of {fpir:.2g} with {references:,} enrolled faces. "
+                f"{ask} fewer faces."
             )
         highest = self.fpir(self.highest_threshold, max(references, 1)) or 1.0
         if fpir > highest:

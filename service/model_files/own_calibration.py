@@ -10,6 +10,7 @@ from datetime import datetime
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from service.domain.errors import TooFewPeople
 from service.model_files.calibration import OwnCalibration, RatesAtThreshold
 from service.model_files.error_rates import (
     SAME_PHOTOGRAPH_SQ_L2,
@@ -65,15 +66,16 @@ def measure_people(compared: FacesOfPeople, lowest_sq_l2: float | None) -> Measu
     Raises TooFewPeople.
     """
     copies = find_copies(compared)
-    kept = np.unique(compared.owners[~copies])
-    without = compared.select(~copies)
-    twice = find_people_twice(without, _near(without, lowest_sq_l2))
-    people = without.select(~np.isin(without.owners, [again for _, again in twice]))
+    twice = find_people_twice(compared, _near(compared.select(~copies), lowest_sq_l2))
+    people = compared.select(~copies & ~np.isin(compared.owners, [again for _, again in twice]))
     measured_on = f"{len(people.embeddings):,} faces of {len(people.counts):,} subjects of the collection"
-    table = measure_table(people, OwnCalibration, measured_on)
+    try:
+        table = measure_table(people, OwnCalibration, measured_on)
+    except TooFewPeople:
+        raise TooFewPeople(len(people.counts), len(compared.counts) - len(people.counts)) from None
     if people.people_with_several < MIN_PEOPLE_WITH_SEVERAL:
         table = table.model_copy(update={"rates": tuple(_without_fnmr(row) for row in table.rates)})
-    return MeasuredPeople(table, int(copies.sum()), [(int(kept[one]), int(kept[again])) for one, again in twice])
+    return MeasuredPeople(table, int(copies.sum()), twice)
 
 
 def _near(compared: FacesOfPeople, lowest_sq_l2: float | None) -> float:

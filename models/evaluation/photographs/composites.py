@@ -102,7 +102,7 @@ def find_known_faces(options: PipelineOptions, images: Path, count: int, done: C
     for row in np.random.default_rng(SEED).permutation(len(files)):
         detected = detect_file(extractor, files[row])
         if detected.faces_found == 1:
-            known.append(KnownFace(detected.image.pixels, detected.faces[0].box))
+            known.append(KnownFace(read_pixels(files[row], options.max_pixels), detected.faces[0].box))
             done()
         if len(known) == count:
             return known

@@ -89,8 +89,9 @@ def evaluate_no_face(options: PipelineOptions, files: Sequence[Path], done: Call
         done()
         if not detected.faces:
             return None
-        boxes = [face.box for face in detected.faces]
-        return TakenPicture(file, detected.faces, make_thumbnail(detected.image.pixels, boxes))
+        image = detected.image
+        boxes = [face.box.scaled(1 / image.reduction) for face in detected.faces]
+        return TakenPicture(file, detected.faces, make_thumbnail(image.pixels, boxes))
 
     with ThreadPoolExecutor(options.threads) as pool:
         taken = [one for one in pool.map(measure, files) if one is not None]

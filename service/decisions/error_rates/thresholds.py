@@ -90,7 +90,10 @@ def identification_threshold(comparison: ModelComparison, requested: RequestedTh
         case GivenThreshold(threshold_sq_l2):
             return threshold_sq_l2
         case MaxRate(fpir):
-            return _require_calibration(comparison).threshold_at_fpir(fpir, references)
+            calibration = _require_calibration(comparison)
+            if references == 0 and fpir < calibration.lowest_fpir(references):
+                return calibration.lowest_threshold  # nobody is enrolled, so nobody matches at any threshold
+            return calibration.threshold_at_fpir(fpir, references)
         case None:
             return _default_identification_threshold(comparison, references)
 

@@ -1,6 +1,6 @@
 """The root of all errors, and errors about the options of a request."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 
 class FacenetError(Exception):
@@ -13,6 +13,14 @@ class FacenetError(Exception):
 
     code: ClassVar[str] = "internal_error"
     input_name: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the text. A process that measures sends its error so, and `__init__` has other arguments."""
+        return self._of_text, (self.args,), self.__dict__
+
+    @classmethod
+    def _of_text(cls, args: tuple[Any, ...]) -> Self:
+        return cls.__new__(cls, *args)
 
 
 class InvalidOption(FacenetError):

@@ -64,10 +64,12 @@ class TooFewPeople(GalleryError):
 
     code = "too_few_people"
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, set_aside: int = 0) -> None:
+        """Describe it. set_aside: how many subjects look like copies of others."""
+        duplicates = f"{set_aside:,} more look like copies of others: merge those who are one person. "
         super().__init__(
-            f"The collection has {people:,} subjects with a face that are different people. For error rates, at least "
-            "20 are usually needed. Enrol more, or use the calibration of the model."
+            f"For error rates, at least 20 different people with a face are usually needed, and the collection has "
+            f"{people:,}. {duplicates if set_aside else ''}Enrol more, or use the calibration of the model."
         )
 
 

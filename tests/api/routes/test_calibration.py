@@ -191,7 +191,7 @@ async def test_a_collection_of_few_people_is_refused(
     await client.put(f"{collection}/subjects/without-a-face", json={})
     answer = await client.post(f"{collection}/calibration")
     assert (answer.status_code, answer.json()["code"]) == (409, "too_few_people")
-    assert f"has {count} subjects with a face" in answer.json()["detail"]
+    assert f"the collection has {count}." in answer.json()["detail"]
 
 
 async def test_a_collection_of_one_person_under_many_names_is_refused(
@@ -212,7 +212,11 @@ async def test_a_failed_measurement_leaves_the_calibration_as_it_was(
     for subject in make_people(59):
         await client.delete(f"{collection}/subjects/{subject}")
     assert (await client.post(f"{collection}/calibration")).status_code == 409
-    assert (await client.get(f"{collection}/calibration")).json() == before
+    after = (await client.get(f"{collection}/calibration")).json()
+    depend_on_the_faces = {"faces", "lowest_fpir"}  # that are enrolled now
+    assert {key: after[key] for key in after.keys() - depend_on_the_faces} == {
+        key: before[key] for key in before.keys() - depend_on_the_faces
+    }
 
 
 async def test_a_collection_of_another_model_is_not_measured(

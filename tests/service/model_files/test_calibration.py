@@ -93,3 +93,8 @@ def test_an_fpir_above_the_table_is_an_error_that_names_one_that_can_be_asked_fo
         CALIBRATION.threshold_at_fpir(0.9, references)
     highest = float(str(raised.value).split("Ask for ")[1].split()[0])
     assert CALIBRATION.threshold_at_fpir(highest, references) == pytest.approx(1.5, abs=0.02)
+
+
+def test_if_no_fpir_can_be_asked_for_the_refusal_does_not_suggest_one() -> None:
+    with pytest.raises(RateNotMeasured, match="No FPIR can be asked for"):
+        CALIBRATION.threshold_at_fpir(0.01, 10**9)

@@ -69,7 +69,9 @@ def choose(connection: Connection, key: int, source: CalibrationSource) -> None:
 
 def remove(connection: Connection, key: int) -> None:
     """Delete the calibration. Searches then use that of the model. Raises CalibrationNotFound."""
-    get(connection, key)
+    stored = COLLECTIONS.c.calibration.is_not(None)  # it is not read: a damaged one can be deleted too
+    if connection.scalar(select(COLLECTIONS.c.key).where(COLLECTIONS.c.key == key, stored)) is None:
+        raise CalibrationNotFound
     removal = update(COLLECTIONS).where(COLLECTIONS.c.key == key)
     connection.execute(removal.values(calibration=None, uses_own_calibration=None))
 

@@ -80,9 +80,9 @@ def test_without_any_threshold_the_caller_has_to_give_one() -> None:
         identification_threshold(ModelComparison(Thresholds(), None, None), None, 10)
 
 
-def test_outside_of_the_table_the_rates_are_missing_and_the_reason_says_where_they_are_known() -> None:
-    assert "from 1 to 1.5" in str(rates_at(CALIBRATED, 0.5).missing)
-    assert "from 1 to 1.5" in str(fpir_at(CALIBRATED, 1.6, 10).missing)
+def test_outside_of_the_table_the_rates_are_missing_and_the_reason_says_on_which_side() -> None:
+    assert "below 1, the lowest" in str(rates_at(CALIBRATED, 0.5).missing)
+    assert "above 1.5, the highest" in str(fpir_at(CALIBRATED, 1.6, 10).missing)
 
 
 def test_inside_the_table_nothing_is_missing() -> None:
@@ -94,6 +94,10 @@ def test_inside_the_table_nothing_is_missing() -> None:
 
 def test_in_an_empty_gallery_nobody_gets_a_match() -> None:
     assert fpir_at(CALIBRATED, 0.1, 0) == fpir_at(UNCALIBRATED, 0.1, 0) == ExpectedFpir(0.0, None)
+
+
+def test_in_an_empty_gallery_every_rate_can_be_asked_for() -> None:
+    assert identification_threshold(CALIBRATED, MaxRate(1e-12), 0) == 1.0
 
 
 def test_a_threshold_and_a_rate_together_are_refused() -> None:
