@@ -126,7 +126,7 @@ class IdentificationReport:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("{x:g}")
         axes.grid(visible=True, which="both", alpha=0.3)
-        axes.legend()
+        axes.legend(loc="upper right")  # "best" would look at every point of the curve
 
     def _draw_promises(self, axes: Axes) -> None:
         for fpir in FPIRS:
@@ -135,7 +135,7 @@ class IdentificationReport:
             axes.axhline(fpir, color=line.get_color(), linestyle="--", label=f"promised {fpir:g}")
         axes.set(xscale="log", yscale="log", xlabel="references", ylabel="FPIR: measured (line), promised (dashed)")
         axes.grid(visible=True, which="both", alpha=0.3)
-        axes.legend()
+        axes.legend(loc="lower left")
 
 
 def measure_identification(model: str, people: OpenSet, calibration: Calibration | None) -> IdentificationReport:
