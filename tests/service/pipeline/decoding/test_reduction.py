@@ -128,7 +128,7 @@ def test_a_damaged_jpeg_is_refused_at_reduced_scale_if_it_is_at_full_size(
     data = bytearray(as_jpeg(portrait.resize((64, 80))))
     for place, value in changes:
         data[2 + int(place * (len(data) - 2))] = value
-    refusals = []
+    refusals: list[type[PhotographError] | None] = []
     for reduction in (1, 2):
         try:
             decode_at(bytes(data), reduction)
