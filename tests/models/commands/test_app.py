@@ -111,6 +111,7 @@ NEED_NO_PYTORCH = {
     "check": ["check", "var/models/sface.onnx"],
     "prepare": ["prepare", "docs", "var/nowhere"],
     "calibrate": ["calibrate", "docs"],
+    "calibrate-int8": ["calibrate-int8", "docs", "--out", "var/nowhere.npz"],
     "calibrate-quality": ["calibrate-quality", "docs"],
     "calibrate-between": ["calibrate-between", "sface", "compact", "docs"],
     "evaluate lfw": ["evaluate", "lfw", *ON_PAIRS],

@@ -149,7 +149,7 @@ def test_measured_grids_cover_the_sums_of_the_faces(
     assert grids.keys() == {convolution.name for convolution in network.convolutions}
     for grid in grids.values():
         assert np.all(grid.scale > 0)
-        assert np.abs(grid.shift).mean() < 2
+        assert np.abs(grid.shift).mean() < 8, "of 256 steps; with a few faces, it is more than with 128"
 
 
 def test_a_layer_reads_the_scales_of_its_input_and_its_output() -> None:
