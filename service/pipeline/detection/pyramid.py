@@ -136,7 +136,7 @@ def _resize(pixels: Pixels, width: int, height: int) -> Pixels:
         return _resize(pixels.transpose(1, 0, 2), height, width).transpose(1, 0, 2)
     # OpenCV would copy a view with another order of rows or columns.
     order = tuple(slice(None, None, -1 if stride < 0 else 1) for stride in pixels.strides[:2])
-    interpolation = cv2.INTER_AREA if size[0] <= pixels.shape[1] else cv2.INTER_CUBIC
+    interpolation = cv2.INTER_AREA if size[0] <= pixels.shape[1] else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels[order], size, interpolation=interpolation), np.uint8)[order]
 
 
