@@ -9,13 +9,10 @@ from time import perf_counter
 
 import numpy as np
 
-from service.domain.image import Image
 from service.gallery.indexes.faiss import FaissIndex
 from service.observability.stages import request_stages, stage
 from service.pipeline.decoding.decode import decode
-from service.pipeline.extraction import ExtractedFaces, FaceExtractor
 from service.pipeline.opening import PipelineOptions, open_embedder, open_face_extractor
-from service.pipeline.quality import TEMPLATE, measure_faces
 from service.pipeline.selection import main_face
 
 ENROLLED = 10_000
@@ -70,33 +67,25 @@ def measure_search(dimension: int, threads: int, seconds: float) -> StageTime:
 def _calls(options: PipelineOptions, photographs: Sequence[bytes]) -> list[Call]:
     embedder = open_embedder(options)
     extractor = open_face_extractor(options, embedder.card)
-    images = [decode(one, options.max_pixels) for one in photographs]
-    extracted = [extractor.extract(one, main_face) for one in photographs]
-    faces = [one for one in extracted if len(one.crops)]
+    images = [decode(one, options.max_pixels, extractor.choose_reduction) for one in photographs]
+    detected = [extractor.detect(one, main_face) for one in photographs]
+    crops = [one.crops for one in map(extractor.cut_out, detected) if len(one.crops)]
 
     def decode_one(number: int) -> None:
         with stage("decode"):
-            decode(photographs[number % len(photographs)], options.max_pixels)
+            decode(photographs[number % len(photographs)], options.max_pixels, extractor.choose_reduction)
 
     def find_faces(number: int) -> None:
         extractor.find_faces(images[number % len(images)])  # records `detect` and `landmarks`
 
-    def align(number: int) -> None:
-        _align(extractor, images[number % len(images)], extracted[number % len(images)])
+    def cut_out(number: int) -> None:
+        extractor.cut_out(detected[number % len(detected)])  # records `align` and `quality`
 
     def embed(number: int) -> None:
         with stage("embed"):
-            embedder.embed(faces[number % len(faces)].crops)
+            embedder.embed(crops[number % len(crops)])
 
-    return [decode_one, find_faces, align, embed]
-
-
-def _align(extractor: FaceExtractor, image: Image, extracted: ExtractedFaces) -> None:
-    with stage("align"):
-        crops = extractor.aligner.align(image, extracted.faces)
-    with stage("quality"):
-        templates = crops if extractor.aligner == TEMPLATE else TEMPLATE.align(image, extracted.faces)
-        measure_faces(image, extracted.faces, templates)
+    return [decode_one, find_faces, cut_out, embed]
 
 
 def _measure(call: Call, threads: int, seconds: float) -> dict[str, float]:

@@ -40,7 +40,7 @@ def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE, *, role: st
             f"There is no model {name}. {did_you_mean(name, names)}Models with the role {role}: {', '.join(names)}. "
             "Or give the path of an .onnx file."
         )
-    return ModelSource(folder / f"{name}.onnx", models[name]["sha256"])
+    return _source(name, folder, models)
 
 
 def find_int8(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSource | None:
@@ -49,7 +49,8 @@ def find_int8(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSour
     name: a name in the catalogue, or a path.
     Raises ModelFileError if the catalogue cannot be read.
     """
-    return find_model(f"{name}-int8", folder, catalogue) if f"{name}-int8" in _read_models(catalogue) else None
+    models, int8 = _read_models(catalogue), f"{name}-int8"
+    return _source(int8, folder, models) if int8 in models else None
 
 
 def _read_models(catalogue: Path) -> dict[str, Any]:
@@ -60,6 +61,10 @@ def _read_models(catalogue: Path) -> dict[str, Any]:
             f"{catalogue} cannot be read. Set FACE_MODELS__ZOO to the file that lists the known models."
         ) from None
     return models
+
+
+def _source(name: str, folder: Path, models: dict[str, Any]) -> ModelSource:
+    return ModelSource(folder / f"{name}.onnx", models[name]["sha256"])
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

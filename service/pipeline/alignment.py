@@ -47,7 +47,7 @@ class Aligner:
 
     def scale(self, face: Face) -> float:
         """Return how long the side of a pixel of the photograph is in the crop. Above 1, the crop is enlarged."""
-        return float(np.sqrt(abs(np.linalg.det(self._transform(face)[:, :2]))))
+        return _scale_of(self._transform(face))
 
     def _transform(self, face: Face) -> Transform:
         if isinstance(self.alignment, FivePointAlignment):
@@ -79,6 +79,11 @@ def _as_matrix(factor: complex, shift: complex) -> Transform:
 
 def _to_3x3(transform: Transform) -> Transform:
     return np.vstack([transform, [0.0, 0.0, 1.0]])
+
+
+def _scale_of(transform: Transform) -> float:
+    """Return how many times as long lengths are after the transform, by the square root of the areas."""
+    return float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
 
 
 def _to_photograph(reduction: int) -> Transform:
@@ -120,7 +125,7 @@ def _warp(image: Image, to_crop: Transform, crop: Pixels) -> None:
 
     to_crop: from pixels of the photograph. It is shrunk to the same size at every reduction of the image.
     """
-    factor = max(1, int(1 / np.sqrt(abs(np.linalg.det(to_crop[:, :2])) or 1.0)), image.reduction) / image.reduction
+    factor = max(1, int(1 / (_scale_of(to_crop) or 1.0)), image.reduction) / image.reduction
     pixels, transform = image.pixels, to_crop @ _to_photograph(image.reduction)
     margin_px = math.ceil(INTERPOLATION_MARGIN_PX * factor)
     left, top, right, bottom = _visible_region(transform, crop, pixels, margin_px)

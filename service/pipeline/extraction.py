@@ -77,7 +77,10 @@ class FaceExtractor:
 
         Raises PhotographError. Raises Abandoned before each step if nobody waits for the answer.
         """
-        detected = self.detect(data, select)
+        return self.cut_out(self.detect(data, select))
+
+    def cut_out(self, detected: DetectedFaces) -> ExtractedFaces:
+        """Return the crops of detected faces, and what is measured of the faces."""
         with stage("align"):
             crops = self.aligner.align(detected.image, detected.faces)
         with stage("quality"):

@@ -90,8 +90,8 @@ class RequestLimits:
         if work.done() or exchange.answering:
             await work
             return None
-        less = "Send less in one request" if exchange.received_bytes else "Try again when the service has less to do"
-        reason = f"The request took longer than {self._timeout_s:g} s. {less}."
+        advice = "Send less in one request" if exchange.received_bytes else "Try again when the service has less to do"
+        reason = f"The request took longer than {self._timeout_s:g} s. {advice}."
         return await self._refuse(TimedOut(reason, retry_after_s=5), work, exchange)
 
     async def _refuse(self, error: Unavailable, work: asyncio.Task[None], exchange: Exchange) -> Response | None:

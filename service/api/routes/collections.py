@@ -103,7 +103,7 @@ async def measure_calibration(
     /identify uses it with ?calibration=own, or if the collection is set to it.
     """
     found = await measure_collection(services.probes, collection, services.clustering)
-    faces = (await services.gallery.get_collection(collection)).faces
+    faces = await services.gallery.count_faces(collection)
     return NewCalibrationAnswer.of_new(found, services.card, faces)
 
 
@@ -111,7 +111,7 @@ async def measure_calibration(
 async def get_calibration(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> CalibrationAnswer:
     """Show the collection's own calibration, beside that of the model."""
     found = await services.gallery.get_calibration(collection)
-    faces = (await services.gallery.get_collection(collection)).faces
+    faces = await services.gallery.count_faces(collection)
     return CalibrationAnswer.of(found, services.card, faces)
 
 

@@ -80,14 +80,7 @@ def open_int8(options: PrecisionOptions) -> OnnxEmbedder:
         )
     if options.provider != "cpu":
         raise ProviderUnavailable("int8 is for the provider cpu. Set FACE_INFERENCE__PRECISION=float32.")
-    card = open_float32(options).card
-    file = options.open(options.int8)
-    if file.card.compatible_model(card.id) is None:
-        raise ModelFileError(
-            f"{options.int8.path} was not made from {options.embedder.path}. "
-            f"Run: facenet-models pull {card.name} {file.card.name} --force"
-        )
-    return OnnxEmbedder(ModelFile(card, file.sha256, file.session))
+    return _with_card_of(open_float32(options), options.int8, options)
 
 
 def open_bfloat16(options: PrecisionOptions) -> OnnxEmbedder:
@@ -116,7 +109,8 @@ def open_fastest(options: PrecisionOptions) -> OnnxEmbedder:
         return _in_float32(options, "the embedder has no int8 file in the catalogue")
     if not options.int8.path.exists():
         return _in_float32(options, f"{options.int8.path} is missing: facenet-models pull {options.int8.path.stem}")
-    float32, int8 = open_float32(options), open_int8(options)
+    float32 = open_float32(options)
+    int8 = _with_card_of(float32, options.int8, options)
     cosine, time_ratio = compare(float32, int8)
     measured = {"cosine": round(cosine, 4), "time_ratio": round(time_ratio, 2)}
     if cosine >= MIN_COSINE and time_ratio <= MAX_TIME_RATIO:
@@ -134,6 +128,17 @@ OPENERS: dict[PrecisionName, Callable[[PrecisionOptions], OnnxEmbedder]] = {
     "bfloat16": open_bfloat16,
 }
 """How an embedder is opened, by the value of FACE_INFERENCE__PRECISION."""
+
+
+def _with_card_of(float32: OnnxEmbedder, int8: ModelSource, options: PrecisionOptions) -> OnnxEmbedder:
+    """Open the file in int8, with the card of the embedder. Raises StartupError if it does not belong to it."""
+    card, file = float32.card, options.open(int8)
+    if file.card.compatible_model(card.id) is None:
+        raise ModelFileError(
+            f"{int8.path} was not made from {options.embedder.path}. "
+            f"Run: facenet-models pull {card.name} {file.card.name} --force"
+        )
+    return OnnxEmbedder(ModelFile(card, file.sha256, file.session))
 
 
 def _in_float32(options: PrecisionOptions, reason: str) -> OnnxEmbedder:
