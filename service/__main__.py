@@ -32,6 +32,7 @@ from service.client.options import LOCAL, KeyFile, Url, connect
 from service.client.people_folder import PeopleFolder, read_people
 from service.domain.command_errors import ClientError, EmptyFolder, StartupError
 from service.domain.errors import RateNotMeasured
+from service.observability.heap import limit_heaps
 from service.observability.logs import configure_logs
 from service.observability.process_limits import raise_descriptor_limit
 from service.settings.environment import list_variables, load_settings
@@ -62,6 +63,7 @@ def serve() -> None:
     settings = load_settings()
     configure_logs(settings.log.level, settings.log.format)
     raise_descriptor_limit()
+    limit_heaps()
     uvloop.run(run_server(server_options(settings), partial(open_app, settings)))
 
 

@@ -56,6 +56,7 @@ from service.gallery.opening import open_gallery
 from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource, find_int8, find_model
 from service.model_files.model_file import open_model
+from service.observability.heap import return_freed_memory
 from service.observability.loop_lag import measured_loop_lag
 from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, MEMORY_LIMIT
 from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
@@ -105,6 +106,7 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
                 measured_loop_lag(),
             ):
                 processes = Processes(clustering, parsing)
+                return_freed_memory()
                 yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit, processes))
                 await gallery.finish()
 

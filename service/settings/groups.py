@@ -41,7 +41,7 @@ class Inference(Group):
     precision: Literal["auto", "float32", "int8", "bfloat16"] = Field(
         "auto",
         description="the numbers that the embedder computes with. `auto`: int8 if the file NAME-int8.onnx is there, "
-        "and this CPU is faster with it and computes the same. `bfloat16` needs the provider `openvino`",
+        "and this CPU is faster with it, and the embeddings agree. `bfloat16` needs the provider `openvino`",
     )
     threads: Count | None = Field(
         None, description="how many photographs are decoded and detected in parallel. Default: the number of CPUs"
