@@ -154,7 +154,7 @@ class _Connection:
             self._streams = (reader, writer)
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            body = await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+            body = await reader.readexactly(_content_length(head))
         except (OSError, asyncio.IncompleteReadError):
             self.close()
             return Answer(perf_counter() - start_s, NO_ANSWER, b"")
@@ -166,6 +166,12 @@ class _Connection:
         if self._streams:
             self._streams[1].close()
         self._streams = None
+
+
+def _content_length(head: bytes) -> int:
+    """Return the bytes of the body. An answer without content has no such header."""
+    _, _, rest = head.partition(b"content-length:")
+    return int(rest.split(b"\r\n")[0]) if rest else 0
 
 
 def _cpu_s() -> float:

@@ -1,0 +1,236 @@
+"""One size of a gallery: what is measured of it, one step after the other."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from benchmarks import load
+from benchmarks.gallery.exact_search import Agreement, ExactAnswers
+from benchmarks.gallery.face_shape import FaceShape
+from benchmarks.gallery.people import FACES_OF_A_PERSON, EnrolledPeople, draw_probes, identify_body
+from benchmarks.gallery.served import ServedCollection, resident_mib
+from benchmarks.speed.exposition import MetricsSnapshot
+from service.domain.embedding import Embeddings
+from tests.support.running_service import RunningService, run_service
+
+SMALL_FACES = 1000
+"""The collection that the large one is compared with."""
+
+LATENCY_PROBES = 500
+ROUNDS = 4
+WAITING_CLIENTS = 32
+CHANGES = 100
+"""How many single faces are enrolled, and how many people are deleted, one after the other."""
+
+MANY_SUBJECTS = 1000
+WRITING_CLIENTS = 16
+BARE_FACTORY = "PQ64x4fs,Refine(SQ8)"
+BARE_K, BARE_K_FACTOR = 20, 10
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Of the answers of one client. small: of the collection of SMALL_FACES faces, in the same rounds."""
+
+    p50_ms: float
+    p99_ms: float
+    small_p50_ms: float
+    small_p99_ms: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one size.
+
+    import_per_s: faces that were enrolled in bulk and acknowledged, a second.
+    building_p99_ms: latency of a search while segments were made. None if none were made.
+    settle_s: how long segments were made after the import.
+    waiting_per_s: answers a second while WAITING_CLIENTS wait, and of the small collection.
+    bare_ms: a search by FAISS alone, in one thread. search_ms: the stage `search` of /identify.
+    anonymous_bytes: memory a face that the kernel may not drop. rebuild_peak_mib: peak after the restart.
+    """
+
+    faces: int
+    import_per_s: float
+    settle_s: float
+    building_p99_ms: float | None
+    latency: Latency
+    waiting_per_s: float
+    small_waiting_per_s: float
+    bare_ms: float
+    search_ms: float
+    mated: Agreement
+    strangers: Agreement
+    anonymous_bytes: float
+    resident_mib: float
+    peak_mib: float
+    disk_mib: float
+    enrol_ms: float
+    enrol_per_s: float
+    delete_ms: float
+    delete_many_s: float
+    ready_s: float
+    rebuild_peak_mib: float
+
+
+@dataclass(frozen=True)
+class GalleryBench:
+    """What all sizes share.
+
+    models: the folder of the model files. probes: of mated and of strangers, each.
+    step: is called with what is measured next.
+    """
+
+    shape: FaceShape
+    generator: ProcessPoolExecutor
+    models: Path
+    folder: Path
+    probes: int
+    step: Callable[[str], None]
+
+    def measure(self, faces: int) -> Measured:
+        """Measure a gallery of this many faces."""
+        data = self.folder / f"data-{faces}"
+        people = EnrolledPeople.draw(self.shape, faces, seed=1)
+        with self._service(data) as service:
+            measured = self._measure_running(service, people, data)
+        self.step(f"{faces} faces: start again")
+        start_s = time.perf_counter()
+        with self._service(data) as service:
+            collection = ServedCollection(service, self.generator, "large", "")
+            collection.wait_until_settled()
+            ready_s = time.perf_counter() - start_s
+            return replace(measured, ready_s=ready_s, rebuild_peak_mib=load.memory_mib_of(service.process.pid, "VmHWM"))
+
+    @contextmanager
+    def _service(self, data: Path) -> Iterator[RunningService]:
+        with run_service(data, self.models, FACE_LIMITS__BODY_BYTES=str(2**27)) as service:
+            yield service
+            service.stop()
+
+    def _measure_running(self, service: RunningService, people: EnrolledPeople, data: Path) -> Measured:
+        faces, process_id = len(people.faces), service.process.pid
+        small = ServedCollection.create(service, self.generator, "small")
+        large = ServedCollection.create(service, self.generator, "large")
+        small.import_lines(EnrolledPeople.draw(self.shape, SMALL_FACES, seed=2).lines(small.model))
+        empty_mib = resident_mib(process_id, "Anon")
+        self.step(f"{faces} faces: import")
+        lines = list(people.lines(large.model))
+        import_s = large.import_lines(lines)
+        del lines
+        mated, strangers = draw_probes(self.shape, people, self.probes, seed=3)
+        bodies = [identify_body(probe, large.model) for probe in mated[:LATENCY_PROBES]]
+        self.step(f"{faces} faces: search while segments are made")
+        building_p99_ms = _latency_while_building(large, bodies)
+        settle_s = large.wait_until_settled()
+        anonymous_mib = resident_mib(process_id, "Anon") - empty_mib
+        self.step(f"{faces} faces: search")
+        latency = _latency(large, small, bodies)
+        waiting, small_waiting = (_rate(one, bodies) for one in (large, small))
+        bare_ms = _bare_ms(people.faces, mated[:LATENCY_PROBES])
+        self.step(f"{faces} faces: compare with exact search")
+        agreements = [self._agreement(large, people, probes) for probes in (mated, strangers)]
+        self.step(f"{faces} faces: changes")
+        return Measured(
+            faces=faces,
+            import_per_s=faces / import_s,
+            settle_s=settle_s,
+            building_p99_ms=building_p99_ms,
+            latency=latency,
+            waiting_per_s=waiting,
+            small_waiting_per_s=small_waiting,
+            bare_ms=bare_ms,
+            search_ms=_stage_ms(large, bodies),
+            mated=agreements[0],
+            strangers=agreements[1],
+            anonymous_bytes=anonymous_mib * 2**20 / faces,
+            resident_mib=load.memory_mib_of(process_id, "VmRSS"),
+            peak_mib=load.memory_mib_of(process_id, "VmHWM"),
+            disk_mib=sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20,
+            **self._changes(large, people),
+            ready_s=0.0,
+            rebuild_peak_mib=0.0,
+        )
+
+    def _agreement(self, collection: ServedCollection, people: EnrolledPeople, probes: Embeddings) -> Agreement:
+        exchange = collection.identify([identify_body(probe, collection.model) for probe in probes], clients=4)
+        answers = [json.loads(answer.body) for answer in exchange.answers]
+        return ExactAnswers.search(people, probes).compare(answers)
+
+    def _changes(self, collection: ServedCollection, people: EnrolledPeople) -> dict[str, float]:
+        """Enrol single faces by one client and by several, then delete people."""
+        new = EnrolledPeople.draw(self.shape, 20 * CHANGES, seed=9)
+        lines = [line.replace(b'"p', b'"new-p') for line in new.lines(collection.model)]
+        enrol = [collection.request("POST", f"{collection.path}/faces", one, "application/x-ndjson") for one in lines]
+        alone = collection.exchange(enrol[:CHANGES], 1)
+        together = collection.exchange(enrol[CHANGES:], WRITING_CLIENTS)
+        count = min(MANY_SUBJECTS, len(people.centres) // 4)
+        delete = [
+            collection.request("DELETE", f"{collection.path}/subjects/{people.subject(row * FACES_OF_A_PERSON)}")
+            for row in range(count + CHANGES)
+        ]
+        one_by_one = collection.exchange(delete[:CHANGES], 1)
+        many = collection.exchange(delete[CHANGES:], 4)
+        return {
+            "enrol_ms": _percentile_ms([answer.latency_s for answer in alone.answers], 50),
+            "enrol_per_s": len(together.answers) / together.wall_s,
+            "delete_ms": _percentile_ms([answer.latency_s for answer in one_by_one.answers], 50),
+            "delete_many_s": many.wall_s,
+        }
+
+
+def _latency_while_building(collection: ServedCollection, bodies: Sequence[bytes]) -> float | None:
+    latencies_s: list[float] = []
+    while collection.describe()["index"]["building"]:
+        latencies_s += collection.identify(bodies[:50], 1).latencies_s
+    return _percentile_ms(latencies_s, 99) if latencies_s else None
+
+
+def _latency(large: ServedCollection, small: ServedCollection, bodies: Sequence[bytes]) -> Latency:
+    """Search both in turns, so that a machine that becomes slower meanwhile is slower for both."""
+    latencies_s: dict[str, list[float]] = {large.name: [], small.name: []}
+    for number in range(1 + ROUNDS):
+        for collection in (large, small):
+            found = collection.identify(bodies, 1).latencies_s
+            latencies_s[collection.name] += found if number else []  # the first round warms both
+    by_large, by_small = latencies_s.values()
+    return Latency(*(_percentile_ms(one, share) for one in (by_large, by_small) for share in (50, 99)))
+
+
+def _rate(collection: ServedCollection, bodies: Sequence[bytes]) -> float:
+    exchange = collection.identify(list(islice(cycle(bodies), 4 * LATENCY_PROBES)), WAITING_CLIENTS)
+    return len(exchange.answers) / exchange.wall_s
+
+
+def _stage_ms(collection: ServedCollection, bodies: Sequence[bytes]) -> float:
+    """Return the mean time of the stage `search`, by the metrics of the service."""
+    before = MetricsSnapshot.fetch(collection.service.url)
+    collection.identify(bodies, 1)
+    return 1000 * MetricsSnapshot.fetch(collection.service.url).stages_since(before)["search"] / len(bodies)
+
+
+def _bare_ms(faces: Embeddings, probes: Embeddings) -> float:
+    """Return the median time of a search by FAISS alone, in one thread, of the index of a segment."""
+    faiss.omp_set_num_threads(1)
+    index = faiss.index_factory(faces.shape[1], BARE_FACTORY, faiss.METRIC_L2)
+    index.train(faces[np.random.default_rng(0).choice(len(faces), min(len(faces), 50_000), replace=False)])
+    index.add(faces)
+    index.k_factor = BARE_K_FACTOR
+    times_s = []
+    for probe in probes:
+        start_s = time.perf_counter()
+        index.search(probe[None], BARE_K)
+        times_s.append(time.perf_counter() - start_s)
+    return _percentile_ms(times_s, 50)
+
+
+def _percentile_ms(times_s: Sequence[float], share: float) -> float:
+    return float(np.percentile(times_s, share)) * 1000

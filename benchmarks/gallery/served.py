@@ -1,0 +1,97 @@
+"""A collection of the running service, as its clients see it."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks import load
+from tests.support.running_service import RunningService
+
+LINES_A_REQUEST = 10_000
+SETTLE_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCollection:
+    """A collection, and the process of the load generator.
+
+    model: the id of the loaded model.
+    """
+
+    service: RunningService
+    generator: ProcessPoolExecutor
+    name: str
+    model: str
+
+    @classmethod
+    def create(cls, service: RunningService, generator: ProcessPoolExecutor, name: str) -> "ServedCollection":
+        """Create the collection."""
+        httpx.put(f"{service.url}/collections/{name}").raise_for_status()
+        return cls(service, generator, name, httpx.get(f"{service.url}/model").json()["id"])
+
+    @property
+    def path(self) -> str:
+        """The path of the collection."""
+        return f"/collections/{self.name}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the service says of the collection."""
+        answer: dict[str, Any] = httpx.get(f"{self.service.url}{self.path}", timeout=60).raise_for_status().json()
+        return answer
+
+    def import_lines(self, lines: Iterable[bytes]) -> float:
+        """Enrol faces in large requests, one after the other. Return the time in seconds, as one client sees it."""
+        start_s = time.perf_counter()
+        for body in _joined(lines):
+            request = self.request("POST", f"{self.path}/faces", body, "application/x-ndjson")
+            self._require_success(self.exchange([request], 1))
+        return time.perf_counter() - start_s
+
+    def wait_until_settled(self) -> float:
+        """Wait until no segment is being made. Return the time in seconds."""
+        start_s = time.perf_counter()
+        while self.describe()["index"]["building"]:
+            if time.perf_counter() - start_s > SETTLE_TIMEOUT_S:
+                raise TimeoutError(f"{self.name} is not settled after {SETTLE_TIMEOUT_S} s")
+            time.sleep(0.2)
+        return time.perf_counter() - start_s
+
+    def identify(self, bodies: Sequence[bytes], clients: int) -> load.Exchange:
+        """Search each of the probes once. Raises ValueError if one is not answered."""
+        path = f"/identify?collection={self.name}"
+        return self._require_success(self.exchange([self.request("POST", path, body) for body in bodies], clients))
+
+    def exchange(self, requests: Sequence[bytes], clients: int) -> load.Exchange:
+        """Send requests from the process of the load generator."""
+        return self.generator.submit(load.exchange_all, self.service.url, requests, clients).result()
+
+    def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> bytes:
+        """Return an HTTP request."""
+        host = httpx.URL(self.service.url).netloc.decode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
+        return f"{head}Content-Type: {content_type}\r\n\r\n".encode() + body
+
+    @staticmethod
+    def _require_success(exchange: load.Exchange) -> load.Exchange:
+        for answer in exchange.answers:
+            if not 200 <= answer.status < 300:
+                raise ValueError(f"{answer.status}: {answer.body[:500].decode(errors='replace')}")
+        return exchange
+
+
+def resident_mib(process_id: int, kind: str) -> float:
+    """Return resident memory in MiB. kind: Anon, or File for what the kernel may drop (proc(5))."""
+    lines = Path(f"/proc/{process_id}/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"Rss{kind}:")) / 1024
+
+
+def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    waiting = iter(lines)
+    while body := b"".join(islice(waiting, LINES_A_REQUEST)):
+        yield body
