@@ -223,7 +223,7 @@ def _bare_ms(faces: Embeddings, probes: Embeddings) -> float:
     index = faiss.index_factory(faces.shape[1], BARE_FACTORY, faiss.METRIC_L2)
     index.train(faces[np.random.default_rng(0).choice(len(faces), min(len(faces), 50_000), replace=False)])
     index.add(faces)
-    index.k_factor = BARE_K_FACTOR
+    faiss.ParameterSpace().set_index_parameter(index, "k_factor_rf", BARE_K_FACTOR)
     times_s = []
     for probe in probes:
         start_s = time.perf_counter()

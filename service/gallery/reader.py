@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 import anyio
 import numpy as np
 
-from service.domain.access import FULL_ACCESS, work_with
+from service.domain.access import FULL_ACCESS, require_collection, work_with
 from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import Backup
@@ -35,7 +36,7 @@ from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
 from service.gallery.retention import Retention
-from service.gallery.threads import in_thread
+from service.gallery.threads import JointSearches, in_thread
 from service.model_files.calibration import CalibrationSource
 from service.model_files.own_calibration import CollectionCalibration
 from service.observability.outcomes import note_subject
@@ -59,6 +60,7 @@ class GalleryReader:
     ) -> None:
         self.threads = anyio.CapacityLimiter(THREADS)
         self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
+        self._searches = JointSearches(self.search_together, self.threads)
         self._database = database
         self._create_index = create_index
         # One writer at a time. So the indexes get the changes in the order in which the records got them.
@@ -241,25 +243,31 @@ class GalleryReader:
         with self._database.reading() as connection:
             return calibration.get(connection, collections.find(connection, collection).key)
 
-    @in_thread
-    def search(self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel) -> Found:
+    async def search(self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel) -> Found:
         """Find up to k subjects for each probe, nearest first. Return also how many faces were searched.
+
+        Searches that wait at the same time go together into one call.
 
         probes: (n, d) float32, unit length.
         model: the model that must have made the embeddings of the collection. The probes may be of another model: the
         caller checks that the two are compatible.
         Raises ModelMismatch.
         """
-        self._retention.expire(collection)
+        require_collection(collection)
+        return await self._searches.run(SearchQuestion(collection, k, model), probes)
+
+    def search_together(self, question: "SearchQuestion", probes: Embeddings) -> Found:
+        """Search for all requests that ask this question, in this thread. Raises what `search` raises."""
+        self._retention.expire(question.collection)
         for lock in (nullcontext(), self._writing):  # with the second, no change is between the records and the index
             with lock, suppress(_FaceChanged):
-                return self._search(collection, probes, k, model)
+                return self._search_once(question, probes)
         raise StorageUnavailable
 
-    def _search(self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel) -> Found:
-        nearest, searched = self._indexes[collection].search(probes, k, model)
+    def _search_once(self, question: "SearchQuestion", probes: Embeddings) -> Found:
+        nearest, searched = self._indexes[question.collection].search(probes, question.k, question.model)
         with self._database.reading() as connection:
-            key = collections.find(connection, collection).key
+            key = collections.find(connection, question.collection).key
             owners = faces.owners(connection, key, {face.number for row in nearest for face in row})
         return [_candidates(row, owners) for row in nearest], searched
 
@@ -279,6 +287,15 @@ class GalleryReader:
         with work_with(FULL_ACCESS), self._database.reading() as connection:
             secret = cipher(connection, collections.find(connection, collection).key).rotation_secret
         return index if secret is None else RotatedIndex(index, derive_rotation(secret, dimension))
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuestion:
+    """What searches must have in common to go together. k: the most subjects for each probe."""
+
+    collection: str
+    k: int
+    model: EmbeddingModel
 
 
 class _FaceChanged(Exception):

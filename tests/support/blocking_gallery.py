@@ -5,9 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from service.domain.embedding import Embeddings
+from service.gallery.base import EmbeddingModel
 from service.gallery.gallery import Gallery
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.opening import open_gallery
+from service.gallery.reader import Found, SearchQuestion
 from service.gallery.records.database import Database
 
 
@@ -34,6 +37,10 @@ class BlockingGallery:
     def close(self) -> None:
         """Close the gallery and its database, if `open` opened them."""
         self._resources.close()
+
+    def search(self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel) -> Found:
+        """Search alone. Requests search together with others that wait."""
+        return self.gallery.search_together(SearchQuestion(collection, k, model), probes)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(Gallery, name)
