@@ -27,7 +27,7 @@ IMAGES ?= cpu training
 ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-quick coverage check bench bench-peers bench-training chaos overload soak fuzz accuracy train models photographs images engine
+.PHONY: help run demo test test-quick coverage check bench bench-peers bench-gallery bench-training chaos overload soak fuzz accuracy train models photographs images engine
 .PHONY: format lock clean test-notice test-containers sbom audit
 
 help:  ## List the targets
@@ -72,6 +72,9 @@ bench: models photographs  ## Measure the service beside its limits, in one run 
 
 bench-peers: models photographs  ## Measure the service beside deepface and verifyface, on LFW (about 7 minutes)
 	$(BIN)/python -m benchmarks.peers --lfw $(LFW) $(ARGS)
+
+bench-gallery: models  ## Measure galleries of 10,000 to 1,000,000 faces, with vectors shaped like those of LFW (about 15 minutes)
+	$(BIN)/python -m benchmarks.gallery $(LFW)/images $(ARGS)
 
 bench-training: .venv/dev  ## Measure the search for triplets, and the training
 	$(BIN)/python -m benchmarks.mining
