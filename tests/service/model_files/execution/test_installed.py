@@ -1,0 +1,29 @@
+"""What must be installed for a provider."""
+
+import pytest
+
+from service.domain.command_errors import ProviderUnavailable
+from service.model_files.execution import installed
+from service.model_files.execution.installed import check_installed_runtimes, load_tensorrt, require_provider
+
+
+@pytest.mark.parametrize("other", ["onnxruntime-gpu", "onnxruntime-openvino"])
+def test_two_installed_onnx_runtimes_are_refused(other: str) -> None:
+    with pytest.raises(ProviderUnavailable, match=rf"pip uninstall -y onnxruntime {other}, then: pip install"):
+        check_installed_runtimes(["numpy", "onnxruntime", other])
+
+
+@pytest.mark.parametrize("wheel", ["onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"])
+def test_one_installed_onnx_runtime_is_accepted(wheel: str) -> None:
+    check_installed_runtimes(["numpy", wheel])
+
+
+def test_the_version_of_onnx_runtime_is_part_of_the_version_of_an_engine() -> None:
+    assert require_provider("cpu").startswith("ort1.")
+
+
+def test_without_tensorrt_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "TENSORRT_LIBRARIES", ("libnvinfer-that-nobody-has.so.10",))
+
+    with pytest.raises(ProviderUnavailable, match=r"TensorRT is not installed .*pip install tensorrt-cu13-libs"):
+        load_tensorrt()
