@@ -86,14 +86,18 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
 
 def open_embedder(options: PipelineOptions) -> OnnxEmbedder:
     """Open the embedder only. Raises StartupError."""
-    execution = Execution(
+    return OPENERS[options.precision](PrecisionOptions(options.embedder, options.int8, execution_of_embedder(options)))
+
+
+def execution_of_embedder(options: PipelineOptions) -> Execution:
+    """Return how the embedder is run."""
+    return Execution(
         provider=options.provider,
         threads_per_call=options.threads_per_call,
         calls=options.workers,
         max_batch=options.max_batch,
         engines=options.engines,
     )
-    return OPENERS[options.precision](PrecisionOptions(options.embedder, options.int8, execution))
 
 
 def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExtractor:
