@@ -4,7 +4,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from service.model_files.execution.options import Execution, Network, engine_folder, list_providers
+import pytest
+
+from service.model_files.execution.options import Execution, Network, ProviderName, engine_folder, list_providers
 
 SFACE = Network("0123456789abcdef" * 4, "ort1.31.1-trt101303", {"crops": (None, 112, 112, 3)})
 TENSORRT = Execution("tensorrt", max_batch=64, engines=Path("/data/tensorrt"))
@@ -58,10 +60,13 @@ def test_cuda_runs_the_nodes_that_tensorrt_does_not_have() -> None:
     assert list_providers(TENSORRT, SFACE)[1:] == list_providers(Execution("cuda"), SFACE)
 
 
-def test_cuda_runs_the_detector_in_place_of_tensorrt() -> None:
-    assert TENSORRT.for_any_size().provider == "cuda"
-    assert Execution("cuda").for_any_size() == Execution("cuda")
-    assert Execution("openvino").for_any_size() == Execution("openvino")
+@pytest.mark.parametrize(
+    ("provider", "of_detector"), [("cpu", "cpu"), ("cuda", "cuda"), ("tensorrt", "cuda"), ("openvino", "cpu")]
+)
+def test_the_detector_does_not_run_where_each_new_size_takes_long(
+    provider: ProviderName, of_detector: ProviderName
+) -> None:
+    assert Execution(provider, calls=4).for_any_size() == Execution(of_detector, calls=4)
 
 
 def test_openvino_has_a_stream_for_each_call_that_runs_at_once() -> None:
