@@ -1,6 +1,6 @@
 """The embedder in OpenVINO beside ONNX Runtime's own kernels for the CPU, in one process and on one thread.
 
-    make bench-openvino, or: .venv-openvino/bin/python -m benchmarks.openvino [--model sface] [--calls 60]
+    make bench-openvino, or: .venv-openvino/bin/python -m benchmarks.openvino [--model sface] [--calls 40]
 
 The calls alternate, and the table has the shortest time of each and its ratio. So other programs on the machine change
 the ratio little. The package of OpenVINO contains both.
@@ -51,7 +51,7 @@ def main() -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="sface", help="the embedder")
-    parser.add_argument("--calls", type=int, default=60, help="of each, for each number of crops")
+    parser.add_argument("--calls", type=int, default=40, help="of each, for each number of crops")
     parser.add_argument("--models", type=Path, default=ROOT / "var" / "models", help="the folder of the model files")
     return parser.parse_args()
 

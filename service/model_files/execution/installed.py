@@ -80,7 +80,7 @@ def load_tensorrt() -> str:
         first, *_ = [ctypes.CDLL(name, ctypes.RTLD_GLOBAL) for name in names]
     except OSError as error:
         raise ProviderUnavailable(
-            f"TensorRT is not installed ({error}). Run: pip install tensorrt-cu13-libs, or put the folder of "
+            f"TensorRT is not installed ({error}). Run: pip install 'tensorrt-cu13-libs<11', or put the folder of "
             f"{TENSORRT_LIBRARIES[0]} into LD_LIBRARY_PATH. Or set FACE_INFERENCE__PROVIDER=cuda."
         ) from None
     return f"-trt{first.getInferLibVersion()}"

@@ -25,5 +25,5 @@ def test_the_version_of_onnx_runtime_is_part_of_the_version_of_an_engine() -> No
 def test_without_tensorrt_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "TENSORRT_LIBRARIES", ("libnvinfer-that-nobody-has.so.10",))
 
-    with pytest.raises(ProviderUnavailable, match=r"TensorRT is not installed .*pip install tensorrt-cu13-libs"):
+    with pytest.raises(ProviderUnavailable, match=r"TensorRT is not installed .*pip install 'tensorrt-cu13-libs<11'"):
         load_tensorrt()
