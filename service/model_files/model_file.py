@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from service.domain.command_errors import ModelFileError, ProviderUnavailable
 from service.model_files.card import CARD_ADAPTER, Card, DetectorCard, EmbedderCard, LandmarksCard, Shape, TensorShapes
 from service.model_files.contents import read_model
-from service.model_files.execution.installed import describe_failed_start, require_provider
+from service.model_files.execution.installed import create_engine_folder, describe_failed_start, require_provider
 from service.model_files.execution.options import (
     PROVIDERS,
     Execution,
@@ -67,7 +67,7 @@ def _open_session(path: Path, data: bytes, execution: Execution, sha256: str) ->
     network = Network(sha256, version, _input_shapes(path, data) if execution.builds_engines else {})
     folder = engine_folder(execution, network)
     if folder:
-        _create_folder(folder)
+        create_engine_folder(folder)
     session = _start_session(path, data, execution, list_providers(execution, network))
     if session.get_providers()[0] != PROVIDERS[execution.provider]:
         raise ProviderUnavailable(describe_failed_start(execution.provider))
@@ -99,16 +99,6 @@ def _input_shapes(path: Path, data: bytes) -> TensorShapes:
     """Read the shapes of the inputs. The CPU opens every model, and builds nothing."""
     inputs = _start_session(path, data, Execution(), list_providers(Execution(), Network("", "", {}))).get_inputs()
     return {tensor.name: _sizes(tensor) for tensor in inputs}
-
-
-def _create_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ProviderUnavailable(
-            f"{folder}, where TensorRT keeps its engines, cannot be created ({error.strerror}). "
-            "Make FACE_DATA_DIR writable."
-        ) from None
 
 
 def _read_card(path: Path, session: ort.InferenceSession) -> Card:

@@ -1,4 +1,4 @@
-"""What must be installed for an execution provider. A provider that is missing is an error, and never replaced."""
+"""What must be there for an execution provider. A provider that is missing is an error, and never replaced."""
 
 import ctypes
 from collections.abc import Callable, Collection
@@ -65,6 +65,22 @@ def check_installed_runtimes(packages: Collection[str]) -> None:
             f"pip uninstall -y {' '.join(installed)}, then: pip install --require-hashes --no-deps -r locks/gpu.txt "
             "(or cpu.txt, or openvino.txt)"
         )
+
+
+def create_engine_folder(folder: Path) -> None:
+    """Create the folder of TensorRT's engines, and the folders above it. Only the owner may use what is new.
+
+    The data directory may not exist yet. Raises ProviderUnavailable.
+    """
+    try:
+        for level in [*reversed(folder.parents), folder]:
+            if not level.exists():
+                level.mkdir(mode=0o700)
+    except OSError as error:
+        raise ProviderUnavailable(
+            f"{folder}, where TensorRT keeps its engines, cannot be created ({error.strerror}). "
+            "Make FACE_DATA_DIR writable."
+        ) from None
 
 
 def load_tensorrt() -> str:

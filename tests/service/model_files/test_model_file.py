@@ -12,8 +12,16 @@ import pytest
 from onnx import parser
 
 from service.domain.command_errors import ModelFileError, ProviderUnavailable
+from service.model_files import model_file
 from service.model_files.card import CARD_ADAPTER, DetectorCard, EmbedderCard, LandmarksCard
-from service.model_files.execution.options import PROVIDERS, Execution, ProviderName
+from service.model_files.execution.options import (
+    PROVIDERS,
+    Execution,
+    Network,
+    ProviderList,
+    ProviderName,
+    list_providers,
+)
 from service.model_files.model_file import ModelFile, open_model
 
 ROOT = Path(__file__).parents[3]
@@ -203,6 +211,30 @@ def test_an_unavailable_provider_is_refused_and_not_replaced_by_another(
     with pytest.raises(ProviderUnavailable, match=f"no {provider} provider"):
         open_model(tiny_model, EmbedderCard, Execution(provider))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_tensorrt_that_does_not_start_is_refused_after_it_got_the_shapes_of_the_model(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This ONNX Runtime has no TensorRT. It opens the model on the CPU instead, as it does if libraries are missing."""
+    asked: list[ProviderList] = []
+
+    def list_and_note(execution: Execution, network: Network) -> ProviderList:
+        asked.append(list_providers(execution, network))
+        return asked[-1]
+
+    monkeypatch.setattr(model_file, "require_provider", lambda _: "ort1-trt10")
+    monkeypatch.setattr(model_file, "list_providers", list_and_note)
+
+    with pytest.raises(ProviderUnavailable, match="tensorrt is installed but did not start"):
+        open_model(tiny_model, EmbedderCard, Execution("tensorrt", max_batch=8, engines=tmp_path / "engines"))
+
+    ((_, options), _) = asked[-1]
+    assert options["trt_profile_max_shapes"] == "crops:8x16x16x3"
+    assert [folder.name for folder in (tmp_path / "engines").iterdir()] == [
+        f"{hashlib.sha256(tiny_model.read_bytes()).hexdigest()[:16]}-ort1-trt10"
+    ]
 
 
 def test_onnx_runtime_writes_no_file_about_the_machine(tiny_model: Path, tmp_path: Path) -> None:

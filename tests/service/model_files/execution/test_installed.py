@@ -1,10 +1,17 @@
-"""What must be installed for a provider."""
+"""What must be there for a provider."""
+
+from pathlib import Path
 
 import pytest
 
 from service.domain.command_errors import ProviderUnavailable
 from service.model_files.execution import installed
-from service.model_files.execution.installed import check_installed_runtimes, load_tensorrt, require_provider
+from service.model_files.execution.installed import (
+    check_installed_runtimes,
+    create_engine_folder,
+    load_tensorrt,
+    require_provider,
+)
 
 
 @pytest.mark.parametrize("other", ["onnxruntime-gpu", "onnxruntime-openvino"])
@@ -27,3 +34,20 @@ def test_without_tensorrt_the_error_says_how_to_install_it(monkeypatch: pytest.M
 
     with pytest.raises(ProviderUnavailable, match=r"TensorRT is not installed .*pip install 'tensorrt-cu13-libs<11'"):
         load_tensorrt()
+
+
+def test_only_the_owner_may_use_the_folders_of_engines(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "tensorrt" / "0123-ort1"
+
+    create_engine_folder(folder)
+    create_engine_folder(folder)
+
+    assert [level.stat().st_mode & 0o777 for level in (folder, folder.parent, folder.parent.parent)] == [0o700] * 3
+
+
+def test_a_folder_of_engines_that_cannot_be_created_is_an_error_of_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+
+    with pytest.raises(ProviderUnavailable, match=r"cannot be created .*Make FACE_DATA_DIR writable") as refused:
+        create_engine_folder(tmp_path / "data" / "tensorrt" / "0123-ort1")
+    assert "\n" not in str(refused.value)
