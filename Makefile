@@ -5,7 +5,7 @@ PYTHON ?= python3
 HOST   ?= 127.0.0.1
 PORT   ?= 8000
 MODEL  ?= sface
-# Which ONNX Runtime: cpu or gpu.
+# Which ONNX Runtime: cpu, gpu or openvino.
 TARGET ?= cpu
 # Labelled Faces in the Wild: LFW/images/NAME/NAME_0001.jpg and LFW/pairs.txt, from http://vis-www.cs.umass.edu/lfw/
 # (lfw.tgz, pairs.txt). Without it, `make accuracy` cannot run, and the tests that need it are skipped.
@@ -23,20 +23,21 @@ BASE   ?= python:3.11-slim-bookworm
 BUILD_SECRETS ?=
 IMAGES ?= cpu training
 
-# ONNX Runtime for CPU and for GPU cannot be installed together, so each has its own environment.
-ENV := $(if $(filter gpu,$(TARGET)),.venv-gpu,.venv)
+# Two ONNX Runtimes cannot be installed together, so each has its own environment.
+ENV := .venv$(if $(filter-out cpu,$(TARGET)),-$(TARGET))
+PROVIDER := $(if $(filter gpu,$(TARGET)),cuda,$(TARGET))
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-quick coverage check bench bench-peers bench-gallery bench-training chaos overload soak fuzz accuracy train models photographs images engine
+.PHONY: help run demo test test-quick coverage check bench bench-gpu bench-openvino bench-peers bench-gallery bench-training chaos overload soak fuzz accuracy train models photographs images engine
 .PHONY: format lock clean test-notice test-containers sbom audit
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu)
+run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu or openvino)
 	$(BIN)/facenet-models pull $(MODEL) $(if $(filter sface,$(MODEL)),sface-int8) yunet onet
 	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=console \
-	FACE_INFERENCE__PROVIDER=$(if $(filter gpu,$(TARGET)),cuda,cpu) $(BIN)/facenet serve
+	FACE_INFERENCE__PROVIDER=$(PROVIDER) $(BIN)/facenet serve
 
 demo: $(ENV)/$(TARGET)  ## Enrol real photographs in the running service, then verify, identify and cluster them
 	$(BIN)/facenet-models photographs
@@ -69,6 +70,15 @@ check: .venv/dev  ## Check format, lint, types, import directions and unused dep
 
 bench: models photographs  ## Measure the service beside its limits, in one run and one table (about 5 minutes)
 	$(BIN)/python -m benchmarks.speed $(if $(wildcard $(LFW)/images),--photographs $(LFW)/images) $(ARGS)
+
+bench-gpu: .venv-gpu/gpu  ## Measure the embedder on a GPU, alone and through the service (ARGS="--provider tensorrt")
+	.venv-gpu/bin/facenet-models pull sface yunet onet
+	.venv-gpu/bin/facenet-models photographs
+	.venv-gpu/bin/python -m benchmarks.gpu $(ARGS)
+
+bench-openvino: .venv-openvino/openvino  ## Measure OpenVINO beside ONNX Runtime's own kernels, on one thread
+	.venv-openvino/bin/facenet-models pull sface
+	.venv-openvino/bin/python -m benchmarks.openvino $(ARGS)
 
 bench-peers: models photographs  ## Measure the service beside deepface and verifyface, on LFW (about 7 minutes)
 	$(BIN)/python -m benchmarks.peers --lfw $(LFW) $(ARGS)
@@ -151,11 +161,11 @@ format: .venv/dev  ## Format the code and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove what the other targets have set up; the gallery in var/data stays
-	rm -rf .venv .venv-gpu .venv-audit var/models var/packages var/photographs
+	rm -rf .venv .venv-gpu .venv-openvino .venv-audit var/models var/packages var/photographs
 
 # Each environment has a lock file with hashes, so every installation has the same packages. The lock dev contains the
 # lock cpu. A lock lists every package, so pip does not look for dependencies (--no-deps). Only PyTorch is from TORCH_INDEX.
-.venv/% .venv-gpu/%: locks/%.txt pyproject.toml
+.venv/% .venv-gpu/% .venv-openvino/%: locks/%.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
@@ -180,6 +190,7 @@ lock:  ## Write the lock files with the newest versions
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(MAKES) --extra cpu --output-file locks/cpu.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra gpu --output-file locks/gpu.txt pyproject.toml
+	$(LOCK) $(MAKES) --extra openvino --constraint locks/cpu.txt --output-file locks/openvino.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra cpu --extra train --output-file locks/train.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra cpu --extra train --extra dev --output-file locks/dev.txt pyproject.toml
 	printf 'checkov\npip-audit\n' | $(LOCK) --output-file locks/audit.txt -

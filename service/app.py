@@ -55,6 +55,7 @@ from service.gallery.gallery import Gallery
 from service.gallery.opening import open_gallery
 from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource, find_int8, find_model
+from service.model_files.execution.options import GPU_PROVIDERS, Execution
 from service.model_files.model_file import open_model
 from service.observability.heap import return_freed_memory
 from service.observability.loop_lag import measured_loop_lag
@@ -72,6 +73,8 @@ SPARE_CONNECTIONS = 64
 """Connections that are kept for probes when all others have a request; a quarter of the connections at most."""
 SHORT_QUEUE = 4
 """How many images of a key that asks for too much are in flight, for each thread: two are worked on, and two wait."""
+GPU_WORKERS = 2
+"""While the GPU computes one batch, the next one is stacked and copied to it."""
 CORS: dict[str, Any] = {
     "allow_methods": ("HEAD", *problems.METHODS),
     "allow_headers": ("Authorization", "X-API-Key", "X-Request-ID"),
@@ -230,7 +233,7 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
     """Return the options of the pipeline. The defaults of threads, workers and batch size depend on the machine."""
     models, inference, detection = settings.models, settings.inference, settings.detection
     cores = cpu_count()
-    on_cpu = inference.provider == "cpu"
+    on_gpu = inference.provider in GPU_PROVIDERS
     return PipelineOptions(
         detector=_find(settings, models.detector, "detector"),
         landmarks=None if models.landmarks == "detector" else _find(settings, models.landmarks, "landmarks"),
@@ -239,9 +242,10 @@ def pipeline_options(settings: Settings) -> PipelineOptions:
         precision=inference.precision,
         provider=inference.provider,
         threads=inference.threads or cores,
-        workers=inference.workers or (cores if on_cpu else 1),
-        max_batch=inference.max_batch or (2 if on_cpu else 64),
+        workers=inference.workers or (GPU_WORKERS if on_gpu else cores),
+        max_batch=inference.max_batch or (64 if on_gpu else 2),
         threads_per_call=inference.threads_per_call,
+        engines=settings.data_dir / "tensorrt",
         mirror=models.mirror,
         max_pixels=settings.limits.pixels,
         max_side_px=detection.max_side_px,
@@ -258,7 +262,7 @@ def _find(settings: Settings, name: str, role: str) -> ModelSource:
 def embedder_card(settings: Settings) -> EmbedderCard:
     """Return the card of the embedder. Raises StartupError."""
     source = _find(settings, settings.models.embedder, "embedder")
-    return open_model(source.path, EmbedderCard, "cpu", threads_per_call=1, sha256=source.sha256).card
+    return open_model(source.path, EmbedderCard, Execution(), source.sha256).card
 
 
 def usable_models(settings: Settings) -> frozenset[str]:

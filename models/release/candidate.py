@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.embedders.onnx import OnnxEmbedder
 
@@ -14,7 +15,7 @@ THREADS = os.cpu_count() or 1
 
 def open_candidate_file(path: Path) -> OnnxEmbedder:
     """Open the file of an embedder on the CPU. Raises ModelFileError."""
-    return OnnxEmbedder(open_model(path, EmbedderCard, "cpu", threads_per_call=1))
+    return OnnxEmbedder(open_model(path, EmbedderCard, Execution()))
 
 
 def open_candidate_bytes(data: bytes) -> OnnxEmbedder:

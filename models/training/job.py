@@ -34,6 +34,7 @@ from models.training.recipes.recipes import find_recipe
 from models.training.recipes.settings import Recipe
 from service.domain.embedding import Embeddings
 from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 
 HELD_OUT_FILE = "held_out.txt"
@@ -163,7 +164,9 @@ def _teacher_of_run(recipe: Recipe, training: FaceSet, paths: TrainingPaths, wor
     def embed_by_teacher(teacher: str, canvases: Canvases, made_of: tuple[NDArray[np.generic], ...]) -> Embeddings:
         request = TeacherRequest(canvases, training.alignment, made_of)
         with world.first_process_first():  # the first process computes the embeddings, the others read its files
-            model = open_model(paths.models / f"{teacher}.onnx", EmbedderCard, "cpu", torch.get_num_threads())
+            model = open_model(
+                paths.models / f"{teacher}.onnx", EmbedderCard, Execution(threads_per_call=torch.get_num_threads())
+            )
             check_teacher(model.card, recipe.dimension)
             with progress_bar(request.files, f"Embedding faces by {teacher}") as done:
                 return teacher_embeddings(model, request, paths.data, done)

@@ -4,7 +4,8 @@
 
 A worker takes what is in the queue as soon as it is free. So a single crop never waits for others, and under load the
 calls become large. A CPU needs as many workers as it has cores, with small calls. A large call takes no less time a
-crop there, and crops of others wait until it ends. A GPU needs one worker with large calls.
+crop there, and crops of others wait until it ends. A GPU needs large calls and two workers: while the GPU computes one
+batch, the other worker prepares the next one.
 
 The key that has had least work of late is next, and within a key its requests take turns. So a request with few faces
 does not wait for all faces of another (`round_robin.py`).

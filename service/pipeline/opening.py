@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from service.model_files.card import DetectorCard, EmbedderCard, LandmarksCard
 from service.model_files.catalogue import ModelSource
-from service.model_files.model_file import ProviderName, open_model
+from service.model_files.execution.options import Execution, ProviderName
+from service.model_files.model_file import open_model
 from service.pipeline.alignment import Aligner
 from service.pipeline.batching import Batcher
 from service.pipeline.decoding.containers.outline import MAX_SIDE_PX
@@ -39,6 +41,7 @@ class PipelineOptions:
     workers: how many calls of the embedder run in parallel.
     max_batch: the most crops in one call of the embedder.
     threads_per_call: how many threads one call of the embedder uses.
+    engines: the folder of TensorRT's engines. None: they are built again at each start.
     max_side_px: a larger photograph is shrunk to this before it is searched for faces.
     min_face_px: the width of the smallest face to look for, in pixels of the photograph.
     min_score: the least detection score of a face.
@@ -54,6 +57,7 @@ class PipelineOptions:
     workers: int = 1
     max_batch: int = 8
     threads_per_call: int = 1
+    engines: Path | None = None
     mirror: MirrorAveraging = "off"
     max_pixels: int = 52_000_000
     max_side_px: int = MAX_SIDE_PX
@@ -82,8 +86,18 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
 
 def open_embedder(options: PipelineOptions) -> OnnxEmbedder:
     """Open the embedder only. Raises StartupError."""
-    choice = PrecisionOptions(options.embedder, options.int8, options.provider, options.threads_per_call)
-    return OPENERS[options.precision](choice)
+    return OPENERS[options.precision](PrecisionOptions(options.embedder, options.int8, execution_of_embedder(options)))
+
+
+def execution_of_embedder(options: PipelineOptions) -> Execution:
+    """Return how the embedder is run."""
+    return Execution(
+        provider=options.provider,
+        threads_per_call=options.threads_per_call,
+        calls=options.workers,
+        max_batch=options.max_batch,
+        engines=options.engines,
+    )
 
 
 def open_face_extractor(options: PipelineOptions, card: EmbedderCard) -> FaceExtractor:
@@ -107,12 +121,19 @@ def _open_face_finder(options: PipelineOptions) -> FaceFinder | DetectorAlone:
     source = options.landmarks
     if source is None:
         return DetectorAlone(_open_detector(options, options.min_score))
-    landmarks = LandmarkNetwork(open_model(source.path, LandmarksCard, options.provider, 1, source.sha256))
+    landmarks = LandmarkNetwork(
+        open_model(source.path, LandmarksCard, _execution_of_photographs(options), source.sha256)
+    )
     return FaceFinder(_open_detector(options, min(options.min_score, SMALL_FACE_MIN_SCORE)), landmarks)
 
 
 def _open_detector(options: PipelineOptions, small_min_score: float) -> PyramidDetector:
     source = options.detector
-    file = open_model(source.path, DetectorCard, options.provider, 1, source.sha256)
+    file = open_model(source.path, DetectorCard, _execution_of_photographs(options), source.sha256)
     yunet = YuNet(file, min_score=options.min_score, small_min_score=small_min_score)
     return PyramidDetector(yunet, options.min_face_px, options.max_side_px)
+
+
+def _execution_of_photographs(options: PipelineOptions) -> Execution:
+    """Return how the detector and the landmark network are run: photographs have any size, and any number of faces."""
+    return Execution(provider=options.provider, calls=options.threads).for_any_size()

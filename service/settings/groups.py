@@ -38,16 +38,17 @@ class Inference(Group):
     provider: Literal["cpu", "cuda", "tensorrt", "openvino"] = Field(
         "cpu", description="the execution provider of ONNX Runtime. The service does not start if it is missing"
     )
-    precision: Literal["auto", "float32", "int8", "bfloat16"] = Field(
+    precision: Literal["auto", "float32", "int8", "float16", "bfloat16"] = Field(
         "auto",
         description="the numbers that the embedder computes with. `auto`: int8 if the file NAME-int8.onnx is there, "
-        "and this CPU is faster with it, and the embeddings agree. `bfloat16` needs the provider `openvino`",
+        "and this CPU is faster with it and the embeddings agree. `float16` needs the provider `tensorrt`, and `bfloat16` "
+        "needs `openvino`",
     )
     threads: Count | None = Field(
         None, description="how many photographs are decoded and detected in parallel. Default: the number of CPUs"
     )
     workers: Count | None = Field(
-        None, description="how many embedder calls run in parallel. Default: the number of CPUs; 1 on a GPU"
+        None, description="how many embedder calls run in parallel. Default: the number of CPUs; 2 on a GPU"
     )
     max_batch: int | None = Field(
         None, ge=1, le=1024, description="the most crops in one embedder call. Default: 2; 64 on a GPU"

@@ -9,6 +9,7 @@ import pytest
 from models.zoo.catalogue import read_zoo
 from service.domain.image import Image
 from service.model_files.card import DetectorCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.base import Detector
@@ -22,7 +23,7 @@ NAMES = [name for name, model in read_zoo().models.items() if model.card["role"]
 
 @pytest.fixture(scope="module", params=NAMES)
 def detector(request: pytest.FixtureRequest, models_dir: Path) -> Detector:
-    file = open_model(models_dir / f"{request.param}.onnx", DetectorCard, "cpu", 1)
+    file = open_model(models_dir / f"{request.param}.onnx", DetectorCard, Execution())
     return YuNet(file, min_score=0.8, small_min_score=0.8)
 
 

@@ -9,7 +9,11 @@ import pytest
 
 from service.domain.distances import squared_l2
 from service.domain.face import Crops
+from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
+from service.model_files.model_file import open_model
 from service.pipeline.embedders.base import Embedder
+from service.pipeline.embedders.bound import BoundEmbedder
 from service.pipeline.opening import open_embedder
 from tests.support.golden import (
     EMBEDDERS,
@@ -29,8 +33,11 @@ def embedder_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-def embedder(models_dir: Path, embedder_name: str) -> Embedder:
+@pytest.fixture(scope="module", params=["plain", "bound"])
+def embedder(models_dir: Path, embedder_name: str, request: pytest.FixtureRequest) -> Embedder:
+    """Return the embedder of a CPU, and that of a GPU, with its buffers in the memory of the CPU."""
+    if request.param == "bound":
+        return BoundEmbedder(open_model(models_dir / f"{embedder_name}.onnx", EmbedderCard, Execution()), "cpu", 6)
     return open_embedder(pipeline_options(models_dir, embedder_name))
 
 

@@ -11,6 +11,7 @@ from models.zoo.catalogue import read_zoo
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.opening import PipelineOptions, open_face_extractor
 from service.pipeline.selection import main_face
@@ -44,7 +45,7 @@ def crops(models_dir: Path, photographs: Path) -> Callable[[str], Crops]:
             landmarks=ModelSource(models_dir / "onet.onnx"),
             embedder=ModelSource(models_dir / f"{name}.onnx"),
         )
-        extractor = open_face_extractor(options, open_model(options.embedder.path, EmbedderCard, "cpu", 1).card)
+        extractor = open_face_extractor(options, open_model(options.embedder.path, EmbedderCard, Execution()).card)
         return np.concatenate([extractor.extract(file.read_bytes(), main_face).crops for file in files])
 
     return cut

@@ -31,4 +31,7 @@ class OnnxEmbedder:
                 f"{self.card.name} takes crops of (n, {alignment.height}, {alignment.width}, 3) uint8, "
                 f"not {crops.shape} {crops.dtype}"
             )
+        return self._run(crops)
+
+    def _run(self, crops: Crops) -> Embeddings:
         return np.asarray(self._file.session.run(["embeddings"], {"crops": crops})[0], np.float32)

@@ -1,4 +1,4 @@
-"""In which precision an embedder computes: float32, int8 or bfloat16.
+"""In which precision an embedder computes: float32, int8, float16 or bfloat16.
 
 The precision says how the numbers of the embedder are computed, and not which model it is. So the embedder keeps its
 card and its id in every precision, and a gallery stays usable when the precision changes. For int8, this needs a file
@@ -7,7 +7,7 @@ whose card names the embedder under `compatible_with`: the distances between the
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,15 +19,17 @@ from service.domain.command_errors import ModelFileError, ProviderUnavailable
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource
-from service.model_files.model_file import ModelFile, ProviderName, open_model
+from service.model_files.execution.options import Execution, Numbers
+from service.model_files.model_file import ModelFile, open_model
+from service.pipeline.embedders.bound import BoundEmbedder
 from service.pipeline.embedders.onnx import OnnxEmbedder
 
 _log = structlog.stdlib.get_logger("service.precision")
 
-PrecisionName = Literal["auto", "float32", "int8", "bfloat16"]
+PrecisionName = Literal["auto", "float32", "int8", "float16", "bfloat16"]
 
 MIN_COSINE = 0.95
-"""The least cosine between int8 and float32 on each drawn crop. Below it, this CPU does not compute int8 correctly."""
+"""The least cosine to float32 on each drawn crop. Below it, this machine does not compute the precision correctly."""
 
 MAX_TIME_RATIO = 0.9
 """int8 is chosen if it needs at most this share of the time of float32."""
@@ -56,17 +58,16 @@ class PrecisionOptions:
 
     embedder: ModelSource
     int8: ModelSource | None
-    provider: ProviderName
-    threads_per_call: int
+    execution: Execution
 
-    def open(self, source: ModelSource) -> ModelFile[EmbedderCard]:
+    def open(self, source: ModelSource, numbers: Numbers = "float32") -> ModelFile[EmbedderCard]:
         """Open one of the two files. Raises StartupError."""
-        return open_model(source.path, EmbedderCard, self.provider, self.threads_per_call, source.sha256)
+        return open_model(source.path, EmbedderCard, replace(self.execution, numbers=numbers), source.sha256)
 
 
 def open_float32(options: PrecisionOptions) -> OnnxEmbedder:
     """Open the file of the embedder. Raises StartupError."""
-    return OnnxEmbedder(options.open(options.embedder))
+    return _open(options, "float32")
 
 
 def open_int8(options: PrecisionOptions) -> OnnxEmbedder:
@@ -78,16 +79,35 @@ def open_int8(options: PrecisionOptions) -> OnnxEmbedder:
         raise ModelFileError(
             f"There is no int8 file of {options.embedder.path.stem}. Set FACE_INFERENCE__PRECISION=float32."
         )
-    if options.provider != "cpu":
+    if options.execution.provider != "cpu":
         raise ProviderUnavailable("int8 is for the provider cpu. Set FACE_INFERENCE__PRECISION=float32.")
     return _with_card_of(open_float32(options), options.int8, options)
 
 
+def open_float16(options: PrecisionOptions) -> OnnxEmbedder:
+    """Open the embedder in TensorRT, which computes in float16, and compare it with float32 on the CPU.
+
+    Raises StartupError, also if a number of this network is too large for float16.
+    """
+    if options.execution.provider != "tensorrt":
+        raise ProviderUnavailable(
+            "float16 needs TensorRT. Set FACE_INFERENCE__PROVIDER=tensorrt, or FACE_INFERENCE__PRECISION=float32."
+        )
+    float16 = _open(options, "float16")
+    cosine = least_cosine(open_float32(replace(options, execution=Execution())), float16)
+    if not cosine >= MIN_COSINE:  # a cosine may be not a number
+        raise ProviderUnavailable(
+            f"{float16.card.name} computes something else in float16 (a cosine of {cosine:.2f} to float32). "
+            "Set FACE_INFERENCE__PRECISION=float32."
+        )
+    return float16
+
+
 def open_bfloat16(options: PrecisionOptions) -> OnnxEmbedder:
     """Open the embedder in OpenVINO, which computes in bfloat16 on a processor that can. Raises StartupError."""
-    if options.provider != "openvino":
+    if options.execution.provider != "openvino":
         raise ProviderUnavailable(
-            "bfloat16 needs OpenVINO. Install onnxruntime-openvino in place of onnxruntime, and set "
+            "bfloat16 needs OpenVINO. Install locks/openvino.txt (make run TARGET=openvino), and set "
             "FACE_INFERENCE__PROVIDER=openvino. Or set FACE_INFERENCE__PRECISION=float32."
         )
     if not _processor_has_bfloat16():
@@ -95,7 +115,7 @@ def open_bfloat16(options: PrecisionOptions) -> OnnxEmbedder:
             "This processor does not compute in bfloat16 (it has neither avx512_bf16 nor amx_bf16). "
             "Set FACE_INFERENCE__PRECISION=float32."
         )
-    return open_float32(options)
+    return _open(options, "bfloat16")
 
 
 def open_fastest(options: PrecisionOptions) -> OnnxEmbedder:
@@ -103,7 +123,7 @@ def open_fastest(options: PrecisionOptions) -> OnnxEmbedder:
 
     The choice and its reason are logged. Raises StartupError.
     """
-    if options.provider != "cpu":
+    if options.execution.provider != "cpu":
         return _in_float32(options, "int8 is for the provider cpu")
     if options.int8 is None:
         return _in_float32(options, "the embedder has no int8 file in the catalogue")
@@ -132,9 +152,15 @@ OPENERS: dict[PrecisionName, Callable[[PrecisionOptions], OnnxEmbedder]] = {
     "auto": open_fastest,
     "float32": open_float32,
     "int8": open_int8,
+    "float16": open_float16,
     "bfloat16": open_bfloat16,
 }
 """How an embedder is opened, by the value of FACE_INFERENCE__PRECISION."""
+
+
+def _open(options: PrecisionOptions, numbers: Numbers) -> OnnxEmbedder:
+    file = options.open(options.embedder, numbers)
+    return BoundEmbedder(file, "cuda", options.execution.max_batch) if options.execution.on_gpu else OnnxEmbedder(file)
 
 
 def _with_card_of(float32: OnnxEmbedder, int8: ModelSource, options: PrecisionOptions) -> OnnxEmbedder:
@@ -155,11 +181,16 @@ def _in_float32(options: PrecisionOptions, reason: str) -> OnnxEmbedder:
 
 def compare(float32: OnnxEmbedder, int8: OnnxEmbedder) -> tuple[float, float]:
     """Return the least cosine between the two embedders on drawn crops, and the time of int8 over that of float32."""
-    crops = draw_crops(float32.card)
-    cosines = np.einsum("nd,nd->n", float32.embed(crops), int8.embed(crops))
+    cosine, crops = least_cosine(float32, int8), draw_crops(float32.card)
     times = [(_seconds(float32, crops[:1]), _seconds(int8, crops[:1])) for _ in range(ROUNDS)]
     slow, fast = (min(column) for column in zip(*times, strict=True))
-    return float(cosines.min()), fast / slow
+    return cosine, fast / slow
+
+
+def least_cosine(float32: OnnxEmbedder, other: OnnxEmbedder) -> float:
+    """Return the least cosine between the two embedders on drawn crops."""
+    crops = draw_crops(float32.card)
+    return float(np.einsum("nd,nd->n", float32.embed(crops), other.embed(crops)).min())
 
 
 def _seconds(embedder: OnnxEmbedder, crops: Crops) -> float:

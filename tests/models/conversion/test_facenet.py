@@ -9,6 +9,7 @@ from models.conversion import graphdef
 from models.conversion.facenet import convert
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 
 Array = NDArray[np.float64]
@@ -20,7 +21,7 @@ def test_the_converted_graph_gives_the_embedding_of_the_graphdef(
     models_dir: Path, original: Callable[[str], bytes], crops: Callable[[str], Crops]
 ) -> None:
     face = crops("facenet")[:1]
-    converted = open_model(models_dir / "facenet.onnx", EmbedderCard, "cpu", 1).session
+    converted = open_model(models_dir / "facenet.onnx", EmbedderCard, Execution()).session
 
     (embedding,) = converted.run(["embeddings"], {"crops": face})
 

@@ -22,13 +22,14 @@ from models.zoo.catalogue import read_zoo
 from models.zoo.packages import Packages
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.embedders.precision import MIN_COSINE
 
 
 def cosines_to_float32(models_dir: Path, int8: onnx.ModelProto, faces: Crops) -> NDArray[np.float32]:
     """Return the cosine between the two embeddings of each face, (n,)."""
-    float32 = open_model(models_dir / "sface.onnx", EmbedderCard, "cpu", 1).session
+    float32 = open_model(models_dir / "sface.onnx", EmbedderCard, Execution()).session
     rounded = ort.InferenceSession(int8.SerializeToString())
     first, second = (session.run(["embeddings"], {"crops": faces})[0] for session in (float32, rounded))
     cosines: NDArray[np.float32] = np.einsum("nd,nd->n", first, second)

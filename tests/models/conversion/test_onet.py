@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from models.conversion.torch_tensors import read_tensors
 from service.domain.face import Crops
 from service.model_files.card import LandmarksCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 
 Array = NDArray[np.float64]
@@ -17,7 +18,7 @@ def test_the_converted_graph_gives_the_landmarks_of_the_published_layers(
     models_dir: Path, original: Callable[[str], bytes], crops: Callable[[str], Crops]
 ) -> None:
     faces = np.stack([cv2.resize(face, (48, 48), interpolation=cv2.INTER_AREA) for face in crops("sface")])
-    converted = open_model(models_dir / "onet.onnx", LandmarksCard, "cpu", 1).session
+    converted = open_model(models_dir / "onet.onnx", LandmarksCard, Execution()).session
 
     (landmarks,) = converted.run(["landmarks"], {"crops": faces.astype(np.uint8)})
 
@@ -28,7 +29,7 @@ def test_the_converted_graph_gives_the_landmarks_of_the_published_layers(
 
 def test_eyes_nose_and_mouth_are_in_their_order(models_dir: Path, crops: Callable[[str], Crops]) -> None:
     faces = np.stack([cv2.resize(face, (48, 48), interpolation=cv2.INTER_AREA) for face in crops("sface")])
-    converted = open_model(models_dir / "onet.onnx", LandmarksCard, "cpu", 1).session
+    converted = open_model(models_dir / "onet.onnx", LandmarksCard, Execution()).session
 
     (landmarks,) = converted.run(["landmarks"], {"crops": faces.astype(np.uint8)})
 

@@ -7,6 +7,7 @@ import numpy as np
 from service.domain.distances import unit
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 
 
@@ -24,7 +25,7 @@ def test_the_converted_graph_gives_the_embeddings_of_the_published_file(
     for face in faces:
         published.setInput(face[None].transpose(0, 3, 1, 2).astype(np.float32))
         features.append(published.forward().copy())
-    converted = open_model(models_dir / "sface.onnx", EmbedderCard, "cpu", 1).session
+    converted = open_model(models_dir / "sface.onnx", EmbedderCard, Execution()).session
     (embeddings,) = converted.run(["embeddings"], {"crops": faces})
 
     np.testing.assert_allclose(embeddings, unit(np.concatenate(features)), atol=2e-6)

@@ -6,6 +6,7 @@ import numpy as np
 from cv2.typing import MatLike as Head
 
 from service.model_files.card import DetectorCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.decoding.decode import decode
 
@@ -23,7 +24,7 @@ def test_the_converted_graph_decodes_the_heads_of_the_published_file(
     published = cv2.dnn.readNetFromONNX(np.frombuffer(original("yunet"), np.uint8))
     published.setInput(image[None, ..., ::-1].transpose(0, 3, 1, 2).astype(np.float32))
     heads = dict(zip(HEADS, published.forward(HEADS), strict=True))
-    converted = open_model(models_dir / "yunet.onnx", DetectorCard, "cpu", 1).session
+    converted = open_model(models_dir / "yunet.onnx", DetectorCard, Execution()).session
     boxes, scores, landmarks = converted.run(["boxes", "scores", "landmarks"], {"images": image[None]})
 
     cells = [_cell(heads, stride, cell) for stride in STRIDES for cell in range((SIDE_PX // stride) ** 2)]

@@ -13,6 +13,7 @@ from service.domain.errors import NoFace, UnreadableImage
 from service.domain.face import Box, Face
 from service.domain.image import Image, Pixels
 from service.model_files.card import BoxAlignment, EmbedderCard, FivePointAlignment
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.alignment import Aligner
 from service.pipeline.opening import PipelineOptions, open_face_extractor
@@ -22,7 +23,7 @@ from tests.support.sample_images import encode_png, png_without_face
 
 @pytest.fixture(scope="module")
 def card(options: PipelineOptions) -> EmbedderCard:
-    return open_model(options.embedder.path, EmbedderCard, "cpu", 1).card
+    return open_model(options.embedder.path, EmbedderCard, Execution()).card
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_a_picture_of_another_size_is_refused_as_a_canvas(options: PipelineOptio
 def test_the_labels_of_aligned_canvases_cannot_be_checked_by_a_model_that_takes_boxes(
     models_dir: Path, options: PipelineOptions
 ) -> None:
-    card = open_model(models_dir / "facenet.onnx", EmbedderCard, "cpu", 1).card
+    card = open_model(models_dir / "facenet.onnx", EmbedderCard, Execution()).card
 
     with pytest.raises(DatasetError, match="facenet takes a box, and aligned canvases do not hold"):
         _open("aligned", options, card)

@@ -15,6 +15,7 @@ from models.release.export import BATCH_SIZES, card_fields, export
 from service.domain.command_errors import ModelFileError
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.embedders.onnx import OnnxEmbedder
 
@@ -69,7 +70,7 @@ def exported(faces: Crops, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_file_and_the_network_give_the_same_embeddings_for_any_batch_size(exported: Path, faces: Crops) -> None:
     network = _network().eval()
-    embedder = OnnxEmbedder(open_model(exported, EmbedderCard, "cpu", 1))
+    embedder = OnnxEmbedder(open_model(exported, EmbedderCard, Execution()))
 
     for batch_size in (1, 2, 7):
         batch = np.resize(faces, (batch_size, *faces.shape[1:]))

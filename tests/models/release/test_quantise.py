@@ -19,6 +19,7 @@ from models.release.quantise import ComparedFaces, QuantisationFaces, QuantisedM
 from service.domain.embedding import Embeddings
 from service.domain.face import Crops
 from service.model_files.card import EmbedderCard, IdentificationThreshold
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.embedders.onnx import OnnxEmbedder
 
@@ -144,7 +145,7 @@ def _quantise(name: str, parent: Path, faces: QuantisationFaces) -> QuantisedMod
 def _embed(data: bytes, folder: Path, crops: Crops) -> Embeddings:
     file = folder / "quantised.onnx"
     file.write_bytes(data)
-    return OnnxEmbedder(open_model(file, EmbedderCard, "cpu", 1)).embed(crops)
+    return OnnxEmbedder(open_model(file, EmbedderCard, Execution())).embed(crops)
 
 
 def test_a_quantised_model_gives_float32_unit_vectors_for_any_batch_size(

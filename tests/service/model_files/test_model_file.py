@@ -12,8 +12,17 @@ import pytest
 from onnx import parser
 
 from service.domain.command_errors import ModelFileError, ProviderUnavailable
+from service.model_files import model_file
 from service.model_files.card import CARD_ADAPTER, DetectorCard, EmbedderCard, LandmarksCard
-from service.model_files.model_file import PROVIDERS, ModelFile, ProviderName, check_installed_runtimes, open_model
+from service.model_files.execution.options import (
+    PROVIDERS,
+    Execution,
+    Network,
+    ProviderList,
+    ProviderName,
+    list_providers,
+)
+from service.model_files.model_file import ModelFile, open_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,7 +70,7 @@ def tiny_model(tmp_path: Path) -> Path:
 
 
 def open_embedder_file(path: Path, sha256: str | None = None) -> ModelFile[EmbedderCard]:
-    return open_model(path, EmbedderCard, "cpu", 1, sha256)
+    return open_model(path, EmbedderCard, Execution(), sha256)
 
 
 def error_message(path: Path, sha256: str | None = None) -> str:
@@ -165,9 +174,9 @@ def test_the_error_of_an_invalid_card_names_the_field(tmp_path: Path, card_text:
 
 def test_a_model_of_another_role_is_refused(tiny_model: Path) -> None:
     with pytest.raises(ModelFileError, match="role embedder; a model of the role detector"):
-        open_model(tiny_model, DetectorCard, "cpu", 1)
+        open_model(tiny_model, DetectorCard, Execution())
     with pytest.raises(ModelFileError, match="role embedder; a model of the role landmarks"):
-        open_model(tiny_model, LandmarksCard, "cpu", 1)
+        open_model(tiny_model, LandmarksCard, Execution())
 
 
 @pytest.mark.parametrize(
@@ -189,18 +198,8 @@ def test_a_graph_that_differs_from_its_card_is_refused(tmp_path: Path, old: str,
 def test_the_models_of_the_catalogue_can_be_opened(models_dir: Path) -> None:
     for name in ("sface", "facenet"):
         assert open_embedder_file(models_dir / f"{name}.onnx").card.name == name
-    assert open_model(models_dir / "yunet.onnx", DetectorCard, "cpu", 1).card.name == "yunet"
-    assert open_model(models_dir / "onet.onnx", LandmarksCard, "cpu", 1).card.name == "onet"
-
-
-def test_two_installed_onnx_runtimes_are_refused() -> None:
-    with pytest.raises(ProviderUnavailable, match=r"pip uninstall .*, then: pip install"):
-        check_installed_runtimes(["numpy", "onnxruntime", "onnxruntime-gpu"])
-
-
-@pytest.mark.parametrize("wheel", ["onnxruntime", "onnxruntime-gpu"])
-def test_one_installed_onnx_runtime_is_accepted(wheel: str) -> None:
-    check_installed_runtimes(["numpy", wheel])
+    assert open_model(models_dir / "yunet.onnx", DetectorCard, Execution()).card.name == "yunet"
+    assert open_model(models_dir / "onet.onnx", LandmarksCard, Execution()).card.name == "onet"
 
 
 @pytest.mark.parametrize(
@@ -210,8 +209,32 @@ def test_an_unavailable_provider_is_refused_and_not_replaced_by_another(
     tiny_model: Path, provider: ProviderName, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ProviderUnavailable, match=f"no {provider} provider"):
-        open_model(tiny_model, EmbedderCard, provider, 1)
+        open_model(tiny_model, EmbedderCard, Execution(provider))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_tensorrt_that_does_not_start_is_refused_after_it_got_the_shapes_of_the_model(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This ONNX Runtime has no TensorRT. It opens the model on the CPU instead, as it does if libraries are missing."""
+    asked: list[ProviderList] = []
+
+    def list_and_note(execution: Execution, network: Network) -> ProviderList:
+        asked.append(list_providers(execution, network))
+        return asked[-1]
+
+    monkeypatch.setattr(model_file, "require_provider", lambda _: "ort1-trt10")
+    monkeypatch.setattr(model_file, "list_providers", list_and_note)
+
+    with pytest.raises(ProviderUnavailable, match="tensorrt is installed but did not start"):
+        open_model(tiny_model, EmbedderCard, Execution("tensorrt", max_batch=8, engines=tmp_path / "engines"))
+
+    ((_, options), _) = asked[-1]
+    assert options["trt_profile_max_shapes"] == "crops:8x16x16x3"
+    assert [folder.name for folder in (tmp_path / "engines").iterdir()] == [
+        f"{hashlib.sha256(tiny_model.read_bytes()).hexdigest()[:16]}-ort1-trt10"
+    ]
 
 
 def test_onnx_runtime_writes_no_file_about_the_machine(tiny_model: Path, tmp_path: Path) -> None:
@@ -221,7 +244,7 @@ def test_onnx_runtime_writes_no_file_about_the_machine(tiny_model: Path, tmp_pat
     """
     home = tmp_path / "home"
     home.mkdir()
-    child = "from service.model_files.model_file import *; open_model(Path(sys.argv[1]), EmbedderCard, 'cpu', 1)"
+    child = "from service.model_files.model_file import *; open_model(Path(sys.argv[1]), EmbedderCard, Execution())"
     subprocess.run(
         [sys.executable, "-c", f"import sys; {child}", str(tiny_model)],
         check=True,

@@ -86,6 +86,33 @@ async def test_idle_workers_share_the_waiting_crops() -> None:
     assert sorted(embedder.calls) == [[1, 2], [3, 4]]
 
 
+async def test_64_waiting_crops_are_embedded_in_one_call_in_their_order() -> None:
+    embedder = BlockingEmbedder()
+    async with open_batcher(embedder, max_batch=64) as batcher:
+        first = await start_blocked_call(batcher, embedder)
+        numbers = list(range(1, 65))
+        waiting = await start_task(batcher.embed(numbered_crops(*numbers)))
+        embedder.may_return.set()
+        assert crop_numbers(await waiting) == numbers
+        await first
+    assert embedder.calls == [[0], numbers]
+
+
+async def test_full_batches_of_several_workers_run_at_once_and_keep_their_order() -> None:
+    """As on a GPU: two workers, and each takes up to 64 crops while the other one waits for its call."""
+    embedder = BlockingEmbedder()
+    async with open_batcher(embedder, workers=2, max_batch=64) as batcher:
+        lone = [await start_blocked_call(batcher, embedder, number) for number in (200, 201)]
+        requests = [list(range(start, start + 32)) for start in range(0, 160, 32)]
+        waiting = [await start_task(batcher.embed(numbered_crops(*request))) for request in requests]
+        embedder.may_return.set()
+        assert [crop_numbers(embeddings) for embeddings in await asyncio.gather(*waiting)] == requests
+        await asyncio.gather(*lone)
+    assert embedder.calls[:2] == [[200], [201]]
+    assert sorted(len(call) for call in embedder.calls[2:]) == [32, 64, 64]
+    assert sorted(number for call in embedder.calls[2:] for number in call) == list(range(160))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12), workers=st.integers(1, 3), max_batch=st.integers(1, 6)

@@ -7,12 +7,13 @@ from models.errors import TrainingError
 from models.training.data.face_set import FaceSet
 from models.training.objectives.teacher import TeacherRequest, check_teacher, teacher_embeddings
 from service.model_files.card import EmbedderCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import ModelFile, open_model
 
 
 @pytest.fixture(scope="module")
 def sface(models_dir: Path) -> ModelFile[EmbedderCard]:
-    return open_model(models_dir / "sface.onnx", EmbedderCard, "cpu", 1)
+    return open_model(models_dir / "sface.onnx", EmbedderCard, Execution())
 
 
 def request_for(faces: FaceSet) -> TeacherRequest:

@@ -7,6 +7,7 @@ from service.domain.embedding import Embeddings
 from service.domain.face import Face
 from service.domain.image import Image, Pixels
 from service.model_files.card import DetectorCard, LandmarksCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.finding import FaceFinder, _region_around
@@ -74,9 +75,9 @@ def test_a_candidate_that_the_landmark_network_does_not_take_for_a_face_is_left_
 ) -> None:
     portrait, landscape = _portrait(obama), decode(png_without_face(), MAX_PIXELS)
     assert options.landmarks is not None
-    landmarks = LandmarkNetwork(open_model(options.landmarks.path, LandmarksCard, "cpu", 1))
+    landmarks = LandmarkNetwork(open_model(options.landmarks.path, LandmarksCard, Execution()))
     (candidate,) = YuNet(
-        open_model(options.detector.path, DetectorCard, "cpu", 1), min_score=0.6, small_min_score=0.6
+        open_model(options.detector.path, DetectorCard, Execution()), min_score=0.6, small_min_score=0.6
     ).detect(portrait.pixels)
     finder = FaceFinder(PyramidDetector(RecordingDetector(candidate), 40, 65_535), landmarks)
 

@@ -6,6 +6,7 @@ import pytest
 from service.domain.face import Box, Face
 from service.domain.image import Image
 from service.model_files.card import LandmarksCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
 from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.landmarks import LandmarkNetwork
@@ -19,7 +20,7 @@ MAX_PIXELS = 10_000_000
 @pytest.fixture(scope="module")
 def network(options: PipelineOptions) -> LandmarkNetwork:
     assert options.landmarks is not None
-    return LandmarkNetwork(open_model(options.landmarks.path, LandmarksCard, "cpu", 1))
+    return LandmarkNetwork(open_model(options.landmarks.path, LandmarksCard, Execution()))
 
 
 @pytest.fixture(scope="module")

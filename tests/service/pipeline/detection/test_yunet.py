@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from service.domain.image import Pixels
 from service.model_files.card import DetectorCard
+from service.model_files.execution.options import Execution
 from service.model_files.model_file import ModelFile, open_model
 from service.pipeline.decoding.decode import decode
 from service.pipeline.detection.overlaps import NMS_IOU
@@ -21,7 +22,7 @@ TOLERANCE_PX = 2.0
 
 @pytest.fixture(scope="module")
 def model_file(models_dir: Path) -> ModelFile[DetectorCard]:
-    return open_model(models_dir / "yunet.onnx", DetectorCard, "cpu", 1)
+    return open_model(models_dir / "yunet.onnx", DetectorCard, Execution())
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import structlog
 
 from service.domain.command_errors import ModelFileError, ProviderUnavailable
 from service.model_files.catalogue import ModelSource, find_int8, find_model
+from service.model_files.execution.options import Execution, ProviderName
 from service.pipeline.embedders import precision
 from service.pipeline.embedders.precision import OPENERS, PrecisionOptions, compare, open_float32, open_int8
 
 
 @pytest.fixture
 def options(models_dir: Path) -> PrecisionOptions:
-    return PrecisionOptions(find_model("sface", models_dir), find_int8("sface", models_dir), "cpu", 1)
+    return PrecisionOptions(find_model("sface", models_dir), find_int8("sface", models_dir), Execution())
 
 
 def chosen(logs: list[MutableMapping[str, Any]]) -> MutableMapping[str, Any]:
@@ -76,7 +78,7 @@ def test_auto_takes_float32_if_int8_is_slower_or_wrong(
 
 
 def test_auto_takes_float32_without_the_file_and_says_how_to_get_it(options: PrecisionOptions, tmp_path: Path) -> None:
-    without = PrecisionOptions(options.embedder, ModelSource(tmp_path / "sface-int8.onnx"), "cpu", 1)
+    without = PrecisionOptions(options.embedder, ModelSource(tmp_path / "sface-int8.onnx"), Execution())
 
     with structlog.testing.capture_logs() as logs:
         OPENERS["auto"](without)
@@ -86,14 +88,14 @@ def test_auto_takes_float32_without_the_file_and_says_how_to_get_it(options: Pre
 
 
 def test_int8_without_the_file_is_refused_with_the_command(options: PrecisionOptions, tmp_path: Path) -> None:
-    without = PrecisionOptions(options.embedder, ModelSource(tmp_path / "sface-int8.onnx"), "cpu", 1)
+    without = PrecisionOptions(options.embedder, ModelSource(tmp_path / "sface-int8.onnx"), Execution())
 
     with pytest.raises(ModelFileError, match=r"is missing\. Run: facenet-models pull sface-int8"):
         open_int8(without)
 
 
 def test_int8_of_a_model_that_has_none_is_refused(models_dir: Path) -> None:
-    without = PrecisionOptions(find_model("compact", models_dir), None, "cpu", 1)
+    without = PrecisionOptions(find_model("compact", models_dir), None, Execution())
 
     with pytest.raises(ModelFileError, match="no int8 file of compact"):
         open_int8(without)
@@ -104,7 +106,34 @@ def test_an_int8_file_of_another_model_is_refused(options: PrecisionOptions, mod
     shutil.copy(models_dir / "facenet.onnx", file)
 
     with pytest.raises(ModelFileError, match="was not made from"):
-        open_int8(PrecisionOptions(options.embedder, ModelSource(file), "cpu", 1))
+        open_int8(PrecisionOptions(options.embedder, ModelSource(file), Execution()))
+
+
+@pytest.mark.parametrize("provider", ["cpu", "cuda", "openvino"])
+def test_float16_without_tensorrt_is_refused(options: PrecisionOptions, provider: ProviderName) -> None:
+    with pytest.raises(ProviderUnavailable, match="float16 needs TensorRT"):
+        OPENERS["float16"](replace(options, execution=Execution(provider)))
+
+
+@pytest.mark.parametrize("cosine", [0.5, float("nan")])
+def test_float16_that_computes_something_else_is_refused(
+    options: PrecisionOptions, monkeypatch: pytest.MonkeyPatch, cosine: float
+) -> None:
+    """The CPU stands for TensorRT here, and the cosine is made up."""
+    float32 = open_float32(options)
+    monkeypatch.setattr(precision, "_open", lambda *_: float32)
+    monkeypatch.setattr(precision, "least_cosine", lambda *_: cosine)
+
+    with pytest.raises(ProviderUnavailable, match="computes something else in float16"):
+        OPENERS["float16"](replace(options, execution=Execution("tensorrt")))
+
+
+def test_float16_is_compared_with_float32(options: PrecisionOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU stands for TensorRT here."""
+    float32 = open_float32(options)
+    monkeypatch.setattr(precision, "_open", lambda *_: float32)
+
+    assert OPENERS["float16"](replace(options, execution=Execution("tensorrt"))) is float32
 
 
 def test_bfloat16_without_openvino_is_refused(options: PrecisionOptions) -> None:
@@ -118,7 +147,7 @@ def test_bfloat16_on_a_processor_without_it_is_refused(
     flags = tmp_path / "cpuinfo"
     flags.write_text("flags : avx avx2\n", "utf-8")
     monkeypatch.setattr(precision, "CPU_INFO", flags)
-    openvino = PrecisionOptions(options.embedder, options.int8, "openvino", 1)
+    openvino = PrecisionOptions(options.embedder, options.int8, Execution("openvino"))
 
     with pytest.raises(ProviderUnavailable, match="does not compute in bfloat16"):
         OPENERS["bfloat16"](openvino)
