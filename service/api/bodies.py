@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from service.api.dependencies import Services, ServicesDep
 from service.api.field_errors import describe_errors
 from service.api.forms import parse_form
-from service.api.problems import BodyTooLarge, CompressedBody, NotLines, TooManyLines, UnsupportedMediaType
+from service.api.problems import BodyTooLarge, CompressedBody, UnsupportedMediaType
 from service.api.schemas.faces import FaceLine
 from service.api.schemas.fields import Body, InvalidBody, TooManyValues, errors_of
 from service.decisions.bulk_enrol import SentFace
@@ -90,6 +90,18 @@ def optional_json_body_of(model: type[B]) -> Callable[[Request, Services], Await
         return await read(request, services) if _has_body(request) else None
 
     return read_if_present
+
+
+class NotLines(UnsupportedMediaType):
+    """The body is not NDJSON."""
+
+    detail = "Send the body as application/x-ndjson: one JSON object on each line."
+
+
+class TooManyLines(BodyTooLarge):
+    """The body has more lines than one request may have."""
+
+    detail = "The body has more lines than one request may have. Send them in several requests."
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,12 +132,6 @@ class CompressedBody(UnsupportedMediaType):
     headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "identity"}  # RFC 9110, section 12.5.3
 
 
-class NotLines(UnsupportedMediaType):
-    """The body is not NDJSON."""
-
-    detail = "Send the body as application/x-ndjson: one JSON object on each line."
-
-
 class InvalidJson(HttpError):
     """The body is not valid JSON."""
 
@@ -175,12 +169,6 @@ class BodyTooLarge(HttpError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "body_too_large"
     detail = "The body is larger than this service accepts. Send fewer or smaller images in one request."
-
-
-class TooManyLines(BodyTooLarge):
-    """The body has more lines than one request may have."""
-
-    detail = "The body has more lines than one request may have. Send them in several requests."
 
 
 class NothingEnrolled(HttpError):
