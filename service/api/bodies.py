@@ -131,13 +131,13 @@ class Lines:
             yield block
 
     def _lines(self) -> Iterator[Line]:
-        start = 0
+        start, view = 0, memoryview(self.data)
         for number in range(1, self.count + 1):
             end = self.data.find(b"\n", start)
             end = len(self.data) if end < 0 else end
             if end - start > MAX_LINE_BYTES:
                 yield Line(number, None)
-            elif data := bytes(self.data[start:end]).strip():
+            elif data := bytes(view[start:end]).strip():
                 yield Line(number, data)
             start = end + 1
 

@@ -105,6 +105,7 @@ def check_block(
     faces = [face for face in sent if isinstance(face, SentFace)]
     rows = np.array([face.vector for face in faces], np.float64).reshape(-1, dimension)
     embeddings, bad = check_rows(rows)
+    embeddings = np.ascontiguousarray(embeddings, "<f4")  # the bytes that the digest is of
     checked = iter(bad.get(row) or _face(face, embeddings[row]) for row, face in enumerate(faces))
     return [next(checked) if isinstance(face, SentFace) else face for face in sent]
 
@@ -122,8 +123,7 @@ def _read_or_refuse(read: Callable[[L], SentFace], line: L, probes: ProbeReader)
 
 def _face(face: SentFace, embedding: np.ndarray[tuple[int], np.dtype[np.float32]]) -> FaceOfSubject:
     """Return the face with the digest by which it is known when it is sent again: the sha256 of its embedding."""
-    digest = hashlib.sha256(embedding.astype("<f4", copy=False).tobytes()).hexdigest()
-    return FaceOfSubject(face.subject, FaceToEnrol(digest, embedding))
+    return FaceOfSubject(face.subject, FaceToEnrol(hashlib.sha256(embedding.data).hexdigest(), embedding))
 
 
 def _status(outcome: BulkOutcome) -> str:

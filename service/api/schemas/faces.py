@@ -1,6 +1,6 @@
 """The faces of subjects. The body of an enrolment is `ImagesBody`, or a `FaceLine` on each line."""
 
-import base64
+import binascii
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -23,7 +23,7 @@ def _decode_base64(value: object) -> bytes:
     if not isinstance(value, str):
         raise PydanticCustomError("base64_text", "Send the numbers as base64 text.")
     try:
-        return base64.b64decode(value, validate=True)
+        return binascii.a2b_base64(value, strict_mode=True)
     except ValueError:
         raise PydanticCustomError(
             "base64", "This is not base64 (RFC 4648). Encode the numbers as float32 in little-endian order."

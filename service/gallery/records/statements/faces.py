@@ -3,15 +3,15 @@
 The cipher of the collection writes and reads what is stored.
 """
 
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, text, update
 
 from service.domain.embedding import UNIT_TOLERANCE, Embeddings
 from service.domain.errors import FaceNotFound, StorageLost, SubjectWithoutFaces
@@ -30,6 +30,7 @@ from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import FACES, SUBJECTS
 from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.paging import PageRequest, fetch_page
+from service.gallery.records.statements.rows import insert_rows
 
 FLOAT32 = np.dtype("<f4")
 MAX_NUMBERS_PER_STATEMENT = 1_000
@@ -46,7 +47,6 @@ _PHOTOGRAPHS: Select[Any] = select(FACES.c.image_sha256, FACES.c.subject, FACES.
     FACES.c.collection == bindparam("collection"), FACES.c.image_sha256.in_(bindparam("hashes", expanding=True))
 )
 _LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'faces'")
-_INSERT = insert(FACES)
 
 EnrolledPhotograph = tuple[int, str]
 """The key of the subject, and the id of the face."""
@@ -84,6 +84,7 @@ def store(
     Returns the outcome of each face, and the stored faces in the order of their numbers.
     """
     to, enrolled = cipher(connection, collection), dict(known)
+    ids = _random_ids(len(new))
     number, created_at = _last_number(connection), datetime.now(UTC)
     outcomes: list[EnrolmentOutcome] = []
     stored: list[StoredFace] = []
@@ -93,15 +94,14 @@ def store(
             owner, existing_id = enrolled[face.image_sha256]
             outcomes.append(EnrolledBefore(existing_id) if owner == subject else EnrolledForAnother(existing_id))
             continue
-        new_id = uuid.uuid4().hex
+        new_id = next(ids)
         number += 1
         enrolled[face.image_sha256] = subject, new_id
         keys = {"number": number, "collection": collection, "subject": subject, "id": new_id}
         rows.append({**keys, "created_at": created_at, **_encrypted(face, new_id, to)})
         stored.append(StoredFace(number, subject, face))
         outcomes.append(EnrolledNow(new_id))
-    if rows:
-        connection.execute(_INSERT, rows)
+    insert_rows(connection, FACES, rows)
     return outcomes, stored
 
 
@@ -225,7 +225,13 @@ def find_photographs(connection: Connection, collection: int, hashes: Iterable[s
     to = cipher(connection, collection)
     hash_of = {to.write_id("faces.image_sha256", image_sha256): image_sha256 for image_sha256 in hashes}
     rows = connection.execute(_PHOTOGRAPHS, {"collection": collection, "hashes": list(hash_of)})
-    return {hash_of[row.image_sha256]: (row.subject, row.id) for row in rows}
+    return {hash_of[stored]: (subject, face) for stored, subject, face in rows.all()}
+
+
+def _random_ids(count: int) -> Iterator[str]:
+    """Return ids of 32 hexadecimal digits. To ask the operating system for each takes longer than to store a face."""
+    digits = secrets.token_hex(16 * count)
+    return (digits[start : start + 32] for start in range(0, len(digits), 32))
 
 
 def _last_number(connection: Connection) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
 from service.domain.errors import SubjectExists, SubjectNotFound
 from service.gallery.base import Page, Subject, SubjectChanges, SubjectToCreate
@@ -14,12 +14,12 @@ from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import FACES, SUBJECTS
 from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.paging import PageRequest, fetch_page
+from service.gallery.records.statements.rows import insert_rows
 
-_INSERT = insert(SUBJECTS)
 _KEYS: Select[Any] = select(SUBJECTS.c.id, SUBJECTS.c.key).where(
     SUBJECTS.c.collection == bindparam("collection"), SUBJECTS.c.id.in_(bindparam("ids", expanding=True))
 )
-"""These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it."""
+"""It is a constant because many requests run it. To build a statement takes longer than SQLite needs to run it."""
 
 
 def create(connection: Connection, collection: int, new: SubjectToCreate) -> Subject:
@@ -27,7 +27,7 @@ def create(connection: Connection, collection: int, new: SubjectToCreate) -> Sub
     subject = Subject(new.id or uuid.uuid4().hex, new.name, new.metadata or {}, 0, datetime.now(UTC))
     if _find_key(connection, collection, subject.id) is not None:
         raise SubjectExists
-    connection.execute(_INSERT, _row(collection, subject, cipher(connection, collection)))
+    insert_rows(connection, SUBJECTS, [_row(collection, subject, cipher(connection, collection))])
     return subject
 
 
@@ -35,8 +35,7 @@ def create_all(connection: Connection, collection: int, new: Iterable[SubjectToC
     """Create subjects with ids that do not exist yet. Return their keys, by id."""
     to, created_at = cipher(connection, collection), datetime.now(UTC)
     created = [Subject(one.id or uuid.uuid4().hex, one.name, one.metadata or {}, 0, created_at) for one in new]
-    if created:
-        connection.execute(_INSERT, [_row(collection, subject, to) for subject in created])
+    insert_rows(connection, SUBJECTS, [_row(collection, subject, to) for subject in created])
     return find_keys(connection, collection, (subject.id for subject in created))
 
 
@@ -45,7 +44,7 @@ def find_keys(connection: Connection, collection: int, ids: Iterable[str]) -> di
     to = cipher(connection, collection)
     id_of = {to.write_id("subjects.id", subject): subject for subject in ids}
     rows = connection.execute(_KEYS, {"collection": collection, "ids": list(id_of)})
-    return {id_of[row.id]: row.key for row in rows}
+    return {id_of[stored]: key for stored, key in rows.all()}
 
 
 def put(connection: Connection, collection: int, subject: str, fields: SubjectChanges) -> tuple[Subject, bool]:
