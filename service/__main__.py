@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
+from rich.progress import DownloadColumn, MofNCompleteColumn, Progress
 from rich.table import Table
 
 from service.client import audit, key_commands
@@ -28,6 +28,7 @@ from service.client.connection import Connection
 from service.client.demo import run_demo
 from service.client.enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.client.enrolment_report import EnrolmentReport
+from service.client.face_import import FaceImport
 from service.client.options import LOCAL, KeyFile, Url, connect
 from service.client.people_folder import PeopleFolder, read_people
 from service.domain.command_errors import ClientError, EmptyFolder, StartupError
@@ -41,6 +42,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(audit.app, name="audit")
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")]
+
+Report = Annotated[Path | None, typer.Option(help="a file to write: one JSON line for each item that is not enrolled")]
 
 
 def main() -> None:
@@ -125,9 +128,7 @@ def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
         float | None,
         typer.Option(min=0, max=1, help="a face of lower quality is refused; default: the minimum of the model"),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="a file to write: one JSON line for each file or person that is not enrolled")
-    ] = None,
+    report: Report = None,
 ) -> None:
     """Enrol a folder of people in a running service. Run it again to continue where it stopped.
 
@@ -150,6 +151,30 @@ def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
         print(line)  # noqa: T201  # its output
     if not found.people:
         raise EmptyFolder(folder)
+    raise typer.Exit(0 if done.is_complete else 1)
+
+
+@app.command("import")
+def import_faces(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="one face a line, as JSON; may be gzip")],
+    collection: Annotated[str, typer.Option(help="the collection; it is created if it does not exist")] = "default",
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+    report: Report = None,
+) -> None:
+    """Import embeddings into a running service. Run it again to continue where it stopped.
+
+    Each line of FILE is the body of one face for POST /collections/{collection}/faces.
+    The exit code is 0 if no line was refused. Otherwise it is 1.
+    """
+    done = EnrolmentReport()
+    _write_report(done, report)  # if the file cannot be written, the error must come before the lines are sent
+    with connect(url, key_file) as service, Progress(*Progress.get_default_columns(), DownloadColumn()) as progress:
+        task = progress.add_task(f"Importing {file.name}", total=file.stat().st_size)
+        done = FaceImport(service, collection, lambda read: progress.update(task, completed=read)).run(file)
+    _write_report(done, report)
+    for line in done.lines():
+        print(line)  # noqa: T201  # its output
     raise typer.Exit(0 if done.is_complete else 1)
 
 

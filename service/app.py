@@ -69,6 +69,8 @@ from service.pipeline.selection import all_faces
 from service.settings.environment import Settings
 
 CLUSTERINGS_AT_ONCE = 1
+LINE_READERS = 1
+"""More would take the interpreter (the GIL) from other requests, and read no faster."""
 SPARE_CONNECTIONS = 64
 """Connections that are kept for probes when all others have a request; a quarter of the connections at most."""
 SHORT_QUEUE = 4
@@ -139,6 +141,7 @@ def _services(  # noqa: PLR0913, PLR0917  # it only joins what is open
         admission=_admission(settings, keyring),
         clustering=ClusteringPlaces(RoundRobinThreads(CLUSTERINGS_AT_ONCE), processes.clustering),
         parsing=processes.parsing,
+        lines=RoundRobinThreads(LINE_READERS),
         embeddings_per_request=limits.embeddings_per_request,
         request_timeout_s=limits.request_timeout_s,
     )

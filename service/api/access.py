@@ -47,6 +47,7 @@ NEEDS = {
     ("GET", "/collections/{collection}/subjects/{subject}/export"): Need(Scope.READ),
     ("GET", "/collections/{collection}/subjects/{subject}/faces"): Need(Scope.READ),
     ("POST", "/collections/{collection}/subjects/{subject}/faces"): Need(Scope.ENROL),
+    ("POST", "/collections/{collection}/faces"): Need(Scope.ENROL),
     ("GET", "/collections/{collection}/faces/{face}"): Need(Scope.READ),
     ("PATCH", "/collections/{collection}/faces/{face}"): Need(Scope.ENROL),
     ("DELETE", "/collections/{collection}/faces/{face}"): Need(Scope.ENROL),

@@ -48,6 +48,10 @@ class Admission:
             self._note_overload(key)
             raise _too_many_images()
 
+    def count(self, images: int) -> None:
+        """Count images that take no place: faces without a photograph. Raises QuotaUsed, and then counts none."""
+        self._count_images(images)
+
     @contextmanager
     def admit(self, images: int, advice: str = "Send them in several requests.") -> Iterator[None]:
         """Count the images of a request as in flight, until the context ends.

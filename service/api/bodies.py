@@ -1,4 +1,4 @@
-"""Read a body: JSON, or a form with files under the same field names.
+"""Read a body: JSON, a form with files under the same field names, or a JSON object on each line.
 
 A body is one pydantic model. JSON gives its fields as objects, a form gives them as files. The same model validates
 both, so each rule is written once. A form is parsed in memory: no photograph is written to a disk.
@@ -6,7 +6,8 @@ both, so each rule is written once. A form is parsed in memory: no photograph is
 
 import math
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -15,19 +16,31 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from service.api.dependencies import Services, ServicesDep
+from service.api.field_errors import describe_errors
 from service.api.forms import parse_form
 from service.api.problems import BodyTooLarge, CompressedBody, UnsupportedMediaType
+from service.api.schemas.faces import FaceLine
 from service.api.schemas.fields import Body, InvalidBody, TooManyValues, errors_of
+from service.decisions.bulk_enrol import SentFace
 from service.decisions.inputs import PhotographInput
+from service.domain.errors import InvalidLine
 
 B = TypeVar("B", bound=Body)
 JSON = "application/json"
 FORM = "multipart/form-data"
+NDJSON = "application/x-ndjson"
 
 MAX_RESOURCE_BYTES = 2**16
 LARGE_JSON_BYTES = 2**20
 """From this size on, JSON is parsed in another process. The parser holds the interpreter (the GIL) all the time. So
 in a thread, it would stop other requests too. `benchmarks/loop_lag.py` measures it."""
+
+MAX_LINES = 50_000
+MAX_LINE_BYTES = 2**17
+"""Enough for 4,096 numbers with all their digits, and metadata of the greatest length."""
+
+LINES_PER_BLOCK = 1_000
+MAX_LINE_ERRORS = 3
 
 GZIP_START = b"\x1f\x8b"
 """The first bytes of every gzip file (RFC 1952, section 2.3.1). No JSON text and no form starts with them."""
@@ -77,6 +90,87 @@ def optional_json_body_of(model: type[B]) -> Callable[[Request, Services], Await
         return await read(request, services) if _has_body(request) else None
 
     return read_if_present
+
+
+class NotLines(UnsupportedMediaType):
+    """The body is not NDJSON."""
+
+    detail = "Send the body as application/x-ndjson: one JSON object on each line."
+
+
+class TooManyLines(BodyTooLarge):
+    """The body has more lines than one request may have."""
+
+    detail = "The body has more lines than one request may have. Send them in several requests."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a body that is not blank. number: from 1. data: None if it is too long."""
+
+    number: int
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A body of lines. count: how many, with the blank ones."""
+
+    data: bytearray
+    count: int
+
+    def blocks(self) -> Iterator[list[Line]]:
+        """Yield the lines, LINES_PER_BLOCK at a time, so that only these are copied. Blank lines are left out."""
+        block: list[Line] = []
+        for line in self._lines():
+            block.append(line)
+            if len(block) == LINES_PER_BLOCK:
+                yield block
+                block = []
+        if block:
+            yield block
+
+    def _lines(self) -> Iterator[Line]:
+        start, view = 0, memoryview(self.data)
+        for number in range(1, self.count + 1):
+            end = self.data.find(b"\n", start)
+            end = len(self.data) if end < 0 else end
+            if end - start > MAX_LINE_BYTES:
+                yield Line(number, None)
+            elif data := bytes(view[start:end]).strip():
+                yield Line(number, data)
+            start = end + 1
+
+
+async def lines_of_body(request: Request) -> Lines:
+    """Read a body of NDJSON. Raises UnsupportedMediaType or BodyTooLarge."""
+    if _media_type(request) != NDJSON:
+        raise NotLines
+    data = bytearray()
+    async for part in _uncompressed_parts(request):
+        data += part
+    count = data.count(b"\n") + (not data.endswith(b"\n"))
+    if count > MAX_LINES:
+        raise TooManyLines
+    return Lines(data, count)
+
+
+def read_face_line(line: Line) -> SentFace:
+    """Read one line of a bulk enrolment. Raises InvalidLine. It says what is wrong, and repeats nothing of the line."""
+    if line.data is None:
+        raise InvalidLine(f"The line has more than {MAX_LINE_BYTES:,} bytes.")
+    try:
+        return FaceLine.model_validate_json(line.data).to_face()
+    except ValidationError as error:
+        raise InvalidLine(_faults(error)) from None
+
+
+def _faults(error: ValidationError) -> str:
+    errors = errors_of(error)
+    if any(one["type"] == "json_invalid" for one in errors):
+        return "The line is not valid JSON (RFC 8259) in UTF-8."
+    faults = describe_errors(errors)[:MAX_LINE_ERRORS]
+    return " ".join(f"{fault.where.removeprefix('body.')}: {fault.message.rstrip('.')}." for fault in faults)
 
 
 def _media_type(request: Request) -> str:

@@ -17,6 +17,7 @@ from service.decisions.probes import ProbeReader
 from service.gallery.gallery import Gallery
 from service.model_files.card import EmbedderCard
 from service.pipeline.processes.worker_process import WorkerProcess
+from service.pipeline.round_robin import RoundRobinThreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Services:
 
     clustering: where faces are clustered.
     parsing: the process in which large JSON bodies are parsed.
+    lines: the thread in which the lines of bulk enrolments are read.
     request_timeout_s: the time limit of a request.
     shutting_down: set when the service was told to stop. The service then still answers requests, but is not ready.
     """
@@ -36,6 +38,7 @@ class Services:
     admission: Admission
     clustering: ClusteringPlaces
     parsing: WorkerProcess
+    lines: RoundRobinThreads
     embeddings_per_request: int
     request_timeout_s: float
     shutting_down: asyncio.Event = field(default_factory=asyncio.Event)

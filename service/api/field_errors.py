@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from service.api.schemas.cluster import ClusterBody, ClusterOptions
 from service.api.schemas.collections import CollectionFields
 from service.api.schemas.embed import EmbedOptions
-from service.api.schemas.faces import EnrolOptions
+from service.api.schemas.faces import EnrolOptions, FaceLine
 from service.api.schemas.fields import PageOptions
 from service.api.schemas.identify import IdentifyBody, IdentifyOptions
 from service.api.schemas.images import IMAGE_KINDS, KIND_TAGS, ImagesBody
@@ -40,7 +40,7 @@ MAX_RATES = {"max_fmr", "max_fpir"}
 _KNOWN_NAMES = (
     OPTIONS
     | IMAGES
-    | _fields(ClusterBody, CollectionFields, NewSubject, SubjectFields, NewKey, *IMAGE_KINDS)
+    | _fields(ClusterBody, CollectionFields, NewSubject, SubjectFields, NewKey, FaceLine, *IMAGE_KINDS)
     | {"path", "query", "body", "collection", "subject", "face", "key_id"}
 )
 

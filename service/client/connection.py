@@ -1,5 +1,6 @@
 """A connection to a running service. It waits when the service is busy, and turns problem documents into errors."""
 
+import json
 import sys
 import time
 from collections.abc import Iterable
@@ -59,6 +60,13 @@ class Connection:
         """
         return _content(self._send(method, path, **parts))
 
+    def send_lines(self, path: str, lines: bytes) -> list[JsonObject]:
+        """Send lines of NDJSON, and return the JSON of each line of the answer. Repeats and raises as `call` does."""
+        response = self._send("POST", path, content=lines, headers={"Content-Type": "application/x-ndjson"})
+        if response.is_error:
+            raise _refusal(_json_object(response))
+        return [json.loads(line) for line in response.content.splitlines()]
+
     def call_once(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
         """Send a request that must not be repeated, and return the JSON of the answer. Raises as `call` does."""
         return _content(self._request(method, path, **parts))
@@ -92,7 +100,7 @@ class Connection:
         """
         for _ in range(MAX_TRIES):
             response = self._request(method, path, **parts)
-            if _json_object(response).get("code") not in RETRIED_CODES:
+            if not response.is_error or _json_object(response).get("code") not in RETRIED_CODES:
                 break
             wait_s = float(response.headers.get("Retry-After", "1"))
             if wait_s >= SAID_WAIT_S:

@@ -47,10 +47,15 @@ class NotEnrolled:
 
 @dataclass(slots=True)
 class EnrolmentReport:
-    """The outcome of an enrolment. counts: how many files have each status, and how many people are without a face."""
+    """The outcome of an enrolment.
+
+    counts: how many files have each status, and how many people are without a face.
+    statuses: those that can occur, which are printed.
+    """
 
     counts: Counter[Status] = field(default_factory=Counter)
     not_enrolled: list[NotEnrolled] = field(default_factory=list)
+    statuses: tuple[Status, ...] = tuple(STATUSES)
 
     @property
     def has_face(self) -> bool:
@@ -80,12 +85,12 @@ class EnrolmentReport:
 
     def lines(self) -> Iterator[str]:
         """Return the lines to print: what was not enrolled, and at the end the counts."""
-        for status in STATUSES:
+        for status in self.statuses:
             yield from self._listed(status)
-        for status, name in STATUSES.items():
+        for status in self.statuses:
             codes = Counter(item.code for item in self.not_enrolled if item.status == status)
             detail = ", ".join(f"{count} {code}" for code, count in codes.most_common())
-            yield f"{name:12} {self.counts[status]:7}  {detail}".rstrip()
+            yield f"{STATUSES[status]:12} {self.counts[status]:7}  {detail}".rstrip()
 
     def _listed(self, status: Status) -> Iterator[str]:
         items = [item for item in self.not_enrolled if item.status == status]

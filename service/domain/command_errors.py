@@ -97,6 +97,13 @@ class FileNotWritten(ClientError):
     """A file cannot be written, or exists already."""
 
 
+class FileNotRead(ClientError):
+    """A file that is imported cannot be read to its end."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"{file} cannot be read to its end: {reason}. What was read before is imported.")
+
+
 class BackupUnusable(ClientError):
     """A backup cannot be written, is damaged, or does not fit this service."""
 

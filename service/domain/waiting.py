@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from service.domain.errors import Abandoned
+from service.domain.errors import Abandoned, TimedOut
 
 
 class WaitingClient:
@@ -24,6 +24,12 @@ class WaitingClient:
         self._has_left = False
         self._was_refused = False
         self._is_storing = False
+        self._is_late = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the answer is due. Work that has stored a part of its changes stores no more, and answers."""
+        return self._is_late
 
     @property
     def waits(self) -> bool:
@@ -39,6 +45,7 @@ class WaitingClient:
         Returns False if a change is being stored. Then the client must get the answer of the work.
         """
         with self._lock:
+            self._is_late = True
             self._was_refused = not self._is_storing
             return self._was_refused
 
@@ -73,6 +80,16 @@ def require_waiting_client() -> None:
     client = _current.get()
     if client is not None and not client.waits:
         raise Abandoned
+
+
+def require_time() -> None:
+    """Raise Abandoned if nobody waits for the answer to this request, and TimedOut if it is due now."""
+    require_waiting_client()
+    client = _current.get()
+    if client is not None and client.is_late:
+        raise TimedOut(
+            "The time of the request ended before this part of it was stored. Send it again.", retry_after_s=5
+        )
 
 
 def begin_storing() -> None:

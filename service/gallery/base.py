@@ -191,6 +191,14 @@ class FaceToEnrol:
     embedding: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceOfSubject:
+    """A face that is not stored yet, and its subject, which has an id. It is created if it does not exist."""
+
+    subject: SubjectToCreate
+    face: FaceToEnrol
+
+
 @dataclass(frozen=True, slots=True)
 class EnrolledNow:
     """The face was stored. face: its new id."""

@@ -4,10 +4,9 @@ The records are the truth, and each collection has an index that is made from th
 first, then made in the index, and only then acknowledged. So an enrolled face is found by the next search.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-
-import numpy as np
+from functools import partial
 
 from service.domain.embedding import check_embedding
 from service.domain.errors import CollectionNotFound, InvalidOption, StorageUnavailable, TooFewPeople
@@ -19,6 +18,7 @@ from service.gallery.base import (
     EmbeddingModel,
     EnrolledFace,
     EnrolmentOutcome,
+    FaceOfSubject,
     FaceToEnrol,
     GalleryLog,
     References,
@@ -29,7 +29,17 @@ from service.gallery.base import (
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.reader import GalleryReader
 from service.gallery.records.database import Database
-from service.gallery.records.statements import audit, calibration, collections, faces, retention, storage, subjects
+from service.gallery.records.grouped_enrolments import GroupedEnrolments
+from service.gallery.records.statements import (
+    audit,
+    calibration,
+    collections,
+    enrolment,
+    faces,
+    retention,
+    storage,
+    subjects,
+)
 from service.gallery.retention import utc_now
 from service.gallery.threads import in_changing_thread, in_thread
 from service.model_files.own_calibration import CollectionCalibration
@@ -60,6 +70,7 @@ class Gallery(GalleryReader):
             collections.ensure(connection, DEFAULT_COLLECTION)
         self._log = log
         super().__init__(database, create_index, self._log, now)
+        self._enrolments = GroupedEnrolments(database, self._writing, self._add_to_index)
 
     @in_thread
     def check(self) -> None:
@@ -215,18 +226,21 @@ class Gallery(GalleryReader):
         The first face of a collection binds it to its model. Raises InvalidEmbedding or ModelMismatch.
         """
         checked = [FaceToEnrol(face.image_sha256, check_embedding(face.embedding, model.dimension)[0]) for face in new]
-        with self._writing:
-            with self._database.writing() as connection:
-                row = collections.find(connection, collection)
-                subject_key = subjects.find_key(connection, row.key, subject)
-                model.require_same(row.model)
-                outcomes, stored = faces.enrol(connection, row.key, subject_key, checked)
-                if stored:
-                    collections.bind_model(connection, row.key, model)
-            if stored:
-                self._indexes[collection].add(_references(model, subject_key, stored))
-                self._retention.note_enrolled(collection)
-        return outcomes
+        store = partial(enrolment.enrol, collection=collection, subject=subject, new=checked, model=model)
+        return self._enrolments.enrol(collection, store)
+
+    @in_changing_thread
+    def enrol_block(
+        self, collection: str, new: Sequence[FaceOfSubject], model: EmbeddingModel
+    ) -> list[EnrolmentOutcome]:
+        """Store faces of many subjects in one transaction, and return the outcome of each.
+
+        new: at most a few thousand. Their embeddings were checked, and are of this model.
+        A subject that does not exist is created. Raises ModelMismatch.
+        """
+        return self._enrolments.enrol(
+            collection, partial(enrolment.enrol_block, collection=collection, new=new, model=model)
+        )
 
     @in_changing_thread
     def move_face(self, collection: str, face: str, subject: str) -> EnrolledFace:
@@ -259,6 +273,10 @@ class Gallery(GalleryReader):
         self._retention.read_rules()
         self._read_calibration_sources()
 
+    def _add_to_index(self, collection: str, new: References) -> None:
+        self._indexes[collection].add(new)
+        self._retention.note_enrolled(collection)
+
     def expire_all(self) -> None:
         """Delete what is older than its collection keeps it. The thread of the gallery calls this."""
         self._retention.expire_all()
@@ -269,9 +287,3 @@ class Gallery(GalleryReader):
         if head is not None and head != self.noted_audit_head():
             with self._database.writing() as connection:
                 audit.note_head(connection, *head)
-
-
-def _references(model: EmbeddingModel, subject: int, stored: Mapping[int, FaceToEnrol]) -> References:
-    numbers = np.array(list(stored), np.int64)
-    embeddings = np.stack([face.embedding for face in stored.values()])
-    return References(model, numbers, np.full(len(stored), subject, np.int64), embeddings)

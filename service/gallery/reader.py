@@ -42,8 +42,8 @@ from service.model_files.own_calibration import CollectionCalibration
 from service.observability.outcomes import note_subject
 
 THREADS = 4
-CHANGING_THREADS = 2
-"""Changes are made one after the other. The second can already check its input."""
+CHANGING_THREADS = 16
+"""Enrolments that wait at the same time are stored in one transaction. Other changes are made one after the other."""
 
 Found = tuple[list[list[Candidate]], int]
 """The candidates of each probe, nearest first, and how many faces were searched."""

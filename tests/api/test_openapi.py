@@ -1,5 +1,6 @@
 """`/openapi.json` describes the real answers, and its examples work unchanged."""
 
+import json
 from typing import Any
 
 import httpx
@@ -47,8 +48,20 @@ async def test_each_example_works_unchanged(
     assert answer.is_success, answer.text
 
 
-def test_each_json_body_has_an_example() -> None:
-    assert len(EXAMPLES) == sum("requestBody" in operation for _, _, operation in OPERATIONS) - 1 == 12
+def test_each_body_has_an_example() -> None:
+    json_bodies = len(EXAMPLES) + 1  # the example of /keys is not among them
+    assert json_bodies + 1 == sum("requestBody" in operation for _, _, operation in OPERATIONS) == 14
+
+
+async def test_the_example_of_a_bulk_enrolment_enrols_two_faces(client: httpx.AsyncClient, collection: str) -> None:
+    operation = DESCRIPTION["paths"]["/collections/{collection}/faces"]["post"]
+    example = operation["requestBody"]["content"]["application/x-ndjson"]["examples"]["example"]["value"]
+    headers = {"Content-Type": "application/x-ndjson"}
+    answer = await client.post(f"{collection}/faces", content=example, headers=headers)
+    assert [json.loads(line)["status"] for line in answer.text.splitlines()] == ["enrolled", "enrolled"]
+    schemas = DESCRIPTION["components"]["schemas"]
+    assert {"subject", "model"} <= set(schemas["FaceLine"]["required"])
+    assert set(json.loads(answer.text.splitlines()[0])) <= set(schemas["LineResult"]["properties"])
 
 
 def example_of(path: str) -> dict[str, Any]:

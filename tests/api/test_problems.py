@@ -24,8 +24,8 @@ from tests.support.asgi_client import connect_to_app
 
 pytestmark = pytest.mark.anyio
 
-RESULTS = (errors.EnrolledElsewhere, errors.LowQuality)
-"""No request is refused with these. They are the result of one image of an enrolment."""
+RESULTS = (errors.EnrolledElsewhere, errors.InvalidLine, errors.LowQuality)
+"""No request is refused with these. They are the result of one image or line of an enrolment."""
 PRIVATE_TEXT = "Ada's face is 0.25"
 
 

@@ -2,16 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 
 import numpy as np
 
 from service.domain.distances import unit
 from service.domain.embedding import Embeddings
-from service.domain.errors import StorageUnavailable
-from service.gallery.base import EmbeddingModel, FaceToEnrol, SubjectToCreate
+from service.gallery.base import EmbeddingModel, FaceOfSubject, FaceToEnrol, SubjectToCreate
 from service.gallery.gallery import Gallery
-from service.gallery.records.statements import collections, faces, subjects
+
+FACES_PER_BLOCK = 1_000
 
 
 def make_people(count: int, faces: int = 1, dimension: int = 128, seed: int = 0) -> dict[str, Embeddings]:
@@ -30,13 +29,11 @@ def faces_of(embeddings: Embeddings) -> list[FaceToEnrol]:
 async def enrol_people(
     gallery: Gallery, collection: str, people: Mapping[str, Embeddings], model: EmbeddingModel
 ) -> None:
-    """Enrol people as subjects of a collection that exists. One transaction for all is faster than one for each."""
-    with gallery.database.writing() as connection:
-        key = collections.find(connection, collection).key
-        for subject, embeddings in people.items():
-            subjects.create(connection, key, SubjectToCreate(subject))
-            faces.enrol(connection, key, subjects.find_key(connection, key, subject), faces_of(embeddings))
-        if people:
-            collections.bind_model(connection, key, model)
-    with suppress(StorageUnavailable):  # the check finds that the index has not these faces, and builds it again
-        await gallery.check()
+    """Enrol people as new subjects of a collection that exists."""
+    new = [
+        FaceOfSubject(SubjectToCreate(subject), face)
+        for subject, embeddings in people.items()
+        for face in faces_of(embeddings)
+    ]
+    for start in range(0, len(new), FACES_PER_BLOCK):
+        await gallery.enrol_block(collection, new[start : start + FACES_PER_BLOCK], model)

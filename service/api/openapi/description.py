@@ -13,7 +13,7 @@ from service.api.openapi.examples import SCHEMA_REF
 from service.api.problems import Problem, problem_responses
 from service.api.schemas.cluster import ClusterBody
 from service.api.schemas.collections import CollectionChanges, CollectionFields
-from service.api.schemas.faces import FaceFields
+from service.api.schemas.faces import FaceFields, FaceLine, LineResult
 from service.api.schemas.identify import IdentifyBody
 from service.api.schemas.images import ImagesBody
 from service.api.schemas.keys import NewKey
@@ -28,6 +28,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     CollectionChanges,
     CollectionFields,
     FaceFields,
+    FaceLine,
     NewSubject,
     SubjectFields,
     MergeBody,
@@ -72,7 +73,7 @@ def complete_description(app: FastAPI) -> None:
 
 def _complete(description: dict[str, Any]) -> None:
     components = description["components"]
-    components["schemas"] = _schemas([*BODIES, Problem]) | components["schemas"]
+    components["schemas"] = _schemas([*BODIES, LineResult, Problem]) | components["schemas"]
     components["securitySchemes"] = SECURITY_SCHEMES
     components["headers"] = {name: {"required": True, **header} for name, header in HEADERS.items()}
     for path, method, operation in _operations(description):

@@ -1,13 +1,22 @@
 """The faces of subjects: enrol, show, move and delete them."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from service.api.bodies import body_of, json_body_of
+from service.api.bodies import NDJSON, Line, Lines, body_of, json_body_of, lines_of_body, read_face_line
 from service.api.dependencies import CollectionPath, FacePath, NoQuery, ServicesDep, SubjectPath
-from service.api.openapi.examples import FACE_EXAMPLE, IMAGES_EXAMPLE, json_request_body, request_body
+from service.api.openapi.examples import (
+    FACE_EXAMPLE,
+    IMAGES_EXAMPLE,
+    LINES_EXAMPLE,
+    json_request_body,
+    lines_request_body,
+    lines_response,
+    request_body,
+)
 from service.api.problems import NothingEnrolled, problem_responses
 from service.api.schemas.faces import (
     EnrolledFaceAnswer,
@@ -15,11 +24,14 @@ from service.api.schemas.faces import (
     EnrolmentResult,
     EnrolOptions,
     FaceFields,
+    FaceLine,
     FacesAnswer,
+    LineResult,
 )
 from service.api.schemas.fields import PageOptions
 from service.api.schemas.images import ImagesBody
 from service.api.schemas.responses import BoxAnswer, ModelAnswer, QualityAnswer, warnings_of
+from service.decisions.bulk_enrol import BulkEnrolment, BulkOutcome
 from service.decisions.enrol import ON_SEVERAL, EnrolmentRules, ImageEnrolment, enrol
 from service.domain.errors import EnrolledElsewhere, FacenetError
 from service.gallery.base import EnrolledBefore, EnrolledForAnother, EnrolledNow
@@ -67,6 +79,41 @@ async def enrol_faces(
         raise NothingEnrolled(results)
     response.status_code = HTTPStatus.CREATED if "enrolled" in statuses else HTTPStatus.OK
     return EnrolmentAnswer(results=results, model=ModelAnswer.of(services.card))
+
+
+@router.post(
+    "/faces",
+    response_class=Response,
+    response_model=None,
+    openapi_extra=lines_request_body(FaceLine, LINES_EXAMPLE),
+    responses={
+        200: lines_response(LineResult, "A result for each line, in the order of the lines"),
+        **problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
+    },
+)
+async def enrol_lines(
+    services: ServicesDep,
+    collection: CollectionPath,
+    lines: Annotated[Lines, Depends(lines_of_body)],
+    _options: NoQuery,
+) -> Response:
+    """Enrol many embeddings at once. Each line of the body is a `FaceLine`, each line of the answer a `LineResult`.
+
+    A subject that does not exist is created. `name` and `metadata` are used only then: a subject that exists keeps its
+    own. Blank lines have no result. A refused line does not stop the others, and changes nothing. About 1,000 lines are
+    one transaction. The answer comes when all are durable.
+
+    It is safe to send the same lines again. A face is known by the sha256 of its embedding (float32, little-endian, of
+    unit length), because there is no photograph. A known face is not stored again.
+
+    At most 50,000 lines, and 131,072 bytes a line. Each line counts as an image for the access key.
+    """
+    services.admission.count(lines.count)
+    enrolment = BulkEnrolment(services.probes, services.lines, collection, read_face_line)
+    answer = bytearray()
+    async for block, outcomes in enrolment.run(lines.blocks()):
+        answer += await services.lines.run(_result_lines, block, outcomes)
+    return Response(bytes(answer), media_type=NDJSON)
 
 
 @router.get("/faces/{face}", responses=problem_responses(404, 422, 503))
@@ -119,6 +166,22 @@ def _result(enrolment: ImageEnrolment) -> EnrolmentResult:
             return _refused(EnrolledElsewhere(), face_id, image_fields)
         case FacenetError():
             return _refused(outcome, None, image_fields)
+
+
+def _result_lines(block: Sequence[Line], outcomes: Sequence[BulkOutcome]) -> bytes:
+    return b"".join(_line_result(line, outcome).to_line() for line, outcome in zip(block, outcomes, strict=True))
+
+
+def _line_result(line: Line, outcome: BulkOutcome) -> LineResult:
+    match outcome:
+        case EnrolledNow(face_id) | EnrolledBefore(face_id):
+            return LineResult(line=line.number, status=outcome.status, face=face_id)
+        case EnrolledForAnother(face_id):
+            elsewhere = EnrolledElsewhere()
+            fields = {"face": face_id, "code": elsewhere.code, "detail": str(elsewhere)}
+        case FacenetError():
+            fields = {"code": outcome.code, "detail": str(outcome)}
+    return LineResult(line=line.number, status="refused", **fields)
 
 
 def _refused(error: FacenetError, face_id: str | None, image_fields: dict[str, Any]) -> EnrolmentResult:

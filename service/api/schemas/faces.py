@@ -1,13 +1,33 @@
-"""The faces of subjects. The body of an enrolment is `ImagesBody`."""
+"""The faces of subjects. The body of an enrolment is `ImagesBody`, or a `FaceLine` on each line."""
 
+import binascii
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from service.api.schemas.fields import Body, Id, Options
+from service.api.schemas.fields import Body, Id, Metadata, Name, Options, UnitVector
 from service.api.schemas.responses import Answer, BoxAnswer, ModelAnswer, QualityAnswer, WarningAnswer
-from service.gallery.base import EnrolledFace
+from service.decisions.bulk_enrol import SentFace
+from service.domain.errors import InvalidLine
+from service.gallery.base import EnrolledFace, SubjectToCreate
+from service.model_files.card import ModelId
+
+FLOAT32 = np.dtype("<f4")
+
+
+def _decode_base64(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise PydanticCustomError("base64_text", "Send the numbers as base64 text.")
+    try:
+        return binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
+        raise PydanticCustomError(
+            "base64", "This is not base64 (RFC 4648). Encode the numbers as float32 in little-endian order."
+        ) from None
 
 
 class EnrolOptions(Options):
@@ -27,6 +47,54 @@ class FaceFields(Body):
     """The field of a face that can change."""
 
     subject: Id = Field(description="the subject of the same collection that the face belongs to from now on")
+
+
+class FaceLine(Body):
+    """One line of a bulk enrolment: an embedding, and the subject that it belongs to.
+
+    The subject is created if it does not exist. Only then `name` and `metadata` are used. Send `embedding` or
+    `embedding_base64`, one of the two.
+    """
+
+    subject: Id = Field(description="the subject. It is created if it does not exist")
+    name: Name | None = Field(None, description="is stored only if the subject is new")
+    metadata: Metadata = Field(
+        {}, description="any JSON object of at most 4 kB. It is stored only if the subject is new"
+    )
+    model: ModelId = Field(description="the model that made the embedding: the loaded model")
+    embedding: UnitVector = Field(default_factory=list)
+    embedding_base64: Annotated[bytes, BeforeValidator(_decode_base64, json_schema_input_type=str)] = Field(
+        b"", description="the numbers as float32, little-endian, in base64"
+    )
+
+    def to_face(self) -> SentFace:
+        """Pass it on. The decision checks the vector. Raises InvalidLine."""
+        if bool(self.embedding) == bool(self.embedding_base64):
+            raise InvalidLine("Send `embedding` or `embedding_base64`, one of the two.")
+        vector = np.asarray(self.embedding, np.float64) if self.embedding else self._decoded()
+        return SentFace(SubjectToCreate(self.subject, self.name, self.metadata), vector, self.model)
+
+    def _decoded(self) -> NDArray[np.float32]:
+        if len(self.embedding_base64) % FLOAT32.itemsize:
+            raise InvalidLine("`embedding_base64` has a part of a float32. Encode 4 bytes for each number.")
+        return np.frombuffer(self.embedding_base64, FLOAT32)
+
+
+class LineResult(Answer):
+    """The outcome for one line of a bulk enrolment. A field without a value is left out.
+
+    `face` is the new id or, if the embedding is known already, the existing one.
+    """
+
+    line: int = Field(ge=1, description="the number of the line, from 1")
+    status: Literal["enrolled", "known", "refused"]
+    face: Id | None = None
+    code: str | None = None
+    detail: str | None = None
+
+    def to_line(self) -> bytes:
+        """Return a line of NDJSON."""
+        return self.model_dump_json(exclude_none=True).encode() + b"\n"
 
 
 class EnrolledFaceAnswer(Answer):

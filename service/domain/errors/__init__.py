@@ -22,6 +22,7 @@
     │   ├── TooFewPeople              a collection has too few subjects with a face for a calibration
     │   ├── CalibrationNotFound       a collection has no calibration of its own
     │   ├── EnrolledElsewhere         the photograph is enrolled for another subject
+    │   ├── InvalidLine               a line of a bulk enrolment is not a face
     │   └── StorageUnavailable        the gallery cannot be read or written
     │       └── StorageLost           its files were taken away, replaced or damaged
     ├── Unavailable                   the client should try again later
@@ -46,6 +47,7 @@ from service.domain.errors.gallery import (
     EnrolledElsewhere,
     FaceNotFound,
     GalleryError,
+    InvalidLine,
     StorageLost,
     StorageUnavailable,
     SubjectExists,
@@ -76,6 +78,7 @@ __all__ = [
     "ImageTooComplex",
     "ImageTooLarge",
     "InvalidEmbedding",
+    "InvalidLine",
     "InvalidOption",
     "LowQuality",
     "ModelMismatch",

@@ -96,6 +96,12 @@ class EnrolledElsewhere(GalleryError):
         )
 
 
+class InvalidLine(GalleryError):
+    """A line of a bulk enrolment is not a face."""
+
+    code = "invalid_line"
+
+
 class StorageUnavailable(GalleryError):
     """The gallery cannot be read or written: the disk is full or read-only, or the database is gone."""
 

@@ -3,7 +3,7 @@
 import errno
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from io import BufferedReader
@@ -119,12 +119,21 @@ class Database:
         The files are checked after the commit too: what is acknowledged is in the files of the data directory.
         Raises Abandoned at the end if the client was told meanwhile that its request failed.
         """
+        with self.committing(note_stored) as connection:
+            yield connection
+            begin_storing()
+
+    @contextmanager
+    def committing(self, committed: Callable[[], None]) -> Iterator[Connection]:
+        """Open a transaction as `writing` does, for the changes of several requests. The caller asks their clients.
+
+        committed: is called after the commit.
+        """
         with self._write_lock:
             self.check_files()
             with _storage_errors(), self._writer.begin() as connection:
                 yield connection
-                begin_storing()
-            note_stored()
+            committed()
             self.check_files()
 
     @contextmanager

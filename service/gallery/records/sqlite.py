@@ -25,6 +25,7 @@ PRAGMAS = {
     "secure_delete": "ON",
     "trusted_schema": "OFF",  # nothing in the file may call functions with side effects
     "temp_store": "MEMORY",  # on disk, large statements would leave copies of pages in /var/tmp
+    "cache_spill": "OFF",  # with ON, the pages of a large transaction are written several times
     "busy_timeout": str(BUSY_TIMEOUT_MS),
 }
 

@@ -8,6 +8,7 @@ import base64
 import functools
 import io
 import itertools
+import json
 import os
 from http import HTTPStatus
 from pathlib import Path
@@ -38,6 +39,17 @@ schemathesis.openapi.format("binary", files)
 schemathesis.openapi.format("byte", files.map(lambda file: base64.b64encode(file).decode()))
 
 numbers = itertools.count()
+NDJSON = "application/x-ndjson"
+
+
+@schemathesis.serializer(NDJSON)
+def serialize_lines(_context: schemathesis.SerializationContext, value: Any) -> Any:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+
+
+@schemathesis.deserializer(NDJSON)
+def deserialize_lines(_context: schemathesis.DeserializationContext, response: schemathesis.Response) -> Any:
+    return response.content.decode()
 
 
 @schemathesis.hook
@@ -47,6 +59,8 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
     service = Service.for_url(str(case.operation.base_url))
     if case.media_type == "application/json" and isinstance(case.body, dict):
         case.body = service.with_embeddings(case.body)
+    if case.media_type == NDJSON and next(numbers) % 2:
+        case.body = service.face_lines()
     if case.path == "/cluster":
         case.query = without_contradictions(case.query, has_body=isinstance(case.body, dict))
     if "face" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
@@ -102,6 +116,12 @@ class Service:
     def random_embedding(self) -> list[float]:
         vector = np.random.default_rng(next(numbers)).normal(size=self.model["dimension"])
         return list((vector / np.linalg.norm(vector)).tolist())
+
+    def face_lines(self) -> str:
+        """Return lines of a bulk enrolment. The last one is refused."""
+        faces = [{"subject": f"s{next(numbers)}", "embedding": self.random_embedding()} for _ in range(3)]
+        lines = [json.dumps({**face, "model": self.model["id"]}) for face in faces]
+        return "\n".join([*lines, json.dumps(faces[0])])
 
     def create_key(self) -> str:
         """Create an access key, and return its id."""

@@ -1,7 +1,14 @@
 import pytest
 
-from service.domain.errors import Abandoned
-from service.domain.waiting import WaitingClient, begin_storing, current_client, require_waiting_client, work_for
+from service.domain.errors import Abandoned, TimedOut
+from service.domain.waiting import (
+    WaitingClient,
+    begin_storing,
+    current_client,
+    require_time,
+    require_waiting_client,
+    work_for,
+)
 
 
 def test_work_outside_a_request_always_continues() -> None:
@@ -39,6 +46,27 @@ def test_a_client_whose_change_is_being_stored_cannot_be_refused() -> None:
         begin_storing()
     assert not client.refuse()
     assert client.waits
+
+
+def test_work_that_has_stored_a_part_stores_no_more_when_its_time_has_passed() -> None:
+    client = WaitingClient()
+    require_time()
+    with work_for(client):
+        require_time()
+        begin_storing()
+        require_time()
+        client.refuse()
+        with pytest.raises(TimedOut):
+            require_time()
+
+
+def test_work_that_has_stored_a_part_ends_when_its_client_has_left() -> None:
+    client = WaitingClient()
+    with work_for(client):
+        begin_storing()
+        client.leave()
+        with pytest.raises(Abandoned):
+            require_time()
 
 
 def test_the_client_is_known_only_inside_its_request() -> None:

@@ -1,10 +1,13 @@
-"""A process that enrols batches of photographs until it is killed. It prints the number of each acknowledged batch."""
+"""A process that enrols batches of faces until it is killed. It prints the number of each acknowledged batch.
+
+Every second batch is a block that creates its subject.
+"""
 
 import sys
 from itertools import count
 from pathlib import Path
 
-from service.gallery.base import FaceToEnrol
+from service.gallery.base import FaceOfSubject, FaceToEnrol, SubjectToCreate
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -20,8 +23,12 @@ def enrol_until_killed(data_dir: Path, first_batch: int) -> None:
     """Enrol one batch after the other. Print the number of each after it was acknowledged."""
     gallery = BlockingGallery.open(data_dir, "faiss")
     for number in count(first_batch):
-        gallery.put_subject("default", f"s{number}", None, {})
-        gallery.enrol("default", f"s{number}", make_batch(number), MODEL)
+        if number % 2:
+            subject = SubjectToCreate(f"s{number}")
+            gallery.enrol_block("default", [FaceOfSubject(subject, face) for face in make_batch(number)], MODEL)
+        else:
+            gallery.put_subject("default", f"s{number}", None, {})
+            gallery.enrol("default", f"s{number}", make_batch(number), MODEL)
         print(number, flush=True)  # noqa: T201  # its output
 
 

@@ -3,15 +3,15 @@
 The cipher of the collection writes and reads what is stored.
 """
 
-import uuid
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, text, update
 
 from service.domain.embedding import UNIT_TOLERANCE, Embeddings
 from service.domain.errors import FaceNotFound, StorageLost, SubjectWithoutFaces
@@ -30,6 +30,7 @@ from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import FACES, SUBJECTS
 from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.paging import PageRequest, fetch_page
+from service.gallery.records.statements.rows import insert_rows
 
 FLOAT32 = np.dtype("<f4")
 MAX_NUMBERS_PER_STATEMENT = 1_000
@@ -39,7 +40,25 @@ _OWNERS: Select[Any] = (
     .join_from(FACES, SUBJECTS)
     .where(FACES.c.collection == bindparam("collection"), FACES.c.number.in_(bindparam("numbers", expanding=True)))
 )
-"""It is a constant because every search runs it. To build a statement takes longer than SQLite needs to run it."""
+"""These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it."""
+
+
+_PHOTOGRAPHS: Select[Any] = select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(
+    FACES.c.collection == bindparam("collection"), FACES.c.image_sha256.in_(bindparam("hashes", expanding=True))
+)
+_LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'faces'")
+
+EnrolledPhotograph = tuple[int, str]
+"""The key of the subject, and the id of the face."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredFace:
+    """A face that was just stored. subject: the key of its subject."""
+
+    number: int
+    subject: int
+    face: FaceToEnrol
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +71,37 @@ class FaceOwner:
     name: str | None
 
 
-def enrol(
-    connection: Connection, collection: int, subject: int, new: Sequence[FaceToEnrol]
-) -> tuple[list[EnrolmentOutcome], dict[int, FaceToEnrol]]:
-    """Store the faces whose photographs are not enrolled in the collection.
+def store(
+    connection: Connection,
+    collection: int,
+    new: Sequence[tuple[int, FaceToEnrol]],
+    known: Mapping[str, EnrolledPhotograph],
+) -> tuple[list[EnrolmentOutcome], list[StoredFace]]:
+    """Store the faces whose photographs are not known, all with one statement.
 
-    Returns the outcome of each face, and the stored faces by their numbers, in ascending order.
+    new: each face, and the key of its subject.
+    known: the enrolled photographs among them, by hash.
+    Returns the outcome of each face, and the stored faces in the order of their numbers.
     """
-    to = cipher(connection, collection)
-    known = _find_photographs(connection, collection, {face.image_sha256 for face in new}, to)
+    to, enrolled = cipher(connection, collection), dict(known)
+    ids = _random_ids(len(new))
+    number, created_at = _last_number(connection), datetime.now(UTC)
     outcomes: list[EnrolmentOutcome] = []
-    stored: dict[int, FaceToEnrol] = {}
-    for face in new:
-        if face.image_sha256 in known:
-            owner, existing_id = known[face.image_sha256]
+    stored: list[StoredFace] = []
+    rows: list[dict[str, Any]] = []
+    for subject, face in new:
+        if face.image_sha256 in enrolled:
+            owner, existing_id = enrolled[face.image_sha256]
             outcomes.append(EnrolledBefore(existing_id) if owner == subject else EnrolledForAnother(existing_id))
-        else:
-            new_id = uuid.uuid4().hex
-            known[face.image_sha256] = subject, new_id
-            stored[_insert(connection, (collection, subject), new_id, face, to)] = face
-            outcomes.append(EnrolledNow(new_id))
+            continue
+        new_id = next(ids)
+        number += 1
+        enrolled[face.image_sha256] = subject, new_id
+        keys = {"number": number, "collection": collection, "subject": subject, "id": new_id}
+        rows.append({**keys, "created_at": created_at, **_encrypted(face, new_id, to)})
+        stored.append(StoredFace(number, subject, face))
+        outcomes.append(EnrolledNow(new_id))
+    insert_rows(connection, FACES, rows)
     return outcomes, stored
 
 
@@ -190,28 +220,30 @@ def _owner(row: Row[Any], by: RecordCipher) -> FaceOwner:
     return FaceOwner(row.id, row.subject, subject, by.read_value("subjects.name", subject, row.name))
 
 
-def _find_photographs(
-    connection: Connection, collection: int, hashes: set[str], by: RecordCipher
-) -> dict[str, tuple[int, str]]:
-    """Return the enrolled photographs among these, by hash: the key of the subject, and the id of the face."""
-    hash_of = {by.write_id("faces.image_sha256", image_sha256): image_sha256 for image_sha256 in hashes}
-    enrolled = select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(FACES.c.collection == collection)
-    rows = connection.execute(enrolled.where(FACES.c.image_sha256.in_(hash_of)))
-    return {hash_of[row.image_sha256]: (row.subject, row.id) for row in rows}
+def find_photographs(connection: Connection, collection: int, hashes: Iterable[str]) -> dict[str, EnrolledPhotograph]:
+    """Return the enrolled photographs among these, by hash."""
+    to = cipher(connection, collection)
+    hash_of = {to.write_id("faces.image_sha256", image_sha256): image_sha256 for image_sha256 in hashes}
+    rows = connection.execute(_PHOTOGRAPHS, {"collection": collection, "hashes": list(hash_of)})
+    return {hash_of[stored]: (subject, face) for stored, subject, face in rows.all()}
 
 
-def _insert(connection: Connection, owner: tuple[int, int], new_id: str, face: FaceToEnrol, to: RecordCipher) -> int:
-    collection, subject = owner
-    row = insert(FACES).values(
-        collection=collection,
-        subject=subject,
-        id=new_id,
-        image_sha256=to.write_id("faces.image_sha256", face.image_sha256),
-        embedding=to.write_vector(new_id, face.embedding.astype(FLOAT32).tobytes()),
-        created_at=datetime.now(UTC),
-    )
-    number: int = connection.execute(row.returning(FACES.c.number)).scalar_one()
-    return number
+def _random_ids(count: int) -> Iterator[str]:
+    """Return ids of 32 hexadecimal digits. To ask the operating system for each takes longer than to store a face."""
+    digits = secrets.token_hex(16 * count)
+    return (digits[start : start + 32] for start in range(0, len(digits), 32))
+
+
+def _last_number(connection: Connection) -> int:
+    """Return the greatest number that a face has ever had. No other transaction can store a face before this ends."""
+    return connection.scalar(_LAST_NUMBER) or 0
+
+
+def _encrypted(face: FaceToEnrol, new_id: str, to: RecordCipher) -> dict[str, Any]:
+    return {
+        "image_sha256": to.write_id("faces.image_sha256", face.image_sha256),
+        "embedding": to.write_vector(new_id, face.embedding.astype(FLOAT32, copy=False).tobytes()),
+    }
 
 
 def _select_faces(collection: int) -> Select[Any]:

@@ -1,12 +1,12 @@
 """Statements about subjects. `collection` is the key of the collection. Its cipher writes and reads what is stored."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
 from service.domain.errors import SubjectExists, SubjectNotFound
 from service.gallery.base import Page, Subject, SubjectChanges, SubjectToCreate
@@ -14,6 +14,12 @@ from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import FACES, SUBJECTS
 from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.paging import PageRequest, fetch_page
+from service.gallery.records.statements.rows import insert_rows
+
+_KEYS: Select[Any] = select(SUBJECTS.c.id, SUBJECTS.c.key).where(
+    SUBJECTS.c.collection == bindparam("collection"), SUBJECTS.c.id.in_(bindparam("ids", expanding=True))
+)
+"""It is a constant because many requests run it. To build a statement takes longer than SQLite needs to run it."""
 
 
 def create(connection: Connection, collection: int, new: SubjectToCreate) -> Subject:
@@ -21,17 +27,24 @@ def create(connection: Connection, collection: int, new: SubjectToCreate) -> Sub
     subject = Subject(new.id or uuid.uuid4().hex, new.name, new.metadata or {}, 0, datetime.now(UTC))
     if _find_key(connection, collection, subject.id) is not None:
         raise SubjectExists
-    to = cipher(connection, collection)
-    connection.execute(
-        insert(SUBJECTS).values(
-            collection=collection,
-            id=to.write_id("subjects.id", subject.id),
-            name=to.write_value("subjects.name", subject.id, subject.name),
-            metadata=to.write_value("subjects.metadata", subject.id, subject.metadata),
-            created_at=subject.created_at,
-        )
-    )
+    insert_rows(connection, SUBJECTS, [_row(collection, subject, cipher(connection, collection))])
     return subject
+
+
+def create_all(connection: Connection, collection: int, new: Iterable[SubjectToCreate]) -> dict[str, int]:
+    """Create subjects with ids that do not exist yet. Return their keys, by id."""
+    to, created_at = cipher(connection, collection), datetime.now(UTC)
+    created = [Subject(one.id or uuid.uuid4().hex, one.name, one.metadata or {}, 0, created_at) for one in new]
+    insert_rows(connection, SUBJECTS, [_row(collection, subject, to) for subject in created])
+    return find_keys(connection, collection, (subject.id for subject in created))
+
+
+def find_keys(connection: Connection, collection: int, ids: Iterable[str]) -> dict[str, int]:
+    """Return the keys of those of the subjects that exist, by id."""
+    to = cipher(connection, collection)
+    id_of = {to.write_id("subjects.id", subject): subject for subject in ids}
+    rows = connection.execute(_KEYS, {"collection": collection, "ids": list(id_of)})
+    return {id_of[stored]: key for stored, key in rows.all()}
 
 
 def put(connection: Connection, collection: int, subject: str, fields: SubjectChanges) -> tuple[Subject, bool]:
@@ -100,8 +113,17 @@ def remove(connection: Connection, collection: int, subject: str) -> list[int]:
 
 
 def _find_key(connection: Connection, collection: int, subject: str) -> int | None:
-    stored = cipher(connection, collection).write_id("subjects.id", subject)
-    return connection.scalar(select(SUBJECTS.c.key).where(SUBJECTS.c.collection == collection, SUBJECTS.c.id == stored))
+    return find_keys(connection, collection, [subject]).get(subject)
+
+
+def _row(collection: int, subject: Subject, to: RecordCipher) -> dict[str, Any]:
+    return {
+        "collection": collection,
+        "id": to.write_id("subjects.id", subject.id),
+        "name": to.write_value("subjects.name", subject.id, subject.name),
+        "metadata": to.write_value("subjects.metadata", subject.id, subject.metadata),
+        "created_at": subject.created_at,
+    }
 
 
 def _select_subjects(collection: int) -> Select[Any]:

@@ -1,0 +1,96 @@
+"""Statements that enrol faces: of one subject, or a block of many subjects. `collection` is an id."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection
+
+from service.gallery.base import (
+    EmbeddingModel,
+    EnrolmentOutcome,
+    FaceOfSubject,
+    FaceToEnrol,
+    References,
+    SubjectToCreate,
+)
+from service.gallery.records.statements import collections, faces, subjects
+from service.gallery.records.statements.collections import CollectionRow
+from service.gallery.records.statements.faces import EnrolledPhotograph, StoredFace
+
+NO_SUBJECT = 0
+"""No subject has this key. It stands for a subject that does not exist, and gets no face."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrolment:
+    """The outcome of each face, and what the index of the collection gets. references: None if nothing was stored."""
+
+    outcomes: list[EnrolmentOutcome]
+    references: References | None
+
+
+def enrol(
+    connection: Connection, collection: str, subject: str, new: Sequence[FaceToEnrol], model: EmbeddingModel
+) -> Enrolment:
+    """Store the faces of one subject whose photographs are not enrolled in the collection.
+
+    Raises CollectionNotFound, SubjectNotFound or ModelMismatch.
+    """
+    row = collections.find(connection, collection)
+    subject_key = subjects.find_key(connection, row.key, subject)
+    model.require_same(row.model)
+    known = faces.find_photographs(connection, row.key, {face.image_sha256 for face in new})
+    return _store(connection, row, [(subject_key, face) for face in new], known, model)
+
+
+def enrol_block(
+    connection: Connection, collection: str, new: Sequence[FaceOfSubject], model: EmbeddingModel
+) -> Enrolment:
+    """Store the faces whose photographs are not enrolled in the collection, and create the subjects that they need.
+
+    A subject that exists keeps its name and its metadata. A subject whose faces are all refused is not created.
+    Raises CollectionNotFound or ModelMismatch.
+    """
+    row = collections.find(connection, collection)
+    model.require_same(row.model)
+    known = faces.find_photographs(connection, row.key, {one.face.image_sha256 for one in new})
+    keys = subjects.find_keys(connection, row.key, {one.subject.id for one in new if one.subject.id})
+    keys |= subjects.create_all(connection, row.key, _needed_subjects(new, known, keys))
+    with_keys = [(keys.get(one.subject.id or "", NO_SUBJECT), one.face) for one in new]
+    return _store(connection, row, with_keys, known, model)
+
+
+def _needed_subjects(
+    new: Sequence[FaceOfSubject], known: Mapping[str, EnrolledPhotograph], keys: Mapping[str, int]
+) -> list[SubjectToCreate]:
+    """Return the missing subjects of the faces that will be stored. The first face of a subject describes it."""
+    needed: dict[str, SubjectToCreate] = {}
+    seen = set(known)
+    for one in new:
+        subject = one.subject.id or ""
+        if one.face.image_sha256 not in seen and subject not in keys:
+            needed.setdefault(subject, one.subject)
+        seen.add(one.face.image_sha256)
+    return list(needed.values())
+
+
+def _store(
+    connection: Connection,
+    row: CollectionRow,
+    new: Sequence[tuple[int, FaceToEnrol]],
+    known: Mapping[str, EnrolledPhotograph],
+    model: EmbeddingModel,
+) -> Enrolment:
+    outcomes, stored = faces.store(connection, row.key, new, known)
+    if not stored:
+        return Enrolment(outcomes, None)
+    if row.model is None:
+        collections.bind_model(connection, row.key, model)
+    return Enrolment(outcomes, _references(model, stored))
+
+
+def _references(model: EmbeddingModel, stored: Sequence[StoredFace]) -> References:
+    numbers = np.array([one.number for one in stored], np.int64)
+    owners = np.array([one.subject for one in stored], np.int64)
+    return References(model, numbers, owners, np.stack([one.face.embedding for one in stored]))
