@@ -82,7 +82,11 @@ class Detection(Group):
 class GallerySettings(Group):
     """How the gallery is searched."""
 
-    index: str = Field("IDMap2,Flat", description="a factory string of FAISS, or `exact` for plain NumPy")
+    index: str = Field(
+        "faiss",
+        description="`faiss`: exact up to 200,000 faces in a collection, then compressed. `flat`: always exact. "
+        "`exact`: plain NumPy, slow",
+    )
     encryption_key_file: Path | None = Field(
         None, description="the file of the key that encrypts the gallery (`facenet encryption-key`). Default: plain"
     )
