@@ -16,7 +16,7 @@ class GrowingRows(Generic[T]):
     """
 
     def __init__(self, dtype: type[T], *width: int) -> None:
-        self._room: NDArray[T] = np.empty((FEWEST_ROWS, *width), dtype)
+        self._room: NDArray[T] = np.zeros((FEWEST_ROWS, *width), dtype)
         self._count = 0
 
     def __len__(self) -> int:
@@ -43,6 +43,7 @@ class GrowingRows(Generic[T]):
             self._move(max(2 * count, FEWEST_ROWS))
 
     def _move(self, room: int) -> None:
-        larger = np.empty((room, *self._room.shape[1:]), self._room.dtype)
+        # Zeros, because memory that was not written yet can hold embeddings that were deleted.
+        larger = np.zeros((room, *self._room.shape[1:]), self._room.dtype)
         larger[: self._count] = self.rows
         self._room = larger

@@ -66,6 +66,18 @@ class Segment:
         return self._all_numbers[self._alive] if self._erased else self._all_numbers
 
     @property
+    def code_blocks(self) -> NDArray[np.uint8]:
+        """The 4-bit codes in blocks of 32 faces, (blocks, bytes) uint8, in the memory of FAISS."""
+        codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._codes.codes.get(), self._codes.codes.size())
+        return codes.reshape(-1, self._packer.block_size)
+
+    @property
+    def refinement_codes(self) -> NDArray[np.uint8]:
+        """The 8-bit codes, (n, d) uint8, in the memory of FAISS."""
+        codes: NDArray[np.uint8] = faiss.rev_swig_ptr(self._refinement.codes.data(), self._refinement.codes.size())
+        return codes.reshape(-1, self._refinement.code_size)
+
+    @property
     def erased_share(self) -> float:
         return self._erased / max(len(self._all_numbers), 1)
 
@@ -82,8 +94,8 @@ class Segment:
         rows = self._rows(numbers)
         self._alive[rows] = False
         self._erased += len(rows)
-        _refinement_codes(self._refinement)[rows] = np.iinfo(np.uint8).max
-        far, blocks = _far_code(self._codes), _code_blocks(self._codes)
+        self.refinement_codes[rows] = np.iinfo(np.uint8).max
+        far, blocks = _far_code(self._codes), self.code_blocks
         for row in rows.tolist():
             block, place = divmod(row, self._packer.nvec)
             self._packer.pack_1(far, place, blocks[block : block + 1])
@@ -144,18 +156,6 @@ def _train(dimension: int, sample: list[Embeddings]) -> Any:  # noqa: ANN401  # 
 def _parts(index: Any) -> tuple[Any, Any]:  # noqa: ANN401  # FAISS has no types
     """Return the part with the 4-bit codes, and the part with the 8-bit codes."""
     return faiss.downcast_index(index.base_index), faiss.downcast_index(index.refine_index)
-
-
-def _refinement_codes(index: Any) -> NDArray[np.uint8]:  # noqa: ANN401  # FAISS has no types
-    """Return the 8-bit codes, (n, d) uint8, in the memory of FAISS."""
-    codes: NDArray[np.uint8] = faiss.rev_swig_ptr(index.codes.data(), index.codes.size())
-    return codes.reshape(-1, index.code_size)
-
-
-def _code_blocks(index: Any) -> NDArray[np.uint8]:  # noqa: ANN401  # FAISS has no types
-    """Return the 4-bit codes in their blocks of 32 faces, in the memory of FAISS."""
-    codes: NDArray[np.uint8] = faiss.rev_swig_ptr(index.codes.get(), index.codes.size())
-    return codes.reshape(-1, index.get_CodePacker().block_size)
 
 
 def _far_code(index: Any) -> NDArray[np.uint8]:  # noqa: ANN401  # FAISS has no types

@@ -56,12 +56,12 @@ class SegmentedIndex:
         self._removed_meanwhile: list[FaceNumbers] | None = None
 
     def __len__(self) -> int:
-        return len(self._flat) + self.faces_in_segments
+        return len(self._flat) + sum(self.segment_sizes)
 
     @property
-    def faces_in_segments(self) -> int:
-        """How many faces are searched by their codes. 0 if the index is exact."""
-        return sum(map(len, self._segments))
+    def segment_sizes(self) -> list[int]:
+        """How many faces each segment has. Empty if the index is exact."""
+        return [len(segment) for segment in self._segments]
 
     @property
     def numbers(self) -> FaceNumbers:
