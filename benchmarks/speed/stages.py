@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from service.gallery.indexes.faiss import FaissIndex
+from service.gallery.indexes.segmented import SegmentedIndex
 from service.observability.stages import request_stages, stage
 from service.pipeline.decoding.decode import decode
 from service.pipeline.opening import PipelineOptions, open_embedder, open_face_extractor
@@ -52,7 +52,7 @@ def measure_search(dimension: int, threads: int, seconds: float) -> StageTime:
     random = np.random.default_rng(0)
     enrolled = random.normal(size=(ENROLLED, dimension)).astype(np.float32)
     enrolled /= np.linalg.norm(enrolled, axis=1, keepdims=True)
-    index = FaissIndex(dimension)
+    index = SegmentedIndex(dimension)
     index.add(np.arange(ENROLLED), enrolled)
     name = f"search of {ENROLLED:,} faces"
 

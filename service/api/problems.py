@@ -54,6 +54,7 @@ STATUS: dict[type[errors.FacenetError], HTTPStatus] = {
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageLost: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.IndexBuilding: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Hanging: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TimedOut: HTTPStatus.SERVICE_UNAVAILABLE,

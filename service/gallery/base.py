@@ -227,6 +227,15 @@ EnrolmentOutcome = EnrolledNow | EnrolledBefore | EnrolledForAnother
 
 
 @dataclass(frozen=True, slots=True)
+class SearchQuestion:
+    """What searches must have in common to go together. k: the most subjects for each probe."""
+
+    collection: str
+    k: int
+    model: EmbeddingModel
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A subject that a probe may show, and the nearest face of that subject.
 

@@ -3,192 +3,280 @@
 The records are the truth. If anything goes wrong here, the index is built again from the records before it is searched.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Self
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
-from service.domain.errors import StorageUnavailable
-from service.domain.waiting import require_waiting_client
+from service.domain.errors import FacenetError, IndexBuilding, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
-from service.gallery.indexes.base import CreateIndex, Neighbours, VectorIndex
+from service.gallery.indexes.background import Background
+from service.gallery.indexes.base import CreateIndex, Rewrite
+from service.gallery.indexes.face_subjects import FaceSubjects
+from service.gallery.indexes.filled import FilledIndex, NearestFace
 from service.gallery.indexes.readers_writer_lock import ReadersWriterLock
 
 LOG = structlog.get_logger(__name__)
+SMALL_FACES = 20_000
+"""Up to so many faces, an index is built when it is first used, in about 0.1 s. A larger one is built in the
+background, and until then a search is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class NearestFace:
-    """The nearest face of a subject. subject: its key in the records. distance: squared L2."""
+class StoredFaces(Protocol):
+    """The faces of the collection in the records. Its methods raise StorageUnavailable."""
 
-    number: int
-    subject: int
-    distance: float
+    def check(self) -> None:
+        """Check all stored embeddings."""
+        ...
 
+    def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
+        """Return the model, the numbers of the faces, ascending, and the keys of their subjects. None if empty."""
+        ...
 
-@dataclass(slots=True, eq=False)
-class _FilledIndex:
-    """An index with at least one face, so its model is known.
-
-    numbers, subjects: (n,) int64, the number of each face and the key of its subject, in the order of the numbers.
-    """
-
-    model: EmbeddingModel
-    index: VectorIndex
-    numbers: FaceNumbers
-    subjects: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, references: References, create_index: CreateIndex) -> Self:
-        index = create_index(references.model.dimension)
-        index.add(references.numbers, references.embeddings)
-        return cls(references.model, index, references.numbers, references.subjects)
-
-    def add(self, new: References) -> None:
-        self.index.add(new.numbers, new.embeddings)
-        self.numbers = np.concatenate([self.numbers, new.numbers])
-        self.subjects = np.concatenate([self.subjects, new.subjects])
-
-    def remove(self, numbers: FaceNumbers) -> None:
-        self.index.remove(numbers)
-        stays = ~np.isin(self.numbers, numbers)
-        self.numbers, self.subjects = self.numbers[stays], self.subjects[stays]
-
-    def move(self, numbers: FaceNumbers, subject: int) -> None:
-        self.subjects = np.where(np.isin(self.numbers, numbers), subject, self.subjects)
-
-    def search(self, probes: Embeddings, k_subjects: int) -> list[list[NearestFace]]:
-        """Search more and more faces until every probe has k subjects, or all faces were searched.
-
-        The nearest faces can all be of one subject, so the number of faces to search is not known in advance.
-        """
-        k_faces = 4 * k_subjects
-        while True:
-            require_waiting_client()
-            neighbours = self.index.search(probes, k_faces)
-            nearest = self._nearest_by_subject(neighbours, k_subjects)
-            if k_faces >= len(self.numbers) or all(len(row) == k_subjects for row in nearest):
-                return nearest
-            k_faces *= 4
-
-    def _nearest_by_subject(self, neighbours: Neighbours, k_subjects: int) -> list[list[NearestFace]]:
-        subjects = self.subjects[np.searchsorted(self.numbers, neighbours.numbers)]
-        rows = []
-        for row, numbers, distances in zip(subjects, neighbours.numbers, neighbours.distances, strict=True):
-            first_of_subject = np.sort(np.unique(row, return_index=True)[1])[:k_subjects]
-            rows.append([NearestFace(int(numbers[i]), int(row[i]), float(distances[i])) for i in first_of_subject])
-        return rows
+    def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
+        """Return those of the numbers, ascending, that are stored, and their embeddings, (n, d) float32."""
+        ...
 
 
 class CollectionIndex:
-    """The index of one collection. It is empty until `rebuild` or `add` is called.
+    """The index of one collection. It is built when it is first used.
 
     Several threads may search at the same time. The caller makes changes in the order of the records.
 
-    load_references: reads the references of the collection from the records. None if it has no face.
+    stored: reads the faces from the records.
+    background: builds a large index, and rewrites it.
+    faces: how many faces the records hold. An index without faces needs nothing to be built.
     """
 
-    def __init__(self, load_references: Callable[[], References | None], create_index: CreateIndex) -> None:
-        self._load_references = load_references
+    def __init__(self, stored: StoredFaces, create_index: CreateIndex, background: Background, faces: int = 0) -> None:
+        self._stored = stored
         self._create_index = create_index
+        self._background = background
         self._lock = ReadersWriterLock()
-        self._stale = False
-        self._filled: _FilledIndex | None = None
+        self._faces = faces
+        self._is_built = faces == 0
+        self._is_building = False
+        self._is_rewriting = False
+        self._failure: FacenetError | None = None
+        self._filled: FilledIndex | None = None
+        self._late_changes: list[Callable[[], None]] = []
+        self._used_at_s = 0.0
 
     def __len__(self) -> int:
-        filled = self._filled
-        return len(filled.numbers) if filled else 0
+        return self._faces
 
-    def checksum(self) -> FaceChecksum:
-        """Return the checksum of the faces that the index holds. Raises StorageUnavailable."""
-        with self._current() as filled:
-            if filled is None:
-                return FaceChecksum(0, 0, 0)
-            numbers = filled.index.numbers
-            return FaceChecksum(len(numbers), int(numbers.sum()), int(filled.subjects.sum()))
+    def require_built(self) -> None:
+        """Raise IndexBuilding while a large index is built, or why it could not be built."""
+        if self._faces > SMALL_FACES and not self._is_built:
+            self.build()
+
+    def checksum(self) -> FaceChecksum | None:
+        """Return the checksum of the faces that the index holds. None if it is not built."""
+        with self._lock.reading():
+            if not self._is_built:
+                return None
+            return FaceChecksum(0, 0, 0) if self._filled is None else self._filled.checksum
 
     def model(self) -> EmbeddingModel | None:
-        """Return the model that made the embeddings. None if there is no face. Raises StorageUnavailable."""
+        """Return the model that made the embeddings. None if there is no face.
+
+        Raises StorageUnavailable or IndexBuilding.
+        """
         with self._current() as filled:
             return filled.model if filled else None
 
     def search(self, probes: Embeddings, k_subjects: int, model: EmbeddingModel) -> tuple[list[list[NearestFace]], int]:
         """Find up to `k_subjects` subjects for each probe, nearest first, each by its nearest face.
 
+        If a subject has thousands of faces that are all nearer than those of others, a large index can find fewer.
         model: the model that must have made the references.
-        Returns also how many faces were searched. Raises ModelMismatch or StorageUnavailable.
+        Returns also how many faces were searched. Raises ModelMismatch, StorageUnavailable or IndexBuilding.
         """
         with self._current() as filled:
             if filled is None:
                 return [[] for _ in probes], 0
             model.require_same(filled.model)
-            return filled.search(probes, k_subjects), len(filled.numbers)
+            return filled.search(probes, k_subjects), len(filled)
 
     def add(self, new: References) -> None:
         """Add faces that the records already hold."""
-        with self._updating():
-            if self._filled is None:
-                self._filled = _FilledIndex.of(new, self._create_index)
-            else:
-                self._filled.add(new)
+        self._change(partial(self._add, new), len(new.numbers))
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Remove faces that the records no longer hold."""
-        with self._updating():
-            if self._filled is not None:
-                self._filled.remove(np.asarray(numbers, np.int64))
-                self._filled = self._filled if len(self._filled.numbers) else None
+        self._change(partial(self._remove, np.asarray(numbers, np.int64)), -len(numbers))
 
     def move(self, numbers: Sequence[int], subject: int) -> None:
         """Give faces to another subject, as the records did. subject: its key in the records."""
-        with self._updating():
-            if self._filled is not None:
-                self._filled.move(np.asarray(numbers, np.int64), subject)
+        self._change(partial(self._move, np.asarray(numbers, np.int64), subject), 0)
 
-    def rebuild(self) -> None:
-        """Build the index from the records. Raises StorageUnavailable, and then the index refuses every search."""
-        with self._lock.writing():
-            self._rebuild()
+    def build(self) -> None:
+        """Build the index if it is not built: a small one now, a large one in the background.
 
-    def _rebuild_if_stale(self) -> None:
-        with self._lock.writing():
-            if self._stale:  # another thread may have rebuilt it while this one waited for the lock
-                self._rebuild()
-
-    def _rebuild(self) -> None:
-        self._stale = True
-        try:
-            references = self._load_references()
-            self._filled = _FilledIndex.of(references, self._create_index) if references else None
-        except (MemoryError, RuntimeError, ValueError) as error:
-            raise StorageUnavailable from error
-        self._stale = False
-
-    @contextmanager
-    def _updating(self) -> Iterator[None]:
-        """Hold the lock for a change. If the change fails, the index is rebuilt and the caller gets no error.
-
-        The records already hold the change, so the request of the caller has succeeded.
+        Raises StorageUnavailable, or IndexBuilding until a large one is ready. If that failed, the reason is raised
+        once, and the next call tries again.
         """
         with self._lock.writing():
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001  # any error can leave the index changed in part
-                LOG.warning("index_rebuilt", error=type(error).__name__)
-                with suppress(StorageUnavailable):  # the next search tries again, and reports the error
-                    self._rebuild()
+            failure, self._failure = self._failure, None
+            if failure is not None:
+                raise failure.with_traceback(None)
+            if self._is_built:  # another thread may have built it while this one waited for the lock
+                return
+            if self._faces <= SMALL_FACES:
+                self._use(self._read())
+                return
+            if not self._is_building:
+                self._is_building = True
+                self._background.begin(self._build_beside)
+        raise IndexBuilding
+
+    def check_or_begin(self) -> None:
+        """Check the stored embeddings of a small collection, or begin to build a large index in the background.
+
+        Raises StorageUnavailable if an embedding is damaged. In a large collection, this is noticed while it is built.
+        """
+        if self._faces > SMALL_FACES:
+            with suppress(IndexBuilding):
+                self.build()
+        elif self._faces:
+            self._stored.check()
+
+    def rebuild(self) -> None:
+        """Build the index again, a large one in the background. Raises StorageUnavailable."""
+        self.discard()
+        with suppress(IndexBuilding):
+            self.build()
+
+    def discard(self) -> None:
+        """Forget what is in memory. The index is built again from the records."""
+        with self._lock.writing():
+            self._discard()
+
+    def discard_if_idle(self, idle_s: float) -> None:
+        """Forget a small index that was not used for so long."""
+        if self._is_built and self._faces <= SMALL_FACES and time.monotonic() - self._used_at_s >= idle_s:
+            self.discard()
+
+    def _add(self, new: References) -> None:
+        if self._filled is None:
+            self._filled = FilledIndex.of(new, self._create_index(new.model.dimension, self._stored.read))
+        else:
+            self._filled.add(new)
+
+    def _remove(self, numbers: FaceNumbers) -> None:
+        if self._filled is not None:
+            self._filled.remove(numbers)
+            self._filled = self._filled if len(self._filled) else None
+
+    def _move(self, numbers: FaceNumbers, subject: int) -> None:
+        if self._filled is not None:
+            self._filled.subjects.move(numbers, subject)
+
+    def _change(self, change: Callable[[], None], added: int) -> None:
+        """Make a change. If it fails, the index is built again, and the caller gets no error.
+
+        The records already hold the change, so the request of the caller has succeeded. An index that is not built
+        needs no change. One that is being built gets it at the end: it may have been read before the change.
+        """
+        with self._lock.writing():
+            self._faces += added
+            if self._is_building:
+                self._late_changes.append(change)
+                return
+            if not self._is_built or self._make([change]):
+                return
+        with suppress(StorageUnavailable, IndexBuilding):  # the next search tries again, and reports the error
+            self.build()
+
+    def _make(self, changes: Sequence[Callable[[], None]]) -> bool:
+        """Make changes, and return whether that succeeded. Else the index is not built any more."""
+        try:
+            for change in changes:
+                change()
+        except Exception as error:  # noqa: BLE001  # any error can leave the index changed in part
+            LOG.warning("index_rebuilt", error=type(error).__name__)
+            self._discard()
+            return False
+        self._faces = len(self._filled) if self._filled else 0
+        if self._filled is not None and self._filled.index.needs_rewrite and not self._is_rewriting:
+            self._is_rewriting = True
+            self._background.begin(self._rewrite)
+        return True
+
+    def _read(self) -> FilledIndex | None:
+        """Build an index from the records. None if they hold no face. Raises StorageUnavailable."""
+        try:
+            listed = self._stored.list()
+            if listed is None:
+                return None
+            model, numbers, subjects = listed
+            index = self._create_index(model.dimension, self._stored.read)
+            index.fill(numbers)
+            return FilledIndex(model, index, FaceSubjects(numbers, subjects))
+        except (MemoryError, RuntimeError, ValueError) as error:
+            raise StorageUnavailable from error
+
+    def _use(self, filled: FilledIndex | None) -> None:
+        self._filled, self._is_built = filled, True
+        self._faces = len(filled) if filled else 0
+
+    def _discard(self) -> None:
+        self._filled, self._is_built = None, False
+
+    def _build_beside(self) -> None:
+        """Build the index while the records change, and make the same changes in it at the end.
+
+        It may have been read after some of them. A change that was made already changes nothing.
+        """
+        LOG.info("index_build_started", faces=self._faces)
+        started_s = time.monotonic()
+        try:
+            filled = self._read()
+        except Exception as error:
+            with self._lock.writing():
+                self._is_building, self._late_changes = False, []
+                self._failure = error if isinstance(error, FacenetError) else StorageUnavailable()
+            raise
+        with self._lock.writing():
+            late_changes, self._late_changes = self._late_changes, []
+            self._is_building = False
+            self._use(filled)
+            self._make(late_changes)
+        LOG.info("index_built", faces=self._faces, seconds=round(time.monotonic() - started_s, 3))
+
+    def _rewrite(self) -> None:
+        """Rewrite the index while it is searched and changed. Only the beginning and the switch need the lock."""
+        try:
+            while (begun := self._begin_rewrite()) is not None:
+                filled, rewrite = begun
+                switch = rewrite()
+                with self._lock.writing():
+                    if self._filled is filled:
+                        self._make([switch])
+        except BaseException:
+            self._is_rewriting = False
+            raise
+
+    def _begin_rewrite(self) -> tuple[FilledIndex, Rewrite] | None:
+        with self._lock.writing():
+            if self._filled is not None and self._filled.index.needs_rewrite:
+                return self._filled, self._filled.index.begin_rewrite()
+            self._is_rewriting = False
+            return None
 
     @contextmanager
-    def _current(self) -> Iterator[_FilledIndex | None]:
+    def _current(self) -> Iterator[FilledIndex | None]:
         """Hold the lock for a search of an index that agrees with the records. None if there is no face."""
-        if self._stale:
-            self._rebuild_if_stale()
+        self._used_at_s = time.monotonic()
+        if not self._is_built:
+            self.build()
         with self._lock.reading():
-            if self._stale:
+            if not self._is_built:
                 raise StorageUnavailable
             yield self._filled

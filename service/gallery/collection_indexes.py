@@ -1,36 +1,50 @@
 """The indexes of all collections."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from service.domain.access import require_collection
 from service.domain.errors import CollectionNotFound
-from service.gallery.base import FaceChecksum, References
-from service.gallery.collection_index import CollectionIndex
-from service.gallery.indexes.base import VectorIndex
+from service.gallery.base import FaceChecksum
+from service.gallery.collection_index import CollectionIndex, StoredFaces
+from service.gallery.indexes.background import Background
+from service.gallery.indexes.base import CreateIndex, ReadVectors, VectorIndex
+from service.gallery.indexes.rotated import RotatedIndex
+from service.gallery.indexes.rotation import derive_rotation
+
+IDLE_S = 600.0
+"""A small index that was not used for so long is forgotten. So thousands of small collections take little memory."""
+
+
+class StoredCollection(StoredFaces, Protocol):
+    """The faces of a collection in the records, and how they leave the records for an index."""
+
+    def rotation_secret(self) -> bytes | None:
+        """Return the secret of the rotation of the vectors. None if they are not rotated."""
+        ...
 
 
 class CollectionIndexes:
     """One index for each collection. Lookups need no lock; the caller makes changes one at a time.
 
-    collections: the ids of the existing collections. Their indexes are built at once.
-    load_references: reads the references of a collection from the records. None if it has no face.
-    create_index: creates an empty index for a collection, by its id and its dimension.
-    Raises StorageUnavailable.
+    A small index is built when it is first used. The others are built in the background from the beginning.
+
+    faces: the ids of the existing collections, and how many faces each has.
+    open_stored: gives access to the faces of a collection in the records.
+    create_index: creates an empty index.
+    Raises StorageUnavailable if an embedding of a small collection is damaged.
     """
 
     def __init__(
-        self,
-        collections: Iterable[str],
-        load_references: Callable[[str], References | None],
-        create_index: Callable[[str, int], VectorIndex],
+        self, faces: Mapping[str, int], open_stored: Callable[[str], StoredCollection], create_index: CreateIndex
     ) -> None:
-        self._load_references = load_references
+        self._open_stored = open_stored
         self._create_index = create_index
+        self.background = Background()
         # This dictionary is replaced and never changed in place. So another thread can read it at any time.
-        self._by_collection = {collection: self._empty_index(collection) for collection in collections}
+        self._by_collection = {collection: self._index(collection, count) for collection, count in faces.items()}
         for index in self._by_collection.values():
-            index.rebuild()
+            index.check_or_begin()
 
     def __getitem__(self, collection: str) -> CollectionIndex:
         """Return the index of the collection. Raises CollectionNotFound, also if the request does not see it."""
@@ -45,25 +59,49 @@ class CollectionIndexes:
 
     @property
     def face_count(self) -> int:
-        """The number of faces in all indexes."""
+        """The number of faces in all collections."""
         return sum(len(index) for index in self._by_collection.values())
 
     def put_empty(self, collection: str) -> None:
-        """Give the collection an empty index."""
-        self._by_collection = self._by_collection | {collection: self._empty_index(collection)}
+        """Give a new collection an index."""
+        self._by_collection = self._by_collection | {collection: self._index(collection, 0)}
 
     def remove(self, collection: str) -> None:
         """Remove the index of a deleted collection."""
         self._by_collection = {other: index for other, index in self._by_collection.items() if other != collection}
 
     def rebuild_where_wrong(self, checksums: Mapping[str, FaceChecksum]) -> bool:
-        """Rebuild the indexes that disagree with the checksums of the records. Return whether there were any."""
+        """Rebuild the indexes that disagree with the checksums of the records. Return whether there were any.
+
+        An index that is not built is not compared. It is made from the records.
+        """
         wrong = [
-            index for collection, index in self._by_collection.items() if index.checksum() != checksums[collection]
+            index
+            for collection, index in self._by_collection.items()
+            if index.checksum() not in (None, checksums[collection])
         ]
         for index in wrong:
             index.rebuild()
         return bool(wrong)
 
-    def _empty_index(self, collection: str) -> CollectionIndex:
-        return CollectionIndex(partial(self._load_references, collection), partial(self._create_index, collection))
+    def require_built(self) -> None:
+        """Raise IndexBuilding if a large index is not ready, or why it could not be built."""
+        for index in self._by_collection.values():
+            index.require_built()
+
+    def discard_idle(self) -> None:
+        """Forget the small indexes that were not used for a while."""
+        for index in self._by_collection.values():
+            index.discard_if_idle(IDLE_S)
+
+    def _index(self, collection: str, faces: int) -> CollectionIndex:
+        stored = self._open_stored(collection)
+
+        def create(dimension: int, read: ReadVectors) -> VectorIndex:
+            """Create an empty index. In an encrypted gallery, it gets rotated vectors only."""
+            secret = stored.rotation_secret()
+            if secret is None:
+                return self._create_index(dimension, read)
+            return RotatedIndex(self._create_index, derive_rotation(secret, dimension), read)
+
+        return CollectionIndex(stored, create, self.background, faces)

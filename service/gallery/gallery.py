@@ -74,10 +74,10 @@ class Gallery(GalleryReader):
 
     @in_thread
     def check(self) -> None:
-        """Check that the records can be read, and that every index holds the faces of the records.
+        """Check that the records can be read, and that every index in memory holds the faces of the records.
 
-        Raises StorageUnavailable otherwise. An index that disagrees is rebuilt, so the next check succeeds. While a
-        change takes long, only the records are read.
+        Raises StorageUnavailable otherwise. An index that disagrees is built again, so the next check succeeds. While a
+        change takes long, only the records are read. Raises IndexBuilding while a large index is built.
         """
         self._database.check_files()
         alone = self._writing.acquire(timeout=CHECK_WAIT_S)
@@ -86,6 +86,7 @@ class Gallery(GalleryReader):
                 checksums = collections.checksums(connection)
             if alone and self._indexes.rebuild_where_wrong(checksums):
                 raise StorageUnavailable
+            self._indexes.require_built()
         finally:
             if alone:
                 self._writing.release()
@@ -280,6 +281,10 @@ class Gallery(GalleryReader):
     def expire_all(self) -> None:
         """Delete what is older than its collection keeps it. The thread of the gallery calls this."""
         self._retention.expire_all()
+
+    def discard_idle_indexes(self) -> None:
+        """Forget small indexes that were not used for a while. The thread of the gallery calls this."""
+        self._indexes.discard_idle()
 
     def note_audit_head(self) -> None:
         """Note the last durable line of the audit log in the records, if it is another one than before."""

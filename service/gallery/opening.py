@@ -30,22 +30,23 @@ from service.gallery.records.housekeeping import housekeeping
 LOG = structlog.get_logger(__name__)
 HEAD_S = 60.0
 """How often the last line of the audit log is noted in the records."""
+IDLE_INDEXES_S = 60.0
+"""How often small indexes that are not used are forgotten."""
 
 
 @contextmanager
 def open_gallery(
     data_dir: Path, index: str, log: GalleryLog = NO_GALLERY_LOG, key_file: Path | None = None
 ) -> Iterator[Gallery]:
-    """Open the records in a directory, migrate them to this version, encrypt them, and build the indexes.
+    """Open the records in a directory, migrate them to this version, and encrypt them. Begin to build large indexes.
 
     The directory is created if it does not exist. No other process can use it until the context ends.
-    index: a name in `indexes.INDEXES`, or a factory string of FAISS.
+    index: a name in `indexes.INDEXES` or `indexes.FORMER_NAMES`.
     log: the audit log.
     key_file: encrypts the records, if they are not encrypted yet. None: they are plain.
     Raises InvalidSettings, KeyFileUnusable, DataDirectoryInUse, DataDirectoryUnusable or AuditUnusable.
     """
-    create_index = index_factory(index)
-    create_index(dimension=1)  # a wrong name must fail at the start, and not at the first enrolment
+    create_index = index_factory(index)  # before anything else: a wrong name makes no directory
     keys = data_keys(None if key_file is None else _read_key(key_file, data_dir))
     with ExitStack() as resources:
         with _directory_errors(data_dir):
@@ -53,9 +54,15 @@ def open_gallery(
             encrypt(database, keys.key_id)
             LOG.info("gallery_opened", encryption_key=keys.key_id or "none")
             gallery = Gallery(database, create_index, log)
+        resources.callback(gallery.stop_background)
         resources.callback(_note_last_head, gallery)
         resources.enter_context(log.open(gallery.noted_audit_head()))
-        resources.enter_context(housekeeping(database, [gallery.expire_all, _every(HEAD_S, gallery.note_audit_head)]))
+        chores = [
+            gallery.expire_all,
+            _every(HEAD_S, gallery.note_audit_head),
+            _every(IDLE_INDEXES_S, gallery.discard_idle_indexes),
+        ]
+        resources.enter_context(housekeeping(database, chores))
         yield gallery
 
 

@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import anyio
 import numpy as np
 
-from service.domain.access import FULL_ACCESS, require_collection, work_with
+from service.domain.access import require_collection
 from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import Backup
@@ -21,20 +21,18 @@ from service.gallery.base import (
     EnrolledFace,
     GalleryLog,
     Page,
-    References,
+    SearchQuestion,
     StoredSubject,
     Subject,
 )
-from service.gallery.collection_index import NearestFace
 from service.gallery.collection_indexes import CollectionIndexes
-from service.gallery.indexes.base import CreateIndex, VectorIndex
-from service.gallery.indexes.rotated import RotatedIndex
-from service.gallery.indexes.rotation import derive_rotation
+from service.gallery.indexes.base import CreateIndex
+from service.gallery.indexes.filled import NearestFace
 from service.gallery.records.database import Database
 from service.gallery.records.statements import audit, calibration, collections, faces, subjects
-from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
+from service.gallery.records.stored_faces import StoredFaces
 from service.gallery.retention import Retention
 from service.gallery.threads import JointSearches, in_thread
 from service.model_files.calibration import CalibrationSource
@@ -62,14 +60,18 @@ class GalleryReader:
         self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
         self._searches = JointSearches(self.search_together, self.threads)
         self._database = database
-        self._create_index = create_index
         # One writer at a time. So the indexes get the changes in the order in which the records got them.
         self._writing = threading.Lock()
         with database.reading() as connection:
-            ids = list(collections.checksums(connection))
-        self._indexes = CollectionIndexes(ids, self._load_references, self._index_of)
+            checksums = collections.checksums(connection)
+        counts = {collection: checksum.faces for collection, checksum in checksums.items()}
+        self._indexes = CollectionIndexes(counts, partial(StoredFaces, database), create_index)
         self._read_calibration_sources()
         self._retention = Retention(database, self._indexes, self._writing, log.record_expired, now)
+
+    def stop_background(self) -> None:
+        """End the work on the indexes that nobody waits for. Call this before the database is closed."""
+        self._indexes.background.stop()
 
     async def finish(self) -> None:
         """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
@@ -256,7 +258,7 @@ class GalleryReader:
         require_collection(collection)
         return await self._searches.run(SearchQuestion(collection, k, model), probes)
 
-    def search_together(self, question: "SearchQuestion", probes: Embeddings) -> Found:
+    def search_together(self, question: SearchQuestion, probes: Embeddings) -> Found:
         """Search for all requests that ask this question, in this thread. Raises what `search` raises."""
         self._retention.expire(question.collection)
         for lock in (nullcontext(), self._writing):  # with the second, no change is between the records and the index
@@ -264,7 +266,7 @@ class GalleryReader:
                 return self._search_once(question, probes)
         raise StorageUnavailable
 
-    def _search_once(self, question: "SearchQuestion", probes: Embeddings) -> Found:
+    def _search_once(self, question: SearchQuestion, probes: Embeddings) -> Found:
         nearest, searched = self._indexes[question.collection].search(probes, question.k, question.model)
         with self._database.reading() as connection:
             key = collections.find(connection, question.collection).key
@@ -274,28 +276,6 @@ class GalleryReader:
     def _read_calibration_sources(self) -> None:
         with self._database.reading() as connection:
             self._with_own_calibration = calibration.collections_with_own(connection)
-
-    def _load_references(self, collection: str) -> References | None:
-        """Read what the index of a collection holds. A probe without a key can notice that it must be built again."""
-        with work_with(FULL_ACCESS), self._database.reading() as connection:
-            row = collections.find(connection, collection)
-            return faces.references(connection, row.key, row.model) if row.model else None
-
-    def _index_of(self, collection: str, dimension: int) -> VectorIndex:
-        """Create an empty index. In an encrypted gallery, it gets rotated vectors only."""
-        index = self._create_index(dimension)
-        with work_with(FULL_ACCESS), self._database.reading() as connection:
-            secret = cipher(connection, collections.find(connection, collection).key).rotation_secret
-        return index if secret is None else RotatedIndex(index, derive_rotation(secret, dimension))
-
-
-@dataclass(frozen=True, slots=True)
-class SearchQuestion:
-    """What searches must have in common to go together. k: the most subjects for each probe."""
-
-    collection: str
-    k: int
-    model: EmbeddingModel
 
 
 class _FaceChanged(Exception):

@@ -41,7 +41,7 @@ class Inference(Group):
     precision: Literal["auto", "float32", "int8", "float16", "bfloat16"] = Field(
         "auto",
         description="the numbers that the embedder computes with. `auto`: int8 if the file NAME-int8.onnx is there, "
-        "and this CPU is faster with it and the embeddings agree. `float16` needs the provider `tensorrt`, and `bfloat16` "
+        "and this CPU is faster with it and the embeddings agree. `float16` needs the provider `tensorrt`, `bfloat16` "
         "needs `openvino`",
     )
     threads: Count | None = Field(
@@ -83,7 +83,11 @@ class Detection(Group):
 class GallerySettings(Group):
     """How the gallery is searched."""
 
-    index: str = Field("IDMap2,Flat", description="a factory string of FAISS, or `exact` for plain NumPy")
+    index: str = Field(
+        "faiss",
+        description="`faiss`: exact up to 200,000 faces in a collection, then compressed. `flat`: always exact. "
+        "`exact`: plain NumPy, slow",
+    )
     encryption_key_file: Path | None = Field(
         None, description="the file of the key that encrypts the gallery (`facenet encryption-key`). Default: plain"
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.gallery.indexes import INDEXES, index_factory
-from service.gallery.indexes.base import VectorIndex
+from service.gallery.indexes.base import VectorIndex, read_nothing
 from service.gallery.indexes.exact import ExactIndex
 from tests.service.gallery.random_faces import MODEL, make_embeddings
 
@@ -14,7 +14,7 @@ NUMBERS = np.arange(1, 201, dtype=np.int64) * 3
 
 @pytest.fixture(params=[*INDEXES, "IDMap2,Flat"])
 def index(request: pytest.FixtureRequest) -> VectorIndex:
-    return index_factory(request.param)(MODEL.dimension)
+    return index_factory(request.param)(MODEL.dimension, read_nothing)
 
 
 @pytest.fixture

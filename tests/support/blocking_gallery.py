@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from service.domain.embedding import Embeddings
-from service.gallery.base import EmbeddingModel
+from service.gallery.base import EmbeddingModel, SearchQuestion
 from service.gallery.gallery import Gallery
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.opening import open_gallery
-from service.gallery.reader import Found, SearchQuestion
+from service.gallery.reader import Found
 from service.gallery.records.database import Database
 
 

@@ -30,6 +30,7 @@
     │   ├── TimedOut                  the request took longer than the limit
     │   ├── Abandoned                 nobody waits for the answer any more
     │   ├── Hanging                   a model or a decoder does not return
+    │   ├── IndexBuilding             the index of a large collection is not ready yet
     │   └── ShuttingDown              the service was told to stop
     ├── AccessError                   see `access_errors.py`
     └── StartupError, ClientError     see `command_errors.py`
@@ -38,7 +39,15 @@ Every message says what was expected, what came, and what to do next. No message
 or a name that a client gave.
 """
 
-from service.domain.errors.availability import Abandoned, Hanging, Overloaded, ShuttingDown, TimedOut, Unavailable
+from service.domain.errors.availability import (
+    Abandoned,
+    Hanging,
+    IndexBuilding,
+    Overloaded,
+    ShuttingDown,
+    TimedOut,
+    Unavailable,
+)
 from service.domain.errors.base import FacenetError, InvalidOption
 from service.domain.errors.comparisons import EmbeddingError, InvalidEmbedding, ModelMismatch, RateNotMeasured
 from service.domain.errors.gallery import (
@@ -77,6 +86,7 @@ __all__ = [
     "Hanging",
     "ImageTooComplex",
     "ImageTooLarge",
+    "IndexBuilding",
     "InvalidEmbedding",
     "InvalidLine",
     "InvalidOption",

@@ -52,3 +52,16 @@ class ShuttingDown(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The service is stopping. Ask another replica, or try again.", retry_after_s=5)
+
+
+class IndexBuilding(Unavailable):
+    """The index of a large collection is being built, after the start or after a failure."""
+
+    code = "index_building"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The faces of a large collection are being read into memory. This takes about 10 s for a million faces. "
+            "Other collections can be searched.",
+            retry_after_s=5,
+        )

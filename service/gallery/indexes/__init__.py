@@ -1,22 +1,27 @@
-"""The kinds of index by name, as "module:Class". Any other name is a factory string of FAISS.
+"""The kinds of index by name, as "module:Class". A module is imported only when its index is used."""
 
-A module is imported only when its index is used.
-"""
-
-from functools import partial
 from pkgutil import resolve_name
 
+from service.domain.command_errors import InvalidSettings
 from service.gallery.indexes.base import CreateIndex
 
 INDEXES = {
+    "faiss": "service.gallery.indexes.segmented:SegmentedIndex",
+    "flat": "service.gallery.indexes.flat:FlatIndex",
     "exact": "service.gallery.indexes.exact:ExactIndex",
-    "faiss": "service.gallery.indexes.faiss:FaissIndex",
 }
+
+FORMER_NAMES = {"IDMap2,Flat": "flat", "IDMap,Flat": "flat"}
+"""Names of earlier versions, which were factory strings of FAISS."""
 
 
 def index_factory(name: str) -> CreateIndex:
-    """Return a function that creates empty indexes. name: a name in INDEXES, or a factory string of FAISS."""
-    factory: CreateIndex = (
-        resolve_name(INDEXES[name]) if name in INDEXES else partial(resolve_name(INDEXES["faiss"]), factory=name)
-    )
+    """Return a function that creates empty indexes. name: a name in INDEXES or FORMER_NAMES.
+
+    Raises InvalidSettings.
+    """
+    place = INDEXES.get(FORMER_NAMES.get(name, name))
+    if place is None:
+        raise InvalidSettings(f"There is no index {name!r}. Set FACE_GALLERY__INDEX to one of {', '.join(INDEXES)}.")
+    factory: CreateIndex = resolve_name(place)
     return factory

@@ -1,13 +1,32 @@
 """The interface of an index."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.domain.distances import Distances
 from service.domain.embedding import Embeddings
+from service.domain.waiting import require_waiting_client
 from service.gallery.base import FaceNumbers
+
+ROWS_AT_ONCE = 10_000
+"""How many stored embeddings are read at once: 5 MB of 128 numbers each. More would keep other threads waiting."""
+
+ReadVectors = Callable[[FaceNumbers], tuple[FaceNumbers, Embeddings]]
+"""Reads stored embeddings by the numbers of their faces, which ascend.
+
+Returns the numbers (n,) int64 of the faces that are stored, ascending, and their embeddings (n, d) float32.
+Raises StorageUnavailable.
+"""
+
+Rewrite = Callable[[], Callable[[], None]]
+"""Does the long work of a rewrite, while the index is searched and changed. Returns what switches to the result.
+
+The switch is short. The caller makes sure that nothing else uses the index meanwhile.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +45,9 @@ class Neighbours:
 class VectorIndex(Protocol):
     """Searches the embeddings of one collection. It holds nothing that the records do not hold.
 
-    Several searches may run in parallel. The caller makes sure that none runs during `add` or `remove`.
+    Several searches may run in parallel. The caller makes sure that none runs during another method.
+
+    needs_rewrite: whether the index would be smaller or faster after a rewrite.
     """
 
     def __len__(self) -> int: ...
@@ -34,6 +55,16 @@ class VectorIndex(Protocol):
     @property
     def numbers(self) -> FaceNumbers:
         """The numbers of the faces in the index, in any order."""
+        ...
+
+    @property
+    def needs_rewrite(self) -> bool: ...
+
+    def fill(self, numbers: FaceNumbers) -> None:
+        """Add stored faces to an empty index, which reads their embeddings. numbers: (n,) int64, ascending.
+
+        A face that is not stored any more is left out. Raises StorageUnavailable.
+        """
         ...
 
     def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
@@ -54,10 +85,38 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
+        """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32.
+
+        None if the index does not hold the embeddings themselves.
+        """
+        ...
+
+    def begin_rewrite(self) -> Rewrite:
+        """Return the rewrite that `needs_rewrite` is about. One rewrite at a time."""
+        ...
+
 
 class CreateIndex(Protocol):
     """Creates an empty index."""
 
-    def __call__(self, dimension: int) -> VectorIndex:
-        """Create an index for embeddings of this dimension."""
+    def __call__(self, dimension: int, read: ReadVectors) -> VectorIndex:
+        """Create an index for embeddings of this dimension. read: reads those that the records hold."""
         ...
+
+
+def read_nothing(numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
+    """Read embeddings where none are stored."""
+    return numbers[:0], np.empty((0, 0), np.float32)
+
+
+def read_blocks(read: ReadVectors, numbers: FaceNumbers) -> Iterator[tuple[FaceNumbers, Embeddings]]:
+    """Read many stored embeddings, some at a time. No block is empty.
+
+    Raises StorageUnavailable, or Abandoned if the work is to end.
+    """
+    for start in range(0, len(numbers), ROWS_AT_ONCE):
+        require_waiting_client()
+        found, embeddings = read(numbers[start : start + ROWS_AT_ONCE])
+        if len(found):
+            yield found, embeddings

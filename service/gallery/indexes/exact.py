@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from service.domain.distances import squared_l2
+from service.domain.distances import Distances, squared_l2
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import Neighbours
+from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, read_blocks, read_nothing
 
 
 class ExactIndex:
@@ -14,7 +14,10 @@ class ExactIndex:
     It is slow and simple: tests compare other indexes with it.
     """
 
-    def __init__(self, dimension: int) -> None:
+    needs_rewrite = False
+
+    def __init__(self, dimension: int, read: ReadVectors = read_nothing) -> None:
+        self._read = read
         self._numbers = np.empty(0, np.int64)
         self._embeddings = np.empty((0, dimension), np.float32)
 
@@ -24,6 +27,11 @@ class ExactIndex:
     @property
     def numbers(self) -> FaceNumbers:
         return self._numbers
+
+    def fill(self, numbers: FaceNumbers) -> None:
+        """Add stored faces to an empty index, which reads their embeddings. Raises StorageUnavailable."""
+        for found, embeddings in read_blocks(self._read, numbers):
+            self.add(found, embeddings)
 
     def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
         """Add faces. numbers: (n,) int64. embeddings: (n, d) float32, unit length.
@@ -49,8 +57,16 @@ class ExactIndex:
 
         Raises ValueError if the shape does not fit.
         """
+        numbers, distances = self.distances(probes)
+        nearest = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        return Neighbours(numbers[nearest], np.take_along_axis(distances, nearest, axis=1))
+
+    def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances]:
+        """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32."""
         if probes.ndim != 2 or probes.shape[1] != self._embeddings.shape[1]:
             raise ValueError(f"embeddings are (n, {self._embeddings.shape[1]}), not {probes.shape}")
-        distances = squared_l2(probes, self._embeddings)
-        nearest = np.argsort(distances, axis=1, kind="stable")[:, :k]
-        return Neighbours(self._numbers[nearest], np.take_along_axis(distances, nearest, axis=1))
+        return self._numbers, squared_l2(probes, self._embeddings)
+
+    def begin_rewrite(self) -> Rewrite:
+        """Raise NotImplementedError: this index never needs a rewrite."""
+        raise NotImplementedError

@@ -1,19 +1,25 @@
 """An index that never gets a vector as it is in the records: it holds and is asked for rotated vectors only."""
 
+from service.domain.distances import Distances
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import Neighbours, VectorIndex
+from service.gallery.indexes.base import CreateIndex, Neighbours, ReadVectors, Rewrite
 from service.gallery.indexes.rotation import Rotation, rotate
 
 
 class RotatedIndex:
-    """Rotates what goes into another index. Distances stay, so the results are those of the other index.
+    """Rotates what goes into another index, and what it reads. Distances stay, so the results are those of that index.
 
     rotation: (d, d) float64, orthogonal.
+    read: reads stored embeddings, as they are.
     """
 
-    def __init__(self, index: VectorIndex, rotation: Rotation) -> None:
-        self._index = index
+    def __init__(self, create_index: CreateIndex, rotation: Rotation, read: ReadVectors) -> None:
+        def read_rotated(numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
+            found, embeddings = read(numbers)
+            return found, rotate(embeddings, rotation)
+
+        self._index = create_index(len(rotation), read_rotated)
         self._rotation = rotation
 
     def __len__(self) -> int:
@@ -22,6 +28,14 @@ class RotatedIndex:
     @property
     def numbers(self) -> FaceNumbers:
         return self._index.numbers
+
+    @property
+    def needs_rewrite(self) -> bool:
+        return self._index.needs_rewrite
+
+    def fill(self, numbers: FaceNumbers) -> None:
+        """Add stored faces to an empty index, which reads their embeddings. Raises StorageUnavailable."""
+        self._index.fill(numbers)
 
     def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
         """Add faces. numbers: (n,) int64. embeddings: (n, d) float32, unit length.
@@ -40,3 +54,14 @@ class RotatedIndex:
         Raises ValueError if the shape does not fit.
         """
         return self._index.search(rotate(probes, self._rotation), k)
+
+    def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
+        """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32.
+
+        None if the index does not hold the embeddings themselves.
+        """
+        return self._index.distances(rotate(probes, self._rotation))
+
+    def begin_rewrite(self) -> Rewrite:
+        """Return the rewrite that `needs_rewrite` is about. One rewrite at a time."""
+        return self._index.begin_rewrite()

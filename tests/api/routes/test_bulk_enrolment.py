@@ -50,7 +50,7 @@ async def test_numbers_and_base64_are_enrolled_and_found(
     assert [(result["line"], result["status"]) for result in results] == [(1, "enrolled"), (2, "enrolled")]
     for vector, subject in ((a, "ada"), (b, "grace")):
         image = {"embedding": vector.tolist(), "model": model_id}
-        query = {"collection": collection.rpartition("/")[2], "threshold": 0.01}
+        query = {"collection": collection.rpartition("/")[2], "threshold": "0.01"}
         found = (await client.post("/identify", params=query, json={"image": image})).json()
         assert found["faces"][0]["subject"] == subject
     ada = (await client.get(f"{collection}/subjects/ada")).json()

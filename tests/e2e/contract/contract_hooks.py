@@ -52,15 +52,20 @@ def deserialize_lines(_context: schemathesis.DeserializationContext, response: s
     return response.content.decode()
 
 
+def _choose_body(case: schemathesis.Case[Any], service: Service) -> None:
+    """Give the call embeddings that the service can use."""
+    if case.media_type == "application/json" and isinstance(case.body, dict):
+        case.body = service.with_embeddings(case.body)
+    if case.media_type == NDJSON and next(numbers) % 2:
+        case.body = service.face_lines()
+
+
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
     if case.meta is None or case.meta.generation.mode.is_negative or "CONTRACT_WITHOUT_KEY" in os.environ:
         return
     service = Service.for_url(str(case.operation.base_url))
-    if case.media_type == "application/json" and isinstance(case.body, dict):
-        case.body = service.with_embeddings(case.body)
-    if case.media_type == NDJSON and next(numbers) % 2:
-        case.body = service.face_lines()
+    _choose_body(case, service)
     if case.path == "/cluster":
         case.query = without_contradictions(case.query, has_body=isinstance(case.body, dict))
     if "face" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:

@@ -5,34 +5,49 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
 from service.domain.errors import ModelMismatch, StorageUnavailable
-from service.gallery.base import FaceChecksum, FaceNumbers, References
+from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.collection_index import CollectionIndex
-from service.gallery.indexes.base import Neighbours
+from service.gallery.indexes.background import Background
+from service.gallery.indexes.base import CreateIndex, Neighbours
 from service.gallery.indexes.exact import ExactIndex
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings
 
 
 def references(*numbers: int) -> References:
     """Return faces with these numbers. Each has its own subject, with the key 10 * number."""
-    return References(MODEL, np.array(numbers), np.array(numbers) * 10, make_embeddings(100)[list(numbers)])
+    keys = np.array(numbers, np.int64)
+    return References(MODEL, keys, keys * 10, make_embeddings(100)[keys])
 
 
 class FakeRecords:
-    """Fake records that hold the faces `numbers`. If `error` is set, `load` raises it."""
+    """Fake records that hold the faces `numbers`. If `error` is set, `list` raises it."""
 
     def __init__(self, *numbers: int) -> None:
         self.numbers = numbers
         self.error: Exception | None = None
         self.loads = 0
 
-    def load(self) -> References | None:
+    def check(self) -> None:
+        pass
+
+    def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
         self.loads += 1
         if self.error:
             raise self.error
-        return references(*self.numbers) if self.numbers else None
+        listed = references(*self.numbers)
+        return (listed.model, listed.numbers, listed.subjects) if self.numbers else None
+
+    def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
+        found = numbers[np.isin(numbers, self.numbers)]
+        return found, make_embeddings(100)[found]
+
+
+def index_of(records: FakeRecords, create_index: CreateIndex = ExactIndex) -> CollectionIndex:
+    return CollectionIndex(records, create_index, Background(), len(records.numbers))
 
 
 class FailingIndex(ExactIndex):
@@ -67,8 +82,8 @@ def found_subjects(index: CollectionIndex) -> dict[int, int]:
 
 
 def test_a_moved_face_is_found_under_its_new_subject() -> None:
-    index = CollectionIndex(FakeRecords(1, 2, 3).load, ExactIndex)
-    index.rebuild()
+    index = index_of(FakeRecords(1, 2, 3))
+    index.build()
     index.move([2], 30)
     assert index.checksum() == FaceChecksum(3, 6, 70)
     index.move([1], 70)
@@ -78,25 +93,52 @@ def test_a_moved_face_is_found_under_its_new_subject() -> None:
 
 
 def test_a_move_in_an_empty_index_changes_nothing() -> None:
-    index = CollectionIndex(FakeRecords().load, ExactIndex)
+    index = index_of(FakeRecords())
+    index.build()
     index.move([1], 10)
     assert index.checksum() == FaceChecksum(0, 0, 0)
 
 
-def test_an_index_is_empty_until_it_is_built() -> None:
+def test_an_index_is_built_when_it_is_first_used() -> None:
     records = FakeRecords(1, 2)
-    index = CollectionIndex(records.load, ExactIndex)
-    assert len(index) == 0
-    assert found_numbers(index) == []
-    assert index.checksum() == FaceChecksum(0, 0, 0)
+    index = index_of(records)
+    assert len(index) == 2
+    assert index.checksum() is None
     assert records.loads == 0
-    index.rebuild()
     assert found_numbers(index) == [1, 2]
     assert index.checksum() == FaceChecksum(2, 3, 30)
+    assert found_numbers(index) == [1, 2]
+    assert records.loads == 1
+
+
+def test_changes_before_the_index_is_built_are_counted_and_read_from_the_records() -> None:
+    records = FakeRecords(1, 2)
+    index = index_of(records)
+    records.numbers = (2, 3, 4)
+    index.add(references(3, 4))
+    index.remove([1])
+    index.move([2], 20)
+    assert len(index) == 3
+    assert records.loads == 0
+    assert found_numbers(index) == [2, 3, 4]
+
+
+def test_an_index_that_was_not_used_for_a_while_is_forgotten_and_built_again() -> None:
+    records = FakeRecords(1, 2)
+    index = index_of(records)
+    assert found_numbers(index) == [1, 2]
+    index.discard_if_idle(60)
+    assert index.checksum() == FaceChecksum(2, 3, 30)
+    index.discard_if_idle(0)
+    assert index.checksum() is None
+    assert len(index) == 2
+    assert found_numbers(index) == [1, 2]
+    assert records.loads == 2
 
 
 def test_an_index_whose_last_face_is_removed_accepts_another_model() -> None:
-    index = CollectionIndex(FakeRecords().load, ExactIndex)
+    index = index_of(FakeRecords())
+    index.build()
     index.add(references(1, 2))
     with pytest.raises(ModelMismatch):
         index.search(make_embeddings(1), 1, OTHER_MODEL)
@@ -107,8 +149,8 @@ def test_an_index_whose_last_face_is_removed_accepts_another_model() -> None:
 @pytest.mark.parametrize("failures", [1, 2])
 def test_an_index_that_fails_in_a_change_is_built_again(failures: int) -> None:
     records = FakeRecords(1, 2, 3)
-    index = CollectionIndex(records.load, FailingIndex)
-    index.rebuild()
+    index = index_of(records, FailingIndex)
+    index.build()
     records.numbers = (1, 2, 3, 4, 5)
     FailingIndex.failures = failures
     index.add(references(4, 5))
@@ -123,8 +165,8 @@ def test_an_index_that_fails_in_a_change_is_built_again(failures: int) -> None:
 def test_a_change_that_the_index_already_has_changes_nothing() -> None:
     """A search can rebuild the index between the commit of a change and the change of the index."""
     records = FakeRecords(1, 2)
-    index = CollectionIndex(records.load, ExactIndex)
-    index.rebuild()
+    index = index_of(records)
+    index.build()
     index.add(references(1, 2))
     assert found_numbers(index) == [1, 2]
     index.remove([7])
@@ -136,8 +178,8 @@ def test_a_change_that_the_index_already_has_changes_nothing() -> None:
 
 def test_a_search_fails_until_the_failed_index_is_built_again() -> None:
     records = FakeRecords(1, 2)
-    index = CollectionIndex(records.load, FailingIndex)
-    index.rebuild()
+    index = index_of(records, FailingIndex)
+    index.build()
     records.numbers = (1, 2, 3)
     records.error = StorageUnavailable()
     FailingIndex.failures = 1
@@ -152,9 +194,9 @@ def test_a_search_fails_until_the_failed_index_is_built_again() -> None:
 def test_an_index_is_built_once_for_all_waiting_searches() -> None:
     records = FakeRecords(1, 2)
     records.error = StorageUnavailable()
-    index = CollectionIndex(records.load, ExactIndex)
+    index = index_of(records)
     with pytest.raises(StorageUnavailable):
-        index.rebuild()
+        index.build()
     records.error, records.loads = None, 0
     barrier = threading.Barrier(4)
 
@@ -171,9 +213,9 @@ def test_an_index_is_built_once_for_all_waiting_searches() -> None:
 def test_an_error_while_the_index_is_built_is_a_storage_error(error: Exception) -> None:
     records = FakeRecords(1)
     records.error = error
-    index = CollectionIndex(records.load, ExactIndex)
+    index = index_of(records)
     with pytest.raises(StorageUnavailable) as raised:
-        index.rebuild()
+        index.build()
     assert raised.value.__cause__ is error
 
 
@@ -185,7 +227,8 @@ def test_a_search_takes_more_faces_until_every_probe_has_its_subjects() -> None:
             searched_faces.append(k)
             return super().search(probes, k)
 
-    index = CollectionIndex(FakeRecords().load, CountingIndex)
+    index = index_of(FakeRecords(), CountingIndex)
+    index.build()
     equal_embeddings = np.repeat(make_embeddings(1), 90, axis=0)
     index.add(References(MODEL, np.arange(90), np.ones(90, np.int64), equal_embeddings))
     index.add(References(MODEL, np.arange(90, 100), np.arange(90, 100), make_embeddings(10, seed=1)))

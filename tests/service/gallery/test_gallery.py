@@ -22,6 +22,7 @@ from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EnrolledNow, Page, Subject, SubjectToCreate
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes import index_factory
+from service.gallery.indexes.base import ReadVectors
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.records.database import Database
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings, make_face, make_faces
@@ -219,7 +220,7 @@ def test_the_face_count_is_over_all_collections(gallery: BlockingGallery) -> Non
 
 def test_an_unknown_index_is_refused_at_the_start(data_dir: Path) -> None:
     for name in ("IDMap2,Flatt", "HNSW32", "IVF4,Flat", "Flat", ""):
-        with pytest.raises(InvalidSettings, match=r"FACE_GALLERY__INDEX=IDMap2,Flat"):
+        with pytest.raises(InvalidSettings, match=r"FACE_GALLERY__INDEX to one of faiss, flat, exact"):
             BlockingGallery.open(data_dir, name)
     assert not data_dir.exists()
 
@@ -227,8 +228,8 @@ def test_an_unknown_index_is_refused_at_the_start(data_dir: Path) -> None:
 def test_the_check_reports_and_rebuilds_an_index_that_differs_from_the_records(data_dir: Path) -> None:
     indexes: list[ExactIndex] = []
 
-    def create_index(dimension: int) -> ExactIndex:
-        indexes.append(ExactIndex(dimension))
+    def create_index(dimension: int, read: ReadVectors) -> ExactIndex:
+        indexes.append(ExactIndex(dimension, read))
         return indexes[-1]
 
     data_dir.mkdir()
@@ -246,9 +247,10 @@ def test_the_check_reports_and_rebuilds_an_index_that_differs_from_the_records(d
     records.close()
 
 
-def test_an_exact_index_of_faiss_can_be_selected_by_its_factory_string(data_dir: Path) -> None:
-    index_factory("IDMap,Flat")(dimension=16)
-    gallery = BlockingGallery.open(data_dir, "IDMap,Flat")
+@pytest.mark.parametrize("name", ["IDMap2,Flat", "IDMap,Flat"])
+def test_the_names_of_earlier_versions_select_the_exact_index_of_faiss(data_dir: Path, name: str) -> None:
+    assert index_factory(name) is index_factory("flat")
+    gallery = BlockingGallery.open(data_dir, name)
     gallery.put_subject("default", "anna", None, {})
     gallery.enrol("default", "anna", make_faces(3), MODEL)
     gallery.check()

@@ -81,7 +81,7 @@ def test_an_error_in_one_undoes_only_that_one(gallery: BlockingGallery) -> None:
         enrolment(gallery, "anna", a),
         enrolment(gallery, "nobody", b),
         lambda: gallery.enrol_block("default", [FaceOfSubject(SubjectToCreate("new"), b)], OTHER_MODEL),
-        lambda: gallery.gallery._enrolments.enrol("default", lambda _: {}["a bug"]),  # noqa: SLF001
+        lambda: gallery.gallery._enrolments.enrol("default", lambda _: dict[str, list[int]]()["a bug"]),  # noqa: SLF001
         enrolment(gallery, "berta", c),
     )
     assert [type(future.exception()) for future in futures] == [

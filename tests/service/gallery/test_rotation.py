@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from service.domain.distances import squared_l2
+from service.gallery.indexes.base import read_nothing
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import ROWS_AT_ONCE, derive_rotation, rotate
@@ -44,7 +45,7 @@ def test_distances_stay() -> None:
 def test_a_rotated_index_finds_what_its_index_finds() -> None:
     vectors, probes = make_embeddings(300), make_embeddings(20, seed=1)
     numbers = np.arange(300, dtype=np.int64)
-    plain, rotated = ExactIndex(16), RotatedIndex(ExactIndex(16), derive_rotation(SECRET, 16))
+    plain, rotated = ExactIndex(16), RotatedIndex(ExactIndex, derive_rotation(SECRET, 16), read_nothing)
     for index in (plain, rotated):
         index.add(numbers, vectors)
         assert index.remove(numbers[::3]) == 100
@@ -55,7 +56,7 @@ def test_a_rotated_index_finds_what_its_index_finds() -> None:
 
 
 def test_a_rotated_index_refuses_other_shapes() -> None:
-    rotated = RotatedIndex(ExactIndex(16), derive_rotation(SECRET, 16))
+    rotated = RotatedIndex(ExactIndex, derive_rotation(SECRET, 16), read_nothing)
     for vectors in (np.ones((2, 8), np.float32), np.ones((3, 16), np.float32)):
         with pytest.raises(ValueError, match=r"embeddings|mismatch"):
             rotated.add(np.arange(2), vectors)

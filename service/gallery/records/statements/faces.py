@@ -165,7 +165,7 @@ def embedding_of_face(connection: Connection, collection: int, face: str) -> Emb
     blob = connection.scalar(embedding)
     if blob is None:
         raise FaceNotFound
-    return _matrix(cipher(connection, collection).read_vectors([face], [blob]))
+    return to_matrix(cipher(connection, collection).read_vectors([face], [blob]))
 
 
 def embeddings_of_subject(connection: Connection, collection: int, subject: int) -> Embeddings:
@@ -176,7 +176,7 @@ def embeddings_of_subject(connection: Connection, collection: int, subject: int)
     if not rows:
         raise SubjectWithoutFaces
     ids, blobs = zip(*rows, strict=True)
-    return _matrix(cipher(connection, collection).read_vectors(ids, blobs))
+    return to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
 def references(connection: Connection, collection: int, model: EmbeddingModel) -> References:
@@ -184,7 +184,7 @@ def references(connection: Connection, collection: int, model: EmbeddingModel) -
     columns = select(FACES.c.number, FACES.c.subject, FACES.c.id, FACES.c.embedding)
     rows = connection.execute(columns.where(FACES.c.collection == collection).order_by(FACES.c.number))
     numbers, subjects, ids, blobs = zip(*rows, strict=True)
-    embeddings = _matrix(cipher(connection, collection).read_vectors(ids, blobs))
+    embeddings = to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
     return References(model, np.array(numbers, np.int64), np.array(subjects, np.int64), embeddings)
 
 
@@ -201,7 +201,7 @@ def first_of_subjects(
     first = select(numbered.c.subject, numbered.c.id, numbered.c.embedding).where(numbered.c.place <= count)
     rows = connection.execute(first.order_by(numbered.c.subject, numbered.c.number))
     owners, ids, blobs = zip(*rows, strict=True)
-    return np.array(owners, np.int64), _matrix(cipher(connection, collection).read_vectors(ids, blobs))
+    return np.array(owners, np.int64), to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
 def owners(connection: Connection, collection: int, numbers: Iterable[int]) -> dict[int, FaceOwner]:
@@ -257,7 +257,7 @@ def _face(row: Row[Any], by: RecordCipher) -> EnrolledFace:
     return EnrolledFace(row.number, row.id, subject, image_sha256, row.created_at)
 
 
-def _matrix(blobs: Sequence[bytes]) -> Embeddings:
+def to_matrix(blobs: Sequence[bytes]) -> Embeddings:
     """Return stored embeddings, (n, d) float32. Raises StorageLost if one is not a unit vector, as all were."""
     (length_bytes, *others) = {len(blob) for blob in blobs}
     if others or length_bytes % FLOAT32.itemsize:

@@ -52,6 +52,7 @@ def test_no_index_gets_a_vector_that_was_enrolled(tmp_path: Path, key_file: Path
     for _ in ("enrolled", "built from the records at the next start"):
         with open_with_kept_indexes(tmp_path / "data", key_file) as gallery:
             enrol_people(gallery)
+            assert gallery.collection_model("default") == MODEL  # builds the index
         assert smallest_difference() > 0.1
 
 
@@ -68,7 +69,9 @@ def test_each_collection_has_its_own_rotation_and_keeps_it(tmp_path: Path, key_f
             gallery.put_subject(collection, "anna", None, {})
             gallery.enrol(collection, "anna", SUBJECTS["employee-000-Zacharias"], MODEL)
         first = list(ADDED)
-    with open_with_kept_indexes(tmp_path / "data", key_file):
+    with open_with_kept_indexes(tmp_path / "data", key_file) as gallery:
+        for collection in ("default", "left"):
+            assert gallery.collection_model(collection) == MODEL  # builds the index
         again = list(ADDED)
     np.testing.assert_array_equal(first, again)
     assert np.abs(first[0] - first[1]).max() > 0.1

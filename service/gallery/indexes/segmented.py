@@ -1,0 +1,195 @@
+"""The default index: exact while a collection is small, compressed and nearly exact when it is large."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from service.domain.distances import MAX_SQ_L2, Distances
+from service.domain.embedding import Embeddings
+from service.gallery.base import FaceNumbers
+from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, read_blocks, read_nothing
+from service.gallery.indexes.flat import FlatIndex, check_vectors
+from service.gallery.indexes.segment import Segment
+
+EXACT_FACES = 200_000
+"""Up to so many faces, all embeddings are in memory and every search is exact. It takes 3 ms then."""
+SEGMENT_FACES = 1_000_000
+"""A segment has at most so many faces. A second copy of one segment is in memory while it is rewritten."""
+NEW_SHARE = 0.1
+"""New faces become a segment when they are more than this share of `exact_faces`."""
+ERASED_SHARE = 0.1
+"""A segment is rewritten when more than this share of its faces was deleted."""
+EXACT_AGAIN_SHARE = 0.5
+"""The index is exact again when it has at most this share of `exact_faces`."""
+MERGED_RATIO = 2
+"""A segment is merged with smaller ones that have at least half as many faces. So there are few segments."""
+SHORT_LIST = 50
+"""So many faces of a segment are compared by their stored embeddings, at least."""
+SHORT_LIST_MARGIN = 1.25
+"""If a caller asks for many faces, this many times as many are compared."""
+
+
+class SegmentedIndex:
+    """New faces in a flat index, and all others in segments.
+
+    The faces that the segments find are compared again by their embeddings, which are read from the records. So
+    distances are exact. A face is missed only if its codes are not among the best: in our measurement, the nearest face
+    of a million was missed by less than one probe in a thousand.
+
+    read: reads stored embeddings. exact_faces, segment_faces: see EXACT_FACES and SEGMENT_FACES.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        read: ReadVectors = read_nothing,
+        exact_faces: int = EXACT_FACES,
+        segment_faces: int = SEGMENT_FACES,
+    ) -> None:
+        self._dimension = dimension
+        self._read = read
+        self._exact_faces = exact_faces
+        self._segment_faces = segment_faces
+        self._flat = FlatIndex(dimension, read)
+        self._segments: tuple[Segment, ...] = ()
+        self._removed_meanwhile: list[FaceNumbers] | None = None
+
+    def __len__(self) -> int:
+        return len(self._flat) + sum(self.segment_sizes)
+
+    @property
+    def segment_sizes(self) -> list[int]:
+        """How many faces each segment has. Empty if the index is exact."""
+        return [len(segment) for segment in self._segments]
+
+    @property
+    def numbers(self) -> FaceNumbers:
+        return np.concatenate([self._flat.numbers, *(segment.numbers for segment in self._segments)])
+
+    @property
+    def needs_rewrite(self) -> bool:
+        return self._is_exact_again or self._to_merge() is not None
+
+    def fill(self, numbers: FaceNumbers) -> None:
+        """Add stored faces to an empty index, which reads their embeddings. Raises StorageUnavailable."""
+        if len(numbers) <= self._exact_faces:
+            self._flat.fill(numbers)
+            return
+        parts = np.array_split(numbers, -(-len(numbers) // self._segment_faces))
+        self._segments = tuple(Segment.build(self._dimension, part, self._read) for part in parts)
+
+    def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
+        """Add faces. numbers: (n,) int64. embeddings: (n, d) float32, unit length.
+
+        Raises ValueError, and adds nothing, if a number occurs twice or the shapes do not fit.
+        """
+        if any(segment.holds_any(numbers) for segment in self._segments):
+            raise ValueError("a number is in the index already")
+        self._flat.add(numbers, embeddings)
+
+    def remove(self, numbers: FaceNumbers) -> int:
+        """Remove faces and return how many were removed. Unknown numbers are ignored."""
+        if self._removed_meanwhile is not None:
+            self._removed_meanwhile.append(numbers)
+        return self._flat.remove(numbers) + sum(segment.erase(numbers) for segment in self._segments)
+
+    def search(self, probes: Embeddings, k: int) -> Neighbours:
+        """Find the k nearest faces of each probe. probes: (n, d) float32. Reads stored embeddings.
+
+        Raises ValueError if the shape does not fit, or StorageUnavailable.
+        """
+        vectors = check_vectors(probes, self._dimension)
+        in_flat = self._flat.search(vectors, k)
+        segments = [segment for segment in self._segments if len(segment)]
+        if not segments:
+            return in_flat
+        short_list = self._compare_exactly(vectors, _short_list(segments, vectors, k))
+        return _nearest([in_flat, short_list], min(k, len(self)))
+
+    def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
+        """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32.
+
+        None if there are segments.
+        """
+        return None if self._segments else self._flat.distances(probes)
+
+    def begin_rewrite(self) -> Rewrite:
+        """Return the rewrite that `needs_rewrite` is about. One rewrite at a time."""
+        self._removed_meanwhile = []
+        if self._is_exact_again:
+            numbers = np.sort(np.concatenate([segment.numbers for segment in self._segments]))
+            return partial(self._read_all, numbers)
+        merged = self._to_merge() or ()
+        numbers = np.concatenate([self._flat.numbers, *(segment.numbers for segment in merged)])
+        return partial(self._merge, np.sort(numbers), merged)
+
+    @property
+    def _is_exact_again(self) -> bool:
+        return bool(self._segments) and len(self) <= EXACT_AGAIN_SHARE * self._exact_faces
+
+    def _to_merge(self) -> Sequence[Segment] | None:
+        """Return the segments that become one with the new faces. None if everything can stay as it is."""
+        if len(self._flat) <= (NEW_SHARE if self._segments else 1) * self._exact_faces:
+            return [segment for segment in self._segments if segment.erased_share > ERASED_SHARE][:1] or None
+        merged, faces = [], len(self._flat)
+        for segment in sorted(self._segments, key=len):
+            if len(segment) > MERGED_RATIO * faces or faces + len(segment) > self._segment_faces:
+                break
+            merged.append(segment)
+            faces += len(segment)
+        return merged
+
+    def _merge(self, numbers: FaceNumbers, merged: Sequence[Segment]) -> Callable[[], None]:
+        return partial(self._switch_to, Segment.build(self._dimension, numbers, self._read), merged)
+
+    def _switch_to(self, new: Segment, merged: Sequence[Segment]) -> None:
+        """Search the new segment instead of what it was made of. What was removed meanwhile is removed from it too."""
+        self._flat.remove(np.setdiff1d(new.numbers, self._removed()))  # a number can have been added again
+        new.erase(self._removed())
+        self._segments = (*(segment for segment in self._segments if segment not in merged), new)
+        self._removed_meanwhile = None
+
+    def _read_all(self, numbers: FaceNumbers) -> Callable[[], None]:
+        return partial(self._switch_to_exact, list(read_blocks(self._read, numbers)))
+
+    def _switch_to_exact(self, blocks: Sequence[tuple[FaceNumbers, Embeddings]]) -> None:
+        for numbers, embeddings in blocks:
+            stays = ~np.isin(numbers, self._removed())
+            self._flat.add(numbers[stays], embeddings[stays])
+        self._segments = ()
+        self._removed_meanwhile = None
+
+    def _removed(self) -> FaceNumbers:
+        """Return what was removed since the rewrite began."""
+        return np.unique(np.concatenate([np.empty(0, np.int64), *(self._removed_meanwhile or ())]))
+
+    def _compare_exactly(self, probes: Embeddings, found: Neighbours) -> Neighbours:
+        """Return the faces with the distances to their stored embeddings.
+
+        A face that is not stored any more keeps its distance by its codes. It is about to be removed here too.
+        """
+        stored, embeddings = self._read(np.unique(found.numbers))
+        if not len(stored):
+            return found
+        rows = np.minimum(np.searchsorted(stored, found.numbers), len(stored) - 1)
+        difference = embeddings[rows] - probes[:, np.newaxis]
+        exact = np.einsum("nkd,nkd->nk", difference, difference)
+        return Neighbours(found.numbers, np.where(stored[rows] == found.numbers, exact, found.distances))
+
+
+def _short_list(segments: Sequence[Segment], probes: Embeddings, k: int) -> Neighbours:
+    """Return the faces that are compared exactly, with their distances by their codes."""
+    count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
+    return _nearest([segment.search(probes, min(count, len(segment))) for segment in segments], count)
+
+
+def _nearest(found: Sequence[Neighbours], k: int) -> Neighbours:
+    """Return the k nearest of all faces that were found."""
+    numbers = np.concatenate([part.numbers for part in found], axis=1)
+    distances = np.concatenate([part.distances for part in found], axis=1)
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return Neighbours(
+        np.take_along_axis(numbers, nearest, axis=1),
+        np.clip(np.take_along_axis(distances, nearest, axis=1), 0.0, MAX_SQ_L2),
+    )

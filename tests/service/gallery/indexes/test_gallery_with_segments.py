@@ -1,0 +1,80 @@
+"""A gallery, plain and encrypted, whose index has segments."""
+
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.access.secret_file import write_encryption_key
+from service.domain.distances import squared_l2
+from service.gallery.data_directory import DATABASE_FILE
+from service.gallery.indexes.segmented import SegmentedIndex
+from service.gallery.records.database import Database
+from service.gallery.records.encrypt import encrypt
+from service.gallery.records.encryption.data_keys import data_keys
+from service.gallery.records.encryption.key_file import read_key_file
+from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
+from tests.support.blocking_gallery import BlockingGallery
+
+FACES, PROBES = make_faces(400), make_embeddings(5, seed=3)
+CREATE = partial(SegmentedIndex, exact_faces=60, segment_faces=150)
+
+
+def open_gallery(folder: Path, key_file: Path | None, resources: ExitStack) -> BlockingGallery:
+    keys = data_keys(None if key_file is None else read_key_file(key_file))
+    folder.mkdir(exist_ok=True)
+    database = resources.enter_context(closing(Database(folder / DATABASE_FILE, data_keys=keys)))
+    database.migrate()
+    encrypt(database, keys.key_id)
+    gallery = BlockingGallery.from_database(database, CREATE)
+    resources.callback(gallery.gallery.stop_background)
+    return gallery
+
+
+def require_found(gallery: BlockingGallery, people: dict[str, list[int]]) -> None:
+    """A search finds the nearest face of each of the nearest people. people: the positions of their faces."""
+    rows, searched = gallery.search("default", PROBES, 4, MODEL)
+    assert searched == sum(map(len, people.values()))
+    distances = squared_l2(PROBES, np.stack([face.embedding for face in FACES]))
+    for row, of_faces in zip(rows, distances, strict=True):
+        nearest = {name: float(of_faces[faces].min()) for name, faces in people.items() if faces}
+        expected = sorted(nearest, key=nearest.__getitem__)[:4]
+        assert [candidate.subject for candidate in row] == expected
+        np.testing.assert_allclose(
+            [candidate.distance for candidate in row], [nearest[name] for name in expected], atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("kind", ["plain", "encrypted"])
+def test_searches_find_what_the_records_hold_after_every_change_and_after_a_start(tmp_path: Path, kind: str) -> None:
+    key_file = tmp_path / "key" if kind == "encrypted" else None
+    if key_file:
+        write_encryption_key(key_file)
+    people: dict[str, list[int]] = {}
+    with ExitStack() as resources:
+        gallery = open_gallery(tmp_path / "data", key_file, resources)
+        for person in range(40):
+            name, faces = f"p{person}", list(range(10 * person, 10 * person + 10))
+            gallery.put_subject("default", name, None, {})
+            gallery.enrol("default", name, [FACES[face] for face in faces], MODEL)
+            people[name] = faces
+            require_found(gallery, people)
+        gallery.merge_subjects("default", "p0", "p1")
+        people["p0"] += people.pop("p1")
+        require_found(gallery, people)
+        for person in range(2, 12):
+            gallery.delete_subject("default", f"p{person}")
+            del people[f"p{person}"]
+            require_found(gallery, people)
+        gallery.check()
+    with ExitStack() as resources:
+        gallery = open_gallery(tmp_path / "data", key_file, resources)
+        require_found(gallery, people)
+        gallery.check()
+        for person in range(12, 40):
+            gallery.delete_subject("default", f"p{person}")
+            del people[f"p{person}"]
+        require_found(gallery, people)
+        gallery.check()

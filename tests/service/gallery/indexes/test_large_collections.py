@@ -1,0 +1,222 @@
+"""The index of a large collection is built and rewritten in the background, while it is searched and changed."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.domain.errors import IndexBuilding, StorageLost, StorageUnavailable
+from service.gallery import collection_index
+from service.gallery.base import EmbeddingModel, FaceNumbers, References
+from service.gallery.collection_index import CollectionIndex
+from service.gallery.indexes.background import Background
+from service.gallery.indexes.exact import ExactIndex
+from service.gallery.indexes.segmented import SegmentedIndex
+from tests.service.gallery.indexes.stored_vectors import StoredVectors
+from tests.service.gallery.random_faces import MODEL, make_embeddings
+
+CREATE = partial(SegmentedIndex, exact_faces=100, segment_faces=1_000)
+WAIT_S = 60.0
+PROBES = make_embeddings(10, seed=5)
+
+
+class SlowRecords(StoredVectors):
+    """Records whose embeddings are read only while `may_read` is set. If `error` is set, they raise it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.subjects: dict[int, int] = {}
+        self.may_read = threading.Event()
+        self.may_read.set()
+        self.error: Exception | None = None
+
+    def check(self) -> None:
+        pass
+
+    def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
+        if self.error:
+            raise self.error
+        numbers = np.array(sorted(self.by_number), np.int64)
+        return MODEL, numbers, np.array([self.subjects[number] for number in numbers.tolist()], np.int64)
+
+    def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, NDArray[np.float32]]:
+        assert self.may_read.wait(WAIT_S)
+        return super().read(numbers)
+
+    def new_faces(self, first: int, count: int) -> References:
+        """Store new faces, three of each subject."""
+        numbers = np.arange(first, first + count)
+        new = References(MODEL, numbers, numbers // 3, make_embeddings(count, seed=first))
+        self.store(numbers, new.embeddings)
+        self.subjects |= dict(zip(numbers.tolist(), new.subjects.tolist(), strict=True))
+        return new
+
+    def require_same(self, index: CollectionIndex) -> None:
+        """A search finds the nearest subjects of all stored faces, and each by its nearest face."""
+        exact = ExactIndex(MODEL.dimension, super().read)
+        exact.fill(np.array(sorted(self.by_number), np.int64))
+        expected = exact.search(PROBES, len(exact))
+        found, searched = index.search(PROBES, 5, MODEL)
+        assert searched == len(index) == len(exact)
+        for row, numbers, distances in zip(found, expected.numbers, expected.distances, strict=True):
+            subjects = np.array([self.subjects[number] for number in numbers.tolist()])
+            first = np.sort(np.unique(subjects, return_index=True)[1])[:5]
+            assert [face.number for face in row] == numbers[first].tolist()
+            assert [face.subject for face in row] == subjects[first].tolist()
+            np.testing.assert_allclose([face.distance for face in row], distances[first], atol=1e-6)
+
+
+@pytest.fixture(autouse=True)
+def small_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collection_index, "SMALL_FACES", 50)
+
+
+@pytest.fixture
+def records() -> SlowRecords:
+    return SlowRecords()
+
+
+@pytest.fixture
+def background() -> Background:
+    return Background()
+
+
+def test_searches_are_refused_until_a_large_index_is_built_and_changes_are_not_lost(
+    records: SlowRecords, background: Background
+) -> None:
+    records.new_faces(1, 500)
+    index = CollectionIndex(records, CREATE, background, 500)
+    records.may_read.clear()
+    index.check_or_begin()
+    for _ in range(2):
+        with pytest.raises(IndexBuilding):
+            index.search(PROBES, 1, MODEL)
+        with pytest.raises(IndexBuilding):
+            index.require_built()
+    index.add(records.new_faces(501, 20))
+    records.delete(np.arange(1, 11))
+    index.remove(list(range(1, 11)))
+    records.subjects[100] = 7
+    index.move([100], 7)
+    assert len(index) == 510
+    records.may_read.set()
+    assert background.wait(WAIT_S)
+    index.require_built()
+    records.require_same(index)
+
+
+def test_a_large_index_that_cannot_be_built_says_why_and_is_tried_again(
+    records: SlowRecords, background: Background
+) -> None:
+    records.new_faces(1, 500)
+    records.error = StorageLost("a stored embedding is damaged")
+    index = CollectionIndex(records, CREATE, background, 500)
+    index.check_or_begin()
+    assert background.wait(WAIT_S)
+    with pytest.raises(StorageLost):
+        index.require_built()
+    records.error = None
+    with pytest.raises(IndexBuilding):
+        index.search(PROBES, 1, MODEL)
+    assert background.wait(WAIT_S)
+    records.require_same(index)
+
+
+def test_a_large_index_is_not_forgotten(records: SlowRecords, background: Background) -> None:
+    records.new_faces(1, 500)
+    index = CollectionIndex(records, CREATE, background, 500)
+    index.check_or_begin()
+    assert background.wait(WAIT_S)
+    index.discard_if_idle(0)
+    records.require_same(index)
+
+
+def test_a_rewrite_keeps_no_search_and_no_change_waiting(records: SlowRecords, background: Background) -> None:
+    index = CollectionIndex(records, CREATE, background)
+    records.may_read.clear()
+    index.add(records.new_faces(1, 300))
+    index.remove([1])
+    records.delete(np.array([1]))
+    assert not background.wait(0.05)
+    records.require_same(index)  # the new faces are still searched exactly, so nothing is read
+    records.may_read.set()
+    assert background.wait(WAIT_S)
+    records.require_same(index)
+
+
+def test_searches_run_while_segments_are_made_and_merged(records: SlowRecords, background: Background) -> None:
+    index = CollectionIndex(records, CREATE, background)
+    index.add(records.new_faces(1, 200))
+    ended = threading.Event()
+
+    def search() -> int:
+        count = 0
+        while not ended.is_set():
+            found, searched = index.search(PROBES, 3, MODEL)
+            assert searched >= 200
+            assert all(len(row) == 3 for row in found)
+            assert all(np.diff([face.distance for face in row]).min() >= 0 for row in found)
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(3) as threads:
+        searching = [threads.submit(search) for _ in range(3)]
+        for first in range(201, 1201, 20):
+            index.add(records.new_faces(first, 20))
+            gone = records.new_faces(100_000 + first, 1)
+            index.add(gone)
+            records.delete(gone.numbers)
+            index.remove(gone.numbers.tolist())
+        ended.set()
+        assert all(future.result(WAIT_S) for future in searching)
+    assert background.wait(WAIT_S)
+    records.require_same(index)
+
+
+def test_a_rewrite_that_fails_leaves_the_index_as_it_was(records: SlowRecords, background: Background) -> None:
+    index = CollectionIndex(records, CREATE, background)
+    unknown = References(MODEL, np.arange(1, 201), np.arange(1, 201), make_embeddings(200))
+    records.read = _fail  # type: ignore[assignment, method-assign]
+    index.add(unknown)
+    assert background.wait(WAIT_S)
+    (row,), searched = index.search(make_embeddings(1), 1, MODEL)
+    assert (row[0].number, searched) == (1, 200)
+
+
+def _fail(_numbers: FaceNumbers) -> tuple[FaceNumbers, NDArray[np.float32]]:
+    raise StorageUnavailable
+
+
+def test_work_that_was_begun_ends_when_the_service_stops(records: SlowRecords, background: Background) -> None:
+    records.new_faces(1, 500)
+    index = CollectionIndex(records, CREATE, background, 500)
+    records.may_read.clear()
+    index.check_or_begin()
+    stopping = threading.Thread(target=background.stop)
+    stopping.start()
+    records.may_read.set()
+    stopping.join(WAIT_S)
+    assert not stopping.is_alive()
+    background.begin(lambda: pytest.fail("begun after the end"))
+    assert background.wait(0)
+
+
+def test_few_subjects_with_many_faces_are_all_found(records: SlowRecords, background: Background) -> None:
+    index = CollectionIndex(records, ExactIndex, background)
+    numbers = np.arange(1, 3001)
+    near = make_embeddings(3000, seed=1) * 0.01 + PROBES[0]
+    embeddings = np.asarray(near / np.linalg.norm(near, axis=1, keepdims=True), np.float32)
+    embeddings[-2:] = -PROBES[:2]
+    subjects = np.ones(3000, np.int64)
+    subjects[-2:] = [2, 3]
+    index.add(References(MODEL, numbers, subjects, embeddings))
+    found, _ = index.search(PROBES, 100, MODEL)
+    assert [sorted(face.subject for face in row) for row in found] == [[1, 2, 3]] * 10
+    assert found[0][0].subject == 1
+    assert found[0][-1].number == 2999
+    index.remove([3000])
+    found, _ = index.search(PROBES, 100, MODEL)
+    assert [sorted(face.subject for face in row) for row in found] == [[1, 2]] * 10
