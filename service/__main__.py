@@ -29,7 +29,7 @@ from service.client.demo import run_demo
 from service.client.enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.client.enrolment_report import EnrolmentReport
 from service.client.face_import import FaceImport
-from service.client.options import LOCAL, KeyFile, Url, connect
+from service.client.options import LOCAL, Folder, KeyFile, Report, Url, connect
 from service.client.people_folder import PeopleFolder, read_people
 from service.domain.command_errors import ClientError, EmptyFolder, StartupError
 from service.domain.errors import RateNotMeasured
@@ -41,9 +41,6 @@ from service.settings.environment import list_variables, load_settings
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 app.add_typer(key_commands.app, name="keys")
 app.add_typer(audit.app, name="audit")
-Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")]
-
-Report = Annotated[Path | None, typer.Option(help="a file to write: one JSON line for each item that is not enrolled")]
 
 
 def main() -> None:

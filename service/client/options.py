@@ -16,6 +16,9 @@ KeyFile = Annotated[
     typer.Option(envvar="FACENET_KEY_FILE", help="a file with the access key, if the service wants one"),
 ]
 
+Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="FOLDER/PERSON/PHOTOGRAPH.jpg")]
+Report = Annotated[Path | None, typer.Option(help="a file to write: one JSON line for each item that is not enrolled")]
+
 
 def connect(url: str, key_file: Path | None) -> Connection:
     """Return a connection with the key of the file. A key is never an option: other users see the options of a command.

@@ -31,7 +31,6 @@ from service.gallery.reader import GalleryReader
 from service.gallery.records.database import Database
 from service.gallery.records.grouped_enrolments import GroupedEnrolments
 from service.gallery.records.statements import (
-    audit,
     calibration,
     collections,
     enrolment,
@@ -291,4 +290,4 @@ class Gallery(GalleryReader):
         head = self._log.durable_head()
         if head is not None and head != self.noted_audit_head():
             with self._database.writing() as connection:
-                audit.note_head(connection, *head)
+                storage.note_audit_head(connection, *head)

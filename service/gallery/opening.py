@@ -22,8 +22,8 @@ from service.gallery.data_directory import (
 from service.gallery.gallery import Gallery
 from service.gallery.indexes import index_factory
 from service.gallery.records.database import COPY_FILE, Database
-from service.gallery.records.encrypt import encrypt, require_key, rewrap, stored_key_id
 from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKeys, data_keys
+from service.gallery.records.encryption.encrypt import encrypt, require_key, rewrap, stored_key_id
 from service.gallery.records.encryption.key_file import OperatorKey, read_key_file
 from service.gallery.records.housekeeping import housekeeping
 

@@ -29,7 +29,7 @@ from service.gallery.collection_indexes import CollectionIndexes
 from service.gallery.indexes.base import CreateIndex
 from service.gallery.indexes.filled import NearestFace
 from service.gallery.records.database import Database
-from service.gallery.records.statements import audit, calibration, collections, faces, subjects
+from service.gallery.records.statements import calibration, collections, faces, storage, subjects
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
 from service.gallery.records.stored_faces import StoredFaces
@@ -105,7 +105,7 @@ class GalleryReader:
     def noted_audit_head(self) -> tuple[int, bytes] | None:
         """Return the last line of the audit log that the records know. None if they know none."""
         with self._database.reading() as connection:
-            return audit.noted_head(connection)
+            return storage.noted_audit_head(connection)
 
     @in_thread
     def back_up(self) -> Backup:

@@ -9,7 +9,7 @@ from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import BackupReader, Manifest, open_backup
 from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_directory, sync_folder, write_mark
 from service.gallery.records.database import check_copy, reading_copy
-from service.gallery.records.encrypt import require_key
+from service.gallery.records.encryption.encrypt import require_key
 from service.gallery.records.encryption.key_file import OperatorKey
 from service.gallery.records.migrate import known_revisions
 from service.gallery.records.statements import storage

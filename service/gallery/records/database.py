@@ -21,7 +21,7 @@ from service.domain.waiting import begin_storing
 from service.gallery.records import sqlite
 from service.gallery.records.encryption.data_keys import DataKeys, NoDataKeys
 from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
-from service.gallery.records.statements import audit, encryption, storage
+from service.gallery.records.statements import encryption, storage
 from service.gallery.records.stored_files import StoredFiles
 from service.observability.outcomes import note_stored
 
@@ -194,7 +194,7 @@ class Database:
             self.check_files()
             with _storage_errors(), closing(self._engine.raw_connection()) as connection:
                 sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
-                sqlite.change_copy(target, storage.SET_COMPLETE, audit.CLEAR_HEAD)
+                sqlite.change_copy(target, storage.SET_COMPLETE, storage.CLEAR_AUDIT_HEAD)
                 with reading_copy(target) as copied:
                     stored = storage.describe(copied)
                 file = target.open("rb")

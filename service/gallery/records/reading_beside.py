@@ -5,7 +5,7 @@ from pathlib import Path
 
 from service.domain.errors import StorageUnavailable
 from service.gallery.records.database import reading_beside
-from service.gallery.records.statements import audit, storage
+from service.gallery.records.statements import storage
 from service.gallery.records.statements.storage import Remains
 
 
@@ -26,6 +26,6 @@ def read_audit_facts(database: Path) -> AuditFacts | None:
         return None
     try:
         with reading_beside(database) as connection:
-            return AuditFacts(audit.noted_head(connection), storage.remains(connection))
+            return AuditFacts(storage.noted_audit_head(connection), storage.remains(connection))
     except StorageUnavailable:
         return None

@@ -52,7 +52,7 @@ def deserialize_lines(_context: schemathesis.DeserializationContext, response: s
     return response.content.decode()
 
 
-def _choose_body(case: schemathesis.Case[Any], service: Service) -> None:
+def _choose_body(case: schemathesis.Case[Any], service: "Service") -> None:
     """Give the call embeddings that the service can use."""
     if case.media_type == "application/json" and isinstance(case.body, dict):
         case.body = service.with_embeddings(case.body)

@@ -15,6 +15,7 @@ from service.domain.access import FULL_ACCESS, Access, work_with
 from service.domain.errors import Abandoned, ModelMismatch, StorageUnavailable, SubjectNotFound
 from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EnrolledNow, FaceOfSubject, FaceToEnrol, SubjectToCreate
+from service.gallery.records.statements.enrolment import Enrolment
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -81,7 +82,7 @@ def test_an_error_in_one_undoes_only_that_one(gallery: BlockingGallery) -> None:
         enrolment(gallery, "anna", a),
         enrolment(gallery, "nobody", b),
         lambda: gallery.enrol_block("default", [FaceOfSubject(SubjectToCreate("new"), b)], OTHER_MODEL),
-        lambda: gallery.gallery._enrolments.enrol("default", lambda _: dict[str, list[int]]()["a bug"]),  # noqa: SLF001
+        lambda: gallery.gallery._enrolments.enrol("default", lambda _: dict[str, Enrolment]()["a bug"]),  # noqa: SLF001
         enrolment(gallery, "berta", c),
     )
     assert [type(future.exception()) for future in futures] == [

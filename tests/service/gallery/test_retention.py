@@ -14,8 +14,8 @@ from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.gallery import Gallery
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.records.database import Database
-from service.gallery.records.encrypt import encrypt
 from service.gallery.records.encryption.data_keys import data_keys
+from service.gallery.records.encryption.encrypt import encrypt
 from service.gallery.records.encryption.key_file import KEY_BYTES, OperatorKey
 from service.gallery.records.schema import FACES
 from service.gallery.records.statements import collections, retention

@@ -6,7 +6,6 @@ calibration.py
              the error rates of a collection, and the people to measure them on
 retention.py how long faces are kept
 keys.py      the access keys
-audit.py     the last line of the audit log
-storage.py   the database itself
+storage.py   the database itself, and the last line of the audit log
 paging.py    one page of a list
 """

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.domain.errors import StorageLost
 from service.gallery.records.migrate import revision_of
-from service.gallery.records.schema import COLLECTIONS, FACES, STORAGE, SUBJECTS
+from service.gallery.records.schema import AUDIT_HEADS, COLLECTIONS, FACES, STORAGE, SUBJECTS
 from service.gallery.records.statements.encryption import operator_key_id
 
 
@@ -95,3 +95,22 @@ def describe(connection: Connection) -> StoredGallery:
     )
     gallery, key = gallery_id(connection), operator_key_id(connection)
     return StoredGallery(gallery, revision, tuple(connection.scalars(models)), collections, subjects, faces, key)
+
+
+def note_audit_head(connection: Connection, sequence: int, digest: bytes) -> None:
+    """Note the last durable line of the audit log. digest: its hash, 32 bytes.
+
+    If the log ends before this line one day, its end was cut off.
+    """
+    connection.execute(delete(AUDIT_HEADS))
+    connection.execute(insert(AUDIT_HEADS).values(sequence=sequence, hash=digest, noted_at=datetime.now(UTC)))
+
+
+def noted_audit_head(connection: Connection) -> tuple[int, bytes] | None:
+    """Return the number and the hash of the line that was noted last. None if none was."""
+    row = connection.execute(select(AUDIT_HEADS.c.sequence, AUDIT_HEADS.c.hash)).one_or_none()
+    return None if row is None else (row.sequence, row.hash)
+
+
+CLEAR_AUDIT_HEAD = "DELETE FROM audit_heads"
+"""For a copy: the log is not part of it."""

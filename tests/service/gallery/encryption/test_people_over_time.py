@@ -20,8 +20,8 @@ from service.gallery.gallery import Gallery
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.opening import open_gallery
 from service.gallery.records.database import Database
-from service.gallery.records.encrypt import encrypt
 from service.gallery.records.encryption.data_keys import data_keys
+from service.gallery.records.encryption.encrypt import encrypt
 from service.gallery.records.encryption.key_file import read_key_file
 from service.gallery.records.reading_beside import read_audit_facts
 from tests.service.gallery.encryption.enrolled_people import (

@@ -12,8 +12,8 @@ from service.domain.distances import squared_l2
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.segmented import SegmentedIndex
 from service.gallery.records.database import Database
-from service.gallery.records.encrypt import encrypt
 from service.gallery.records.encryption.data_keys import data_keys
+from service.gallery.records.encryption.encrypt import encrypt
 from service.gallery.records.encryption.key_file import read_key_file
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
 from tests.support.blocking_gallery import BlockingGallery
