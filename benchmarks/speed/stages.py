@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from service.gallery.indexes.segmented import SegmentedIndex
+from service.gallery.indexes.segments.segmented import SegmentedIndex
 from service.observability.stages import request_stages, stage
 from service.pipeline.decoding.decode import decode
 from service.pipeline.opening import PipelineOptions, open_embedder, open_face_extractor

@@ -7,17 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
-from service.domain.errors import FacenetError, IndexBuilding, StorageUnavailable
+from service.domain.errors import CollectionNotFound, FacenetError, IndexBuilding, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.indexes.background import Background
-from service.gallery.indexes.base import CreateIndex, Rewrite
+from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, Rewrite, Snapshot, StoredFaces
 from service.gallery.indexes.face_subjects import FaceSubjects
 from service.gallery.indexes.filled import FilledIndex, NearestFace
 from service.gallery.indexes.readers_writer_lock import ReadersWriterLock
@@ -28,34 +26,26 @@ SMALL_FACES = 20_000
 background, and until then a search is refused."""
 
 
-class StoredFaces(Protocol):
-    """The faces of the collection in the records. Its methods raise StorageUnavailable."""
-
-    def check(self) -> None:
-        """Check all stored embeddings."""
-        ...
-
-    def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
-        """Return the model, the numbers of the faces, ascending, and the keys of their subjects. None if empty."""
-        ...
-
-    def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
-        """Return those of the numbers, ascending, that are stored, and their embeddings, (n, d) float32."""
-        ...
-
-
 class CollectionIndex:
     """The index of one collection. It is built when it is first used.
 
     Several threads may search at the same time. The caller makes changes in the order of the records.
 
     stored: reads the faces from the records.
-    background: builds a large index, and rewrites it.
+    background: builds a large index, rewrites it, and writes its snapshot.
     faces: how many faces the records hold. An index without faces needs nothing to be built.
     """
 
-    def __init__(self, stored: StoredFaces, create_index: CreateIndex, background: Background, faces: int = 0) -> None:
+    def __init__(
+        self,
+        stored: StoredFaces,
+        create_index: CreateIndex,
+        background: Background,
+        faces: int = 0,
+        open_snapshot: Callable[[], Snapshot] = NO_SNAPSHOTS.open,
+    ) -> None:
         self._stored = stored
+        self._open_snapshot = open_snapshot
         self._create_index = create_index
         self._background = background
         self._lock = ReadersWriterLock()
@@ -72,7 +62,7 @@ class CollectionIndex:
         return self._faces
 
     def require_built(self) -> None:
-        """Raise IndexBuilding while a large index is built, or why it could not be built."""
+        """Raise IndexBuilding while a large index is built, or why that failed."""
         if self._faces > SMALL_FACES and not self._is_built:
             self.build()
 
@@ -163,6 +153,27 @@ class CollectionIndex:
         if self._is_built and self._faces <= SMALL_FACES and time.monotonic() - self._used_at_s >= idle_s:
             self.discard()
 
+    def save(self) -> None:
+        """Write the snapshot in the background, if it is not up to date."""
+        if self._is_built and self._faces > SMALL_FACES:
+            self._background.begin(self._save)
+
+    def forget(self) -> None:
+        """Forget the index of a deleted collection, and remove its snapshot after what is in work."""
+        self.discard()
+        self._background.begin(self._remove_snapshot)
+
+    def _save(self) -> None:
+        try:
+            if (filled := self._filled) is not None:
+                filled.index.save(self._open_snapshot())
+        except OSError as error:  # a full disk, for example. The next call of `save` tries again
+            LOG.warning("snapshot_not_saved", reason=error.strerror)
+
+    def _remove_snapshot(self) -> None:
+        with suppress(CollectionNotFound):  # its key is not known, so it never had a snapshot
+            self._open_snapshot().remove()
+
     def _add(self, new: References) -> None:
         if self._filled is None:
             self._filled = FilledIndex.of(new, self._create_index(new.model.dimension, self._stored.read))
@@ -217,7 +228,8 @@ class CollectionIndex:
                 return None
             model, numbers, subjects = listed
             index = self._create_index(model.dimension, self._stored.read)
-            index.fill(numbers)
+            if not index.load(self._open_snapshot(), numbers):
+                index.fill(numbers)
             return FilledIndex(model, index, FaceSubjects(numbers, subjects))
         except (MemoryError, RuntimeError, ValueError) as error:
             raise StorageUnavailable from error
@@ -249,6 +261,7 @@ class CollectionIndex:
             self._use(filled)
             self._make(late_changes)
         LOG.info("index_built", faces=self._faces, seconds=round(time.monotonic() - started_s, 3))
+        self._save()
 
     def _rewrite(self) -> None:
         """Rewrite the index while it is searched and changed. Only the beginning and the switch need the lock."""
@@ -259,6 +272,7 @@ class CollectionIndex:
                 with self._lock.writing():
                     if self._filled is filled:
                         self._make([switch])
+            self._save()
         except BaseException:
             self._is_rewriting = False
             raise

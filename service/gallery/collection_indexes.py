@@ -6,9 +6,9 @@ from typing import Protocol
 from service.domain.access import require_collection
 from service.domain.errors import CollectionNotFound
 from service.gallery.base import FaceChecksum
-from service.gallery.collection_index import CollectionIndex, StoredFaces
+from service.gallery.collection_index import SMALL_FACES, CollectionIndex
 from service.gallery.indexes.background import Background
-from service.gallery.indexes.base import CreateIndex, ReadVectors, VectorIndex
+from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, ReadVectors, Snapshots, StoredFaces, VectorIndex
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
 
@@ -18,6 +18,10 @@ IDLE_S = 600.0
 
 class StoredCollection(StoredFaces, Protocol):
     """The faces of a collection in the records, and how they leave the records for an index."""
+
+    def key(self) -> int:
+        """Return the key of the collection. After the first call, it is known."""
+        ...
 
     def rotation_secret(self) -> bytes | None:
         """Return the secret of the rotation of the vectors. None if they are not rotated."""
@@ -32,15 +36,24 @@ class CollectionIndexes:
     faces: the ids of the existing collections, and how many faces each has.
     open_stored: gives access to the faces of a collection in the records.
     create_index: creates an empty index.
+    snapshots: what large indexes leave for the next start.
     Raises StorageUnavailable if an embedding of a small collection is damaged.
     """
 
     def __init__(
-        self, faces: Mapping[str, int], open_stored: Callable[[str], StoredCollection], create_index: CreateIndex
+        self,
+        faces: Mapping[str, int],
+        open_stored: Callable[[str], StoredCollection],
+        create_index: CreateIndex,
+        snapshots: Snapshots = NO_SNAPSHOTS,
     ) -> None:
         self._open_stored = open_stored
         self._create_index = create_index
+        self._snapshots = snapshots
         self.background = Background()
+        snapshots.keep_only(
+            {open_stored(collection).key() for collection, count in faces.items() if count > SMALL_FACES}
+        )
         # This dictionary is replaced and never changed in place. So another thread can read it at any time.
         self._by_collection = {collection: self._index(collection, count) for collection, count in faces.items()}
         for index in self._by_collection.values():
@@ -63,11 +76,14 @@ class CollectionIndexes:
         return sum(len(index) for index in self._by_collection.values())
 
     def put_empty(self, collection: str) -> None:
-        """Give a new collection an index."""
+        """Give a new collection an index. A former collection of this id was deleted."""
+        if collection in self._by_collection:
+            self._by_collection[collection].forget()
         self._by_collection = self._by_collection | {collection: self._index(collection, 0)}
 
     def remove(self, collection: str) -> None:
-        """Remove the index of a deleted collection."""
+        """Remove the index of a deleted collection, and its snapshot."""
+        self._by_collection[collection].forget()
         self._by_collection = {other: index for other, index in self._by_collection.items() if other != collection}
 
     def rebuild_where_wrong(self, checksums: Mapping[str, FaceChecksum]) -> bool:
@@ -89,6 +105,11 @@ class CollectionIndexes:
         for index in self._by_collection.values():
             index.require_built()
 
+    def save(self) -> None:
+        """Write the snapshots that are not up to date, in the background."""
+        for index in self._by_collection.values():
+            index.save()
+
     def discard_idle(self) -> None:
         """Forget the small indexes that were not used for a while."""
         for index in self._by_collection.values():
@@ -96,6 +117,8 @@ class CollectionIndexes:
 
     def _index(self, collection: str, faces: int) -> CollectionIndex:
         stored = self._open_stored(collection)
+        if faces > SMALL_FACES:
+            stored.key()  # it has a snapshot, which must be found even after the collection was deleted
 
         def create(dimension: int, read: ReadVectors) -> VectorIndex:
             """Create an empty index. In an encrypted gallery, it gets rotated vectors only."""
@@ -104,4 +127,4 @@ class CollectionIndexes:
                 return self._create_index(dimension, read)
             return RotatedIndex(self._create_index, derive_rotation(secret, dimension), read)
 
-        return CollectionIndex(stored, create, self.background, faces)
+        return CollectionIndex(stored, create, self.background, faces, lambda: self._snapshots.file_of(stored.key()))

@@ -3,6 +3,7 @@
 lock             the lock of the process that uses the directory
 mark             the id of the gallery. Without it, a directory whose database was taken away would look like a new one
 gallery.sqlite3  the database, with -wal and -shm beside it while it is used
+indexes          what the indexes of large collections leave for the next start; it may be deleted at any time
 """
 
 import os
@@ -18,6 +19,7 @@ from service.domain.command_errors import DataDirectoryInUse, DataDirectoryUnusa
 LOCK_FILE = "lock"
 MARK_FILE = "mark"
 DATABASE_FILE = "gallery.sqlite3"
+SNAPSHOTS_FOLDER = "indexes"
 _MARK = re.compile(r"[0-9a-f]{32}\n")
 
 

@@ -26,7 +26,7 @@ from service.gallery.base import (
     SubjectChanges,
     SubjectToCreate,
 )
-from service.gallery.indexes.base import CreateIndex
+from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, Snapshots
 from service.gallery.reader import GalleryReader
 from service.gallery.records.database import Database
 from service.gallery.records.grouped_enrolments import GroupedEnrolments
@@ -55,7 +55,8 @@ class Gallery(GalleryReader):
     Every method raises StorageUnavailable if the records cannot be read or written, and then nothing was changed. A
     method that names a collection, subject or face raises CollectionNotFound, SubjectNotFound or FaceNotFound.
 
-    log: the audit log. now: returns the time by which faces expire.
+    snapshots: what large indexes leave for the next start. log: the audit log.
+    now: returns the time by which faces expire.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class Gallery(GalleryReader):
         create_index: CreateIndex,
         log: GalleryLog = NO_GALLERY_LOG,
         now: Callable[[], datetime] = utc_now,
+        snapshots: Snapshots = NO_SNAPSHOTS,
     ) -> None:
         with database.writing() as connection:
             collections.ensure(connection, DEFAULT_COLLECTION)
         self._log = log
-        super().__init__(database, create_index, self._log, now)
+        super().__init__(database, create_index, self._log, now, snapshots)
         self._enrolments = GroupedEnrolments(database, self._writing, self._add_to_index)
 
     @in_thread
@@ -284,6 +286,10 @@ class Gallery(GalleryReader):
     def discard_idle_indexes(self) -> None:
         """Forget small indexes that were not used for a while. The thread of the gallery calls this."""
         self._indexes.discard_idle()
+
+    def save_indexes(self) -> None:
+        """Write the snapshots of the indexes that are not up to date. The thread of the gallery calls this."""
+        self._indexes.save()
 
     def note_audit_head(self) -> None:
         """Note the last durable line of the audit log in the records, if it is another one than before."""

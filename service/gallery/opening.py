@@ -14,6 +14,7 @@ from service.gallery.base import NO_GALLERY_LOG, GalleryLog
 from service.gallery.data_directory import (
     DATABASE_FILE,
     LOCK_FILE,
+    SNAPSHOTS_FOLDER,
     lock_data_directory,
     read_mark,
     unusable,
@@ -21,11 +22,12 @@ from service.gallery.data_directory import (
 )
 from service.gallery.gallery import Gallery
 from service.gallery.indexes import index_factory
+from service.gallery.indexes.segments.snapshot import SnapshotFolder
 from service.gallery.records.database import COPY_FILE, Database
 from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKeys, data_keys
 from service.gallery.records.encryption.encrypt import encrypt, require_key, rewrap, stored_key_id
 from service.gallery.records.encryption.key_file import OperatorKey, read_key_file
-from service.gallery.records.housekeeping import housekeeping
+from service.gallery.records.housekeeping import MAX_WAIT_S, housekeeping
 
 LOG = structlog.get_logger(__name__)
 HEAD_S = 60.0
@@ -53,7 +55,7 @@ def open_gallery(
             database = resources.enter_context(_open_database(data_dir, keys))
             encrypt(database, keys.key_id)
             LOG.info("gallery_opened", encryption_key=keys.key_id or "none")
-            gallery = Gallery(database, create_index, log)
+            gallery = Gallery(database, create_index, log, snapshots=_snapshots(data_dir, keys))
         resources.callback(gallery.stop_background)
         resources.callback(_note_last_head, gallery)
         resources.enter_context(log.open(gallery.noted_audit_head()))
@@ -61,6 +63,7 @@ def open_gallery(
             gallery.expire_all,
             _every(HEAD_S, gallery.note_audit_head),
             _every(IDLE_INDEXES_S, gallery.discard_idle_indexes),
+            _every(MAX_WAIT_S, gallery.save_indexes),
         ]
         resources.enter_context(housekeeping(database, chores))
         yield gallery
@@ -119,6 +122,14 @@ def _directory_errors(data_dir: Path) -> Iterator[None]:
         raise unusable(path, error.__cause__) from None
     except OSError as error:
         raise unusable(data_dir, error) from None
+
+
+def _snapshots(data_dir: Path, keys: DataKeys) -> SnapshotFolder:
+    """Return the folder of the snapshots. An encrypted gallery has none, also if it was plain before."""
+    folder = SnapshotFolder(data_dir / SNAPSHOTS_FOLDER, read_mark(data_dir) or "")
+    if keys.key_id:
+        folder.keep_only(())
+    return folder
 
 
 def _every(interval_s: float, chore: Callable[[], None]) -> Callable[[], None]:

@@ -26,7 +26,7 @@ from service.gallery.base import (
     Subject,
 )
 from service.gallery.collection_indexes import CollectionIndexes
-from service.gallery.indexes.base import CreateIndex
+from service.gallery.indexes.base import CreateIndex, Snapshots
 from service.gallery.indexes.filled import NearestFace
 from service.gallery.records.database import Database
 from service.gallery.records.statements import calibration, collections, faces, storage, subjects
@@ -48,13 +48,15 @@ Found = tuple[list[list[Candidate]], int]
 
 
 class GalleryReader:
-    """Reads the records and searches the indexes. `Gallery` adds what changes them.
-
-    threads, changing_threads: limit how many methods run in parallel.
-    """
+    """Reads the records and searches the indexes. `Gallery` adds what changes them."""
 
     def __init__(
-        self, database: Database, create_index: CreateIndex, log: GalleryLog, now: Callable[[], datetime]
+        self,
+        database: Database,
+        create_index: CreateIndex,
+        log: GalleryLog,
+        now: Callable[[], datetime],
+        snapshots: Snapshots,
     ) -> None:
         self.threads = anyio.CapacityLimiter(THREADS)
         self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
@@ -65,7 +67,7 @@ class GalleryReader:
         with database.reading() as connection:
             checksums = collections.checksums(connection)
         counts = {collection: checksum.faces for collection, checksum in checksums.items()}
-        self._indexes = CollectionIndexes(counts, partial(StoredFaces, database), create_index)
+        self._indexes = CollectionIndexes(counts, partial(StoredFaces, database), create_index, snapshots)
         self._read_calibration_sources()
         self._retention = Retention(database, self._indexes, self._writing, log.record_expired, now)
 
@@ -91,7 +93,7 @@ class GalleryReader:
 
     @property
     def has_remains(self) -> bool:
-        """Whether the database file can still hold bytes of deleted content. The next rewrite removes them."""
+        """Whether the database file can still hold bytes of deleted content."""
         return self._database.erased_at_s is not None
 
     def has_collection(self, collection: str) -> bool:
@@ -281,8 +283,8 @@ class GalleryReader:
 class _FaceChanged(Exception):
     """A face was moved or deleted after the index was searched, and before its owner was read.
 
-    Another face may now be the nearest of its former subject, so the search is made again. If this happens even while
-    nothing is changed, the index is wrong. `check` finds this, and builds it again.
+    Another face may now be the nearest of its former subject, so the search is made again. If nothing is changed
+    meanwhile, the index is wrong: `check` builds it again.
     """
 
 

@@ -6,7 +6,7 @@ from service.domain.command_errors import InvalidSettings
 from service.gallery.indexes.base import CreateIndex
 
 INDEXES = {
-    "faiss": "service.gallery.indexes.segmented:SegmentedIndex",
+    "faiss": "service.gallery.indexes.segments.segmented:SegmentedIndex",
     "flat": "service.gallery.indexes.flat:FlatIndex",
     "exact": "service.gallery.indexes.exact:ExactIndex",
 }

@@ -1,8 +1,8 @@
 """The interface of an index."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.domain.distances import Distances
 from service.domain.embedding import Embeddings
 from service.domain.waiting import require_waiting_client
-from service.gallery.base import FaceNumbers
+from service.gallery.base import EmbeddingModel, FaceNumbers
 
 ROWS_AT_ONCE = 10_000
 """How many stored embeddings are read at once: 5 MB of 128 numbers each. More would keep other threads waiting."""
@@ -27,6 +27,22 @@ Rewrite = Callable[[], Callable[[], None]]
 
 The switch is short. The caller makes sure that nothing else uses the index meanwhile.
 """
+
+
+class StoredFaces(Protocol):
+    """The faces of the collection in the records. Its methods raise StorageUnavailable."""
+
+    def check(self) -> None:
+        """Check all stored embeddings."""
+        ...
+
+    def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
+        """Return the model, the numbers of the faces, ascending, and the keys of their subjects. None if empty."""
+        ...
+
+    def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
+        """Return those of the numbers, ascending, that are stored, and their embeddings, (n, d) float32."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +111,93 @@ class VectorIndex(Protocol):
     def begin_rewrite(self) -> Rewrite:
         """Return the rewrite that `needs_rewrite` is about. One rewrite at a time."""
         ...
+
+    def load(self, snapshot: "Snapshot", numbers: FaceNumbers) -> bool:
+        """Fill an empty index from its snapshot, as `fill` does. Return whether that was possible.
+
+        numbers: (n,) int64, ascending, of the faces in the records. Raises StorageUnavailable.
+        """
+        ...
+
+    def save(self, snapshot: "Snapshot") -> None:
+        """Write the snapshot, or remove it if there is nothing to write. If it is up to date, do nothing.
+
+        It can be called while the index is searched and changed. Raises OSError.
+        """
+        ...
+
+
+class Snapshot(Protocol):
+    """What a start needs, so that an index need not be made from the records again. It is never the truth."""
+
+    def read(self) -> Sequence[Any]:
+        """Return the segments of the index. There are none if there is no snapshot, or if it cannot be used."""
+        ...
+
+    def write(self, segments: Sequence[Any]) -> None:
+        """Replace the snapshot. Raises OSError."""
+        ...
+
+    def remove(self) -> None:
+        """Remove the snapshot. Raises OSError."""
+        ...
+
+
+class Snapshots(Protocol):
+    """The snapshots of all collections."""
+
+    def file_of(self, collection: int) -> Snapshot:
+        """Return the snapshot of a collection. collection: its key in the records."""
+        ...
+
+    def keep_only(self, collections: Collection[int]) -> None:
+        """Remove the snapshots of all other collections. Raises OSError."""
+        ...
+
+
+class NoSnapshots:
+    """Keeps nothing."""
+
+    def file_of(self, collection: int) -> Snapshot:  # noqa: ARG002
+        """Return a snapshot that is always empty."""
+        return self
+
+    def open(self) -> Snapshot:
+        """Return a snapshot that is always empty."""
+        return self
+
+    def keep_only(self, collections: Collection[int]) -> None:
+        """Remove nothing."""
+
+    def read(self) -> Sequence[Any]:
+        """Return nothing."""
+        return ()
+
+    def write(self, segments: Sequence[Any]) -> None:
+        """Write nothing."""
+
+    def remove(self) -> None:
+        """Remove nothing."""
+
+
+NO_SNAPSHOTS = NoSnapshots()
+
+
+class HoldsEmbeddings:
+    """An index that holds the embeddings themselves. It never needs a rewrite, and it has no snapshot."""
+
+    needs_rewrite = False
+
+    def begin_rewrite(self) -> Rewrite:
+        """Raise NotImplementedError: it is never called."""
+        raise NotImplementedError
+
+    def load(self, snapshot: Snapshot, numbers: FaceNumbers) -> bool:  # noqa: ARG002
+        """Return False."""
+        return False
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write nothing."""
 
 
 class CreateIndex(Protocol):

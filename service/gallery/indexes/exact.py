@@ -5,16 +5,14 @@ import numpy as np
 from service.domain.distances import Distances, squared_l2
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, read_blocks, read_nothing
+from service.gallery.indexes.base import HoldsEmbeddings, Neighbours, ReadVectors, read_blocks, read_nothing
 
 
-class ExactIndex:
+class ExactIndex(HoldsEmbeddings):
     """A matrix of embeddings and the numbers of its rows.
 
     It is slow and simple: tests compare other indexes with it.
     """
-
-    needs_rewrite = False
 
     def __init__(self, dimension: int, read: ReadVectors = read_nothing) -> None:
         self._read = read
@@ -66,7 +64,3 @@ class ExactIndex:
         if probes.ndim != 2 or probes.shape[1] != self._embeddings.shape[1]:
             raise ValueError(f"embeddings are (n, {self._embeddings.shape[1]}), not {probes.shape}")
         return self._numbers, squared_l2(probes, self._embeddings)
-
-    def begin_rewrite(self) -> Rewrite:
-        """Raise NotImplementedError: this index never needs a rewrite."""
-        raise NotImplementedError

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from service.domain.distances import MAX_SQ_L2, Distances, squared_l2
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, read_blocks, read_nothing
+from service.gallery.indexes.base import HoldsEmbeddings, Neighbours, ReadVectors, read_blocks, read_nothing
 from service.gallery.indexes.growing import GrowingRows
 
 # FAISS computes a batch with BLAS if `probes * dimension` is at least this number. Its own default is 128,000: 1,000
@@ -19,13 +19,11 @@ NO_NUMBER = -1
 """Below all numbers of faces."""
 
 
-class FlatIndex:
+class FlatIndex(HoldsEmbeddings):
     """The embeddings in an array of ours, which FAISS searches.
 
     The indexes of FAISS itself copy all that follows a removed face. Here, the last face takes its place.
     """
-
-    needs_rewrite = False
 
     def __init__(self, dimension: int, read: ReadVectors = read_nothing) -> None:
         self._dimension = dimension
@@ -88,10 +86,6 @@ class FlatIndex:
     def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances]:
         """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32."""
         return self.numbers, squared_l2(check_vectors(probes, self._dimension), self._vectors.rows)
-
-    def begin_rewrite(self) -> Rewrite:
-        """Raise NotImplementedError: this index never needs a rewrite."""
-        raise NotImplementedError
 
     def _all_higher(self, numbers: FaceNumbers) -> bool:
         """Return whether the numbers ascend and are above all that the index ever had, as the records give them."""

@@ -3,7 +3,7 @@
 from service.domain.distances import Distances
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import CreateIndex, Neighbours, ReadVectors, Rewrite
+from service.gallery.indexes.base import CreateIndex, Neighbours, ReadVectors, Rewrite, Snapshot
 from service.gallery.indexes.rotation import Rotation, rotate
 
 
@@ -65,3 +65,10 @@ class RotatedIndex:
     def begin_rewrite(self) -> Rewrite:
         """Return the rewrite that `needs_rewrite` is about. One rewrite at a time."""
         return self._index.begin_rewrite()
+
+    def load(self, snapshot: Snapshot, numbers: FaceNumbers) -> bool:  # noqa: ARG002
+        """Return False: what is encrypted in the records is in memory only, and never in another file."""
+        return False
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write nothing."""

@@ -27,7 +27,12 @@ class StoredFaces:
     def check(self) -> None:
         """Check all stored embeddings, and the data key."""
         with self._database.reading() as connection:
-            indexed_faces.check_embeddings(connection, self._key(connection))
+            indexed_faces.check_embeddings(connection, self._find_key(connection))
+
+    def key(self) -> int:
+        """Return the key of the collection in the records."""
+        with self._database.reading() as connection:
+            return self._find_key(connection)
 
     def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
         """Return the model, the numbers of the faces, ascending, and the keys of their subjects. None if empty."""
@@ -38,14 +43,14 @@ class StoredFaces:
     def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
         """Return those of the numbers, ascending, that are stored, and their embeddings, (n, d) float32."""
         with self._database.reading() as connection:
-            return indexed_faces.read_embeddings(connection, self._key(connection), numbers)
+            return indexed_faces.read_embeddings(connection, self._find_key(connection), numbers)
 
     def rotation_secret(self) -> bytes | None:
         """Return the secret of the rotation of the vectors in an index. None if they are not rotated."""
         with self._database.reading() as connection:
-            return cipher(connection, self._key(connection)).rotation_secret
+            return cipher(connection, self._find_key(connection)).rotation_secret
 
-    def _key(self, connection: Connection) -> int:
+    def _find_key(self, connection: Connection) -> int:
         if self._known_key is None:
             with work_with(FULL_ACCESS):
                 self._known_key = collections.find(connection, self._collection).key

@@ -10,7 +10,7 @@ import pytest
 from service.access.secret_file import write_encryption_key
 from service.domain.distances import squared_l2
 from service.gallery.data_directory import DATABASE_FILE
-from service.gallery.indexes.segmented import SegmentedIndex
+from service.gallery.indexes.segments.segmented import SegmentedIndex
 from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import data_keys
 from service.gallery.records.encryption.encrypt import encrypt

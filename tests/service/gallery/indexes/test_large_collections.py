@@ -14,7 +14,7 @@ from service.gallery.base import EmbeddingModel, FaceNumbers, References
 from service.gallery.collection_index import CollectionIndex
 from service.gallery.indexes.background import Background
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.indexes.segmented import SegmentedIndex
+from service.gallery.indexes.segments.segmented import SegmentedIndex
 from tests.service.gallery.indexes.stored_vectors import StoredVectors
 from tests.service.gallery.random_faces import MODEL, make_embeddings
 

@@ -11,8 +11,8 @@ from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.growing import GrowingRows
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
-from service.gallery.indexes.segment import Segment
-from service.gallery.indexes.segmented import SegmentedIndex
+from service.gallery.indexes.segments.segment import Segment
+from service.gallery.indexes.segments.segmented import SegmentedIndex
 from tests.service.gallery.indexes.stored_vectors import StoredVectors
 from tests.service.gallery.random_faces import MODEL, make_embeddings
 

@@ -8,9 +8,9 @@ import numpy as np
 from service.domain.distances import MAX_SQ_L2, Distances
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, read_blocks, read_nothing
+from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, Snapshot, read_blocks, read_nothing
 from service.gallery.indexes.flat import FlatIndex, check_vectors
-from service.gallery.indexes.segment import Segment
+from service.gallery.indexes.segments.segment import Segment
 
 EXACT_FACES = 200_000
 """Up to so many faces, all embeddings are in memory and every search is exact. It takes 3 ms then."""
@@ -54,6 +54,7 @@ class SegmentedIndex:
         self._flat = FlatIndex(dimension, read)
         self._segments: tuple[Segment, ...] = ()
         self._removed_meanwhile: list[FaceNumbers] | None = None
+        self._is_saved = False
 
     def __len__(self) -> int:
         return len(self._flat) + sum(self.segment_sizes)
@@ -79,6 +80,44 @@ class SegmentedIndex:
         parts = np.array_split(numbers, -(-len(numbers) // self._segment_faces))
         self._segments = tuple(Segment.build(self._dimension, part, self._read) for part in parts)
 
+    def load(self, snapshot: Snapshot, numbers: FaceNumbers) -> bool:
+        """Fill an empty index from its snapshot, as `fill` does. Return whether that was possible.
+
+        Faces that the records hold no more are erased. Those that the snapshot does not have are read from the records.
+        """
+        segments = snapshot.read() if len(numbers) > self._exact_faces else ()
+        if not segments or any(segment.dimension != self._dimension for segment in segments):
+            return False
+        saved = np.concatenate([segment.numbers for segment in segments])
+        missing = np.setdiff1d(numbers, saved, assume_unique=True)
+        # Numbers above all of the records: the database was replaced by an older one. They may be of other faces now.
+        if saved.max() > numbers[-1] or len(missing) > self._exact_faces:
+            return False
+        deleted = np.setdiff1d(saved, numbers, assume_unique=True)
+        for segment in segments:
+            segment.erase(deleted)
+        self._segments = tuple(segments)
+        self._flat.fill(missing)
+        self._is_saved = not len(deleted)
+        return True
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write the segments, or remove the snapshot if there are none. If it is up to date, do nothing.
+
+        Raises OSError.
+        """
+        if self._is_saved:
+            return
+        self._is_saved = True  # before it is written: what is erased meanwhile may be in it
+        try:
+            if self._segments:
+                snapshot.write(self._segments)
+            else:
+                snapshot.remove()
+        except BaseException:
+            self._is_saved = False
+            raise
+
     def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
         """Add faces. numbers: (n,) int64. embeddings: (n, d) float32, unit length.
 
@@ -92,7 +131,9 @@ class SegmentedIndex:
         """Remove faces and return how many were removed. Unknown numbers are ignored."""
         if self._removed_meanwhile is not None:
             self._removed_meanwhile.append(numbers)
-        return self._flat.remove(numbers) + sum(segment.erase(numbers) for segment in self._segments)
+        erased = sum(segment.erase(numbers) for segment in self._segments)
+        self._is_saved = self._is_saved and not erased
+        return erased + self._flat.remove(numbers)
 
     def search(self, probes: Embeddings, k: int) -> Neighbours:
         """Find the k nearest faces of each probe. probes: (n, d) float32. Reads stored embeddings.
@@ -149,6 +190,7 @@ class SegmentedIndex:
         new.erase(self._removed())
         self._segments = (*(segment for segment in self._segments if segment not in merged), new)
         self._removed_meanwhile = None
+        self._is_saved = False
 
     def _read_all(self, numbers: FaceNumbers) -> Callable[[], None]:
         return partial(self._switch_to_exact, list(read_blocks(self._read, numbers)))
@@ -159,6 +201,7 @@ class SegmentedIndex:
             self._flat.add(numbers[stays], embeddings[stays])
         self._segments = ()
         self._removed_meanwhile = None
+        self._is_saved = False
 
     def _removed(self) -> FaceNumbers:
         """Return what was removed since the rewrite began."""

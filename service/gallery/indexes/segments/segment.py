@@ -1,5 +1,6 @@
 """Compressed faces: 4-bit codes that are searched, and 8-bit codes that refine the result."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import faiss
@@ -22,6 +23,9 @@ REFINED = 500
 """How many faces are found by their 4-bit codes, at least. The 8-bit codes then choose among them."""
 REFINED_PER_FACE = 2
 PROGRESS_FACES = 100_000
+NUMBER = np.dtype("<i8")
+"""How a number is written to a file."""
+BYTES_AT_ONCE = 2**20
 
 
 class Segment:
@@ -57,8 +61,34 @@ class Segment:
                 LOG.info("faces_encoded", faces=index.ntotal, of=len(numbers))
         return cls(index, np.concatenate(found) if found else numbers[:0])
 
+    @classmethod
+    def load(cls, read: Callable[[int], bytes], rows: int) -> Self:
+        """Read a segment that `save` wrote. read: reads so many bytes. rows: of the segment.
+
+        Raises RuntimeError or ValueError if these are not the bytes of a segment.
+        """
+        numbers = np.frombuffer(read(rows * NUMBER.itemsize), NUMBER).astype(np.int64)
+        index = faiss.read_index(faiss.PyCallbackIOReader(read, BYTES_AT_ONCE))  # type: ignore[attr-defined]  # it has it
+        if index.ntotal != rows or len(numbers) != rows:
+            raise ValueError("its segments are cut off")
+        return cls(index, numbers)
+
+    def save(self, write: Callable[[bytes], object]) -> None:
+        """Write the numbers of all rows, also of erased ones, and the codes. Searches and changes go on meanwhile."""
+        write(self._all_numbers.astype(NUMBER).tobytes())
+        faiss.write_index(self._index, faiss.PyCallbackIOWriter(write, BYTES_AT_ONCE))  # type: ignore[attr-defined]
+
     def __len__(self) -> int:
         return len(self._all_numbers) - self._erased
+
+    @property
+    def rows(self) -> int:
+        """How many faces it had before any was erased."""
+        return len(self._all_numbers)
+
+    @property
+    def dimension(self) -> int:
+        return int(self._index.d)
 
     @property
     def numbers(self) -> FaceNumbers:

@@ -1,0 +1,6 @@
+"""The index of a large collection: compressed faces, and the file that keeps them for the next start.
+
+segmented.py  the index: new faces as they are, all others in segments
+segment.py    faces that are searched by their codes
+snapshot.py   a file with the segments of a collection
+"""
