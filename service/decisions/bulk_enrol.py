@@ -5,7 +5,7 @@ They are worked on in blocks. Each block is one transaction, so a large request 
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -54,11 +54,12 @@ class BulkEnrolment(Generic[L]):
     collection: str
     read: Callable[[L], SentFace]
 
-    async def run(self, blocks: Iterable[Sequence[L]]) -> AsyncIterator[tuple[Sequence[L], list[BulkOutcome]]]:
+    async def run(self, blocks: Iterable[Sequence[L]]) -> AsyncGenerator[tuple[Sequence[L], list[BulkOutcome]], None]:
         """Enrol one block after the other. Yield each block when it is durable, and the outcome of each line.
 
         If the first block cannot be stored, its error is raised, and nothing was stored. If a later block cannot be
-        stored, its lines and all that follow are refused with the error.
+        stored, its lines and all that follow are refused with the error. Close the generator, also after an error: then
+        what was stored is counted.
         Raises CollectionNotFound, ModelMismatch, StorageUnavailable or Unavailable.
         """
         model = self.probes.loaded_model

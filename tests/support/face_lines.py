@@ -38,4 +38,4 @@ def results_of(answer: httpx.Response) -> list[Json]:
 
 def statuses_of(answer: httpx.Response) -> list[str]:
     """Return the status of each result, or the code of a refused line."""
-    return [result.get("code", result["status"]) for result in results_of(answer)]
+    return [str(result.get("code", result["status"])) for result in results_of(answer)]

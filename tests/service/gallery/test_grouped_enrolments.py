@@ -15,10 +15,15 @@ from service.domain.access import FULL_ACCESS, Access, work_with
 from service.domain.errors import Abandoned, ModelMismatch, StorageUnavailable, SubjectNotFound
 from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EnrolledNow, FaceOfSubject, FaceToEnrol, SubjectToCreate
+from service.gallery.records.statements.enrolment import Enrolment
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
 Work = Callable[[], Any]
+
+
+def raise_key_error(_connection: Connection) -> Enrolment:
+    raise KeyError
 
 
 def count_commits(gallery: BlockingGallery, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -81,7 +86,7 @@ def test_an_error_in_one_undoes_only_that_one(gallery: BlockingGallery) -> None:
         enrolment(gallery, "anna", a),
         enrolment(gallery, "nobody", b),
         lambda: gallery.enrol_block("default", [FaceOfSubject(SubjectToCreate("new"), b)], OTHER_MODEL),
-        lambda: gallery.gallery._enrolments.enrol("default", lambda _: {}["a bug"]),  # noqa: SLF001
+        lambda: gallery.gallery._enrolments.enrol("default", raise_key_error),  # noqa: SLF001
         enrolment(gallery, "berta", c),
     )
     assert [type(future.exception()) for future in futures] == [
