@@ -5,7 +5,7 @@ They are worked on in blocks. Each block is one transaction, so a large request 
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -45,7 +45,7 @@ class SentFace:
 class BulkEnrolment(Generic[L]):
     """Enrols the lines of one request in a collection.
 
-    threads: where lines are read and checked.
+    threads: where lines are split, read and checked.
     read: reads one line. Raises the FacenetError of a line that is refused.
     """
 
@@ -66,8 +66,9 @@ class BulkEnrolment(Generic[L]):
         model.require_same(await self.probes.gallery.collection_model(self.collection))
         counts: Counter[str] = Counter()
         failure: FacenetError | None = None
+        remaining = iter(blocks)
         try:
-            for block in blocks:
+            while block := await self.threads.run(_next_block, remaining):
                 try:
                     outcomes = await self._enrol(block, model) if failure is None else _refused(block, failure)
                 except FacenetError as error:
@@ -109,6 +110,11 @@ def check_block(
     embeddings = np.ascontiguousarray(embeddings, "<f4")  # the bytes that the digest is of
     checked = iter(bad.get(row) or _face(face, embeddings[row]) for row, face in enumerate(faces))
     return [next(checked) if isinstance(face, SentFace) else face for face in sent]
+
+
+def _next_block(blocks: Iterator[Sequence[L]]) -> Sequence[L]:
+    """Return the next block. At the end, return an empty one."""
+    return next(blocks, ())
 
 
 def _read_or_refuse(read: Callable[[L], SentFace], line: L, probes: ProbeReader) -> SentFace | FacenetError:
