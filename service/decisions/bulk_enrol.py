@@ -5,7 +5,7 @@ They are worked on in blocks. Each block is one transaction, so a large request 
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -45,7 +45,7 @@ class SentFace:
 class BulkEnrolment(Generic[L]):
     """Enrols the lines of one request in a collection.
 
-    threads: where lines are read and checked.
+    threads: where lines are split, read and checked.
     read: reads one line. Raises the FacenetError of a line that is refused.
     """
 
@@ -54,19 +54,21 @@ class BulkEnrolment(Generic[L]):
     collection: str
     read: Callable[[L], SentFace]
 
-    async def run(self, blocks: Iterable[Sequence[L]]) -> AsyncIterator[tuple[Sequence[L], list[BulkOutcome]]]:
+    async def run(self, blocks: Iterable[Sequence[L]]) -> AsyncGenerator[tuple[Sequence[L], list[BulkOutcome]], None]:
         """Enrol one block after the other. Yield each block when it is durable, and the outcome of each line.
 
         If the first block cannot be stored, its error is raised, and nothing was stored. If a later block cannot be
-        stored, its lines and all that follow are refused with the error.
+        stored, its lines and all that follow are refused with the error. Close the generator, also after an error: then
+        what was stored is counted.
         Raises CollectionNotFound, ModelMismatch, StorageUnavailable or Unavailable.
         """
         model = self.probes.loaded_model
         model.require_same(await self.probes.gallery.collection_model(self.collection))
         counts: Counter[str] = Counter()
         failure: FacenetError | None = None
+        remaining = iter(blocks)
         try:
-            for block in blocks:
+            while block := await self.threads.run(_next_block, remaining):
                 try:
                     outcomes = await self._enrol(block, model) if failure is None else _refused(block, failure)
                 except FacenetError as error:
@@ -108,6 +110,11 @@ def check_block(
     embeddings = np.ascontiguousarray(embeddings, "<f4")  # the bytes that the digest is of
     checked = iter(bad.get(row) or _face(face, embeddings[row]) for row, face in enumerate(faces))
     return [next(checked) if isinstance(face, SentFace) else face for face in sent]
+
+
+def _next_block(blocks: Iterator[Sequence[L]]) -> Sequence[L]:
+    """Return the next block. At the end, return an empty one."""
+    return next(blocks, ())
 
 
 def _read_or_refuse(read: Callable[[L], SentFace], line: L, probes: ProbeReader) -> SentFace | FacenetError:
