@@ -11,11 +11,12 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from service.decisions.inputs import SentFace
 from service.decisions.probes import ProbeReader
 from service.domain.embedding import check_rows, wrong_dimension
 from service.domain.errors import Abandoned, FacenetError
 from service.domain.waiting import require_time
-from service.gallery.base import EmbeddingModel, EnrolmentOutcome, FaceOfSubject, FaceToEnrol, SubjectToCreate
+from service.gallery.base import EmbeddingModel, EnrolmentOutcome, FaceOfSubject, FaceToEnrol
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_decision
 from service.observability.stages import stage
@@ -25,20 +26,6 @@ L = TypeVar("L")
 
 BulkOutcome = EnrolmentOutcome | FacenetError
 """What became of one line: what the gallery did, or the error for which the line was refused."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SentFace:
-    """A face of a request. Its vector is not checked yet.
-
-    subject: has an id. It is created if it does not exist.
-    vector: (d,) float32 or float64.
-    model: the id of the model that made it.
-    """
-
-    subject: SubjectToCreate
-    vector: np.ndarray[tuple[int], np.dtype[np.float32 | np.float64]]
-    model: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,6 @@ class StoredFaces:
         self._collection = collection
         self._known_key: int | None = None
 
-    def check(self) -> None:
-        """Check all stored embeddings, and the data key."""
-        with self._database.reading() as connection:
-            indexed_faces.check_embeddings(connection, self._key(connection))
-
     def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
         """Return the model, the numbers of the faces, ascending, and the keys of their subjects. None if empty."""
         with work_with(FULL_ACCESS), self._database.reading() as connection:

@@ -33,9 +33,6 @@ class SlowRecords(StoredVectors):
         self.may_read.set()
         self.error: Exception | None = None
 
-    def check(self) -> None:
-        pass
-
     def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
         if self.error:
             raise self.error
@@ -90,7 +87,7 @@ def test_searches_are_refused_until_a_large_index_is_built_and_changes_are_not_l
     records.new_faces(1, 500)
     index = CollectionIndex(records, CREATE, background, 500)
     records.may_read.clear()
-    index.check_or_begin()
+    index.begin_if_large()
     for _ in range(2):
         with pytest.raises(IndexBuilding):
             index.search(PROBES, 1, MODEL)
@@ -114,7 +111,7 @@ def test_a_large_index_that_cannot_be_built_says_why_and_is_tried_again(
     records.new_faces(1, 500)
     records.error = StorageLost("a stored embedding is damaged")
     index = CollectionIndex(records, CREATE, background, 500)
-    index.check_or_begin()
+    index.begin_if_large()
     assert background.wait(WAIT_S)
     with pytest.raises(StorageLost):
         index.require_built()
@@ -128,7 +125,7 @@ def test_a_large_index_that_cannot_be_built_says_why_and_is_tried_again(
 def test_a_large_index_is_not_forgotten(records: SlowRecords, background: Background) -> None:
     records.new_faces(1, 500)
     index = CollectionIndex(records, CREATE, background, 500)
-    index.check_or_begin()
+    index.begin_if_large()
     assert background.wait(WAIT_S)
     index.discard_if_idle(0)
     records.require_same(index)
@@ -176,10 +173,12 @@ def test_searches_run_while_segments_are_made_and_merged(records: SlowRecords, b
     records.require_same(index)
 
 
-def test_a_rewrite_that_fails_leaves_the_index_as_it_was(records: SlowRecords, background: Background) -> None:
+def test_a_rewrite_that_fails_leaves_the_index_as_it_was(
+    records: SlowRecords, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = CollectionIndex(records, CREATE, background)
     unknown = References(MODEL, np.arange(1, 201), np.arange(1, 201), make_embeddings(200))
-    records.read = _fail  # type: ignore[assignment, method-assign]
+    monkeypatch.setattr(records, "read", _fail)
     index.add(unknown)
     assert background.wait(WAIT_S)
     (row,), searched = index.search(make_embeddings(1), 1, MODEL)
@@ -194,7 +193,7 @@ def test_work_that_was_begun_ends_when_the_service_stops(records: SlowRecords, b
     records.new_faces(1, 500)
     index = CollectionIndex(records, CREATE, background, 500)
     records.may_read.clear()
-    index.check_or_begin()
+    index.begin_if_large()
     stopping = threading.Thread(target=background.stop)
     stopping.start()
     records.may_read.set()
