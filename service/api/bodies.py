@@ -21,8 +21,7 @@ from service.api.forms import parse_form
 from service.api.problems import BodyTooLarge, CompressedBody, UnsupportedMediaType
 from service.api.schemas.faces import FaceLine
 from service.api.schemas.fields import Body, InvalidBody, TooManyValues, errors_of
-from service.decisions.bulk_enrol import SentFace
-from service.decisions.inputs import PhotographInput
+from service.decisions.inputs import PhotographInput, SentFace
 from service.domain.errors import InvalidLine
 
 B = TypeVar("B", bound=Body)

@@ -5,17 +5,18 @@ They are worked on in blocks. Each block is one transaction, so a large request 
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from service.decisions.inputs import SentFace
 from service.decisions.probes import ProbeReader
 from service.domain.embedding import check_rows, wrong_dimension
 from service.domain.errors import Abandoned, FacenetError
 from service.domain.waiting import require_time
-from service.gallery.base import EmbeddingModel, EnrolmentOutcome, FaceOfSubject, FaceToEnrol, SubjectToCreate
+from service.gallery.base import EmbeddingModel, EnrolmentOutcome, FaceOfSubject, FaceToEnrol
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_decision
 from service.observability.stages import stage
@@ -27,25 +28,11 @@ BulkOutcome = EnrolmentOutcome | FacenetError
 """What became of one line: what the gallery did, or the error for which the line was refused."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SentFace:
-    """A face of a request. Its vector is not checked yet.
-
-    subject: has an id. It is created if it does not exist.
-    vector: (d,) float32 or float64.
-    model: the id of the model that made it.
-    """
-
-    subject: SubjectToCreate
-    vector: np.ndarray[tuple[int], np.dtype[np.float32 | np.float64]]
-    model: str
-
-
 @dataclass(frozen=True, slots=True)
 class BulkEnrolment(Generic[L]):
     """Enrols the lines of one request in a collection.
 
-    threads: where lines are read and checked.
+    threads: where lines are split, read and checked.
     read: reads one line. Raises the FacenetError of a line that is refused.
     """
 
@@ -54,19 +41,21 @@ class BulkEnrolment(Generic[L]):
     collection: str
     read: Callable[[L], SentFace]
 
-    async def run(self, blocks: Iterable[Sequence[L]]) -> AsyncIterator[tuple[Sequence[L], list[BulkOutcome]]]:
+    async def run(self, blocks: Iterable[Sequence[L]]) -> AsyncGenerator[tuple[Sequence[L], list[BulkOutcome]], None]:
         """Enrol one block after the other. Yield each block when it is durable, and the outcome of each line.
 
         If the first block cannot be stored, its error is raised, and nothing was stored. If a later block cannot be
-        stored, its lines and all that follow are refused with the error.
+        stored, its lines and all that follow are refused with the error. Close the generator, also after an error: then
+        what was stored is counted.
         Raises CollectionNotFound, ModelMismatch, StorageUnavailable or Unavailable.
         """
         model = self.probes.loaded_model
         model.require_same(await self.probes.gallery.collection_model(self.collection))
         counts: Counter[str] = Counter()
         failure: FacenetError | None = None
+        remaining = iter(blocks)
         try:
-            for block in blocks:
+            while block := await self.threads.run(_next_block, remaining):
                 try:
                     outcomes = await self._enrol(block, model) if failure is None else _refused(block, failure)
                 except FacenetError as error:
@@ -108,6 +97,11 @@ def check_block(
     embeddings = np.ascontiguousarray(embeddings, "<f4")  # the bytes that the digest is of
     checked = iter(bad.get(row) or _face(face, embeddings[row]) for row, face in enumerate(faces))
     return [next(checked) if isinstance(face, SentFace) else face for face in sent]
+
+
+def _next_block(blocks: Iterator[Sequence[L]]) -> Sequence[L]:
+    """Return the next block. At the end, return an empty one."""
+    return next(blocks, ())
 
 
 def _read_or_refuse(read: Callable[[L], SentFace], line: L, probes: ProbeReader) -> SentFace | FacenetError:

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from service.gallery.base import SubjectToCreate
+
 
 @dataclass(frozen=True, slots=True)
 class PhotographInput:
@@ -39,3 +43,17 @@ StoredInput = EmbeddingInput | FaceInput | SubjectInput
 """An input whose embedding exists already."""
 
 Input = PhotographInput | StoredInput
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SentFace:
+    """A face of a request. Its vector is not checked yet.
+
+    subject: has an id. It is created if it does not exist.
+    vector: (d,) float32 or float64.
+    model: the id of the model that made it.
+    """
+
+    subject: SubjectToCreate
+    vector: np.ndarray[tuple[int], np.dtype[np.float32 | np.float64]]
+    model: str

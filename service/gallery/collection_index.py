@@ -126,16 +126,11 @@ class CollectionIndex:
                 self._background.begin(self._build_beside)
         raise IndexBuilding
 
-    def check_or_begin(self) -> None:
-        """Check the stored embeddings of a small collection, or begin to build a large index in the background.
-
-        Raises StorageUnavailable if an embedding is damaged. In a large collection, this is noticed while it is built.
-        """
+    def begin_if_large(self) -> None:
+        """Begin to build a large index in the background."""
         if self._faces > SMALL_FACES:
             with suppress(IndexBuilding):
                 self.build()
-        elif self._faces:
-            self._stored.check()
 
     def rebuild(self) -> None:
         """Build the index again, a large one in the background. Raises StorageUnavailable."""

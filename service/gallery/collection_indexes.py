@@ -37,7 +37,6 @@ class CollectionIndexes:
     open_stored: gives access to the faces of a collection in the records.
     create_index: creates an empty index.
     snapshots: what large indexes leave for the next start.
-    Raises StorageUnavailable if an embedding of a small collection is damaged.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class CollectionIndexes:
         # This dictionary is replaced and never changed in place. So another thread can read it at any time.
         self._by_collection = {collection: self._index(collection, count) for collection, count in faces.items()}
         for index in self._by_collection.values():
-            index.check_or_begin()
+            index.begin_if_large()
 
     def __getitem__(self, collection: str) -> CollectionIndex:
         """Return the index of the collection. Raises CollectionNotFound, also if the request does not see it."""

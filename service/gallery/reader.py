@@ -25,11 +25,12 @@ from service.gallery.base import (
     StoredSubject,
     Subject,
 )
+from service.gallery.collection_index import SMALL_FACES
 from service.gallery.collection_indexes import CollectionIndexes
 from service.gallery.indexes.base import CreateIndex, Snapshots
 from service.gallery.indexes.filled import NearestFace
 from service.gallery.records.database import Database
-from service.gallery.records.statements import calibration, collections, faces, storage, subjects
+from service.gallery.records.statements import calibration, collections, faces, indexed_faces, storage, subjects
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
 from service.gallery.records.stored_faces import StoredFaces
@@ -66,6 +67,8 @@ class GalleryReader:
         self._writing = threading.Lock()
         with database.reading() as connection:
             checksums = collections.checksums(connection)
+            # The indexes of these are built later, and a damaged embedding must stop the start.
+            indexed_faces.check_small_collections(connection, SMALL_FACES)
         counts = {collection: checksum.faces for collection, checksum in checksums.items()}
         self._indexes = CollectionIndexes(counts, partial(StoredFaces, database), create_index, snapshots)
         self._read_calibration_sources()

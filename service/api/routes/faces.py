@@ -1,6 +1,7 @@
 """The faces of subjects: enrol, show, move and delete them."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -111,8 +112,9 @@ async def enrol_lines(
     services.admission.count(lines.count)
     enrolment = BulkEnrolment(services.probes, services.lines, collection, read_face_line)
     answer = bytearray()
-    async for block, outcomes in enrolment.run(lines.blocks()):
-        answer += await services.lines.run(_result_lines, block, outcomes)
+    async with aclosing(enrolment.run(lines.blocks())) as enrolled:
+        async for block, outcomes in enrolled:
+            answer += await services.lines.run(_result_lines, block, outcomes)
     return Response(bytes(answer), media_type=NDJSON)
 
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from service.api.schemas.fields import Body, Id, Metadata, Name, Options, UnitVector
 from service.api.schemas.responses import Answer, BoxAnswer, ModelAnswer, QualityAnswer, WarningAnswer
-from service.decisions.bulk_enrol import SentFace
+from service.decisions.inputs import SentFace
 from service.domain.errors import InvalidLine
 from service.gallery.base import EnrolledFace, SubjectToCreate
 from service.model_files.card import ModelId

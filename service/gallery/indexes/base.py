@@ -32,10 +32,6 @@ The switch is short. The caller makes sure that nothing else uses the index mean
 class StoredFaces(Protocol):
     """The faces of the collection in the records. Its methods raise StorageUnavailable."""
 
-    def check(self) -> None:
-        """Check all stored embeddings."""
-        ...
-
     def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
         """Return the model, the numbers of the faces, ascending, and the keys of their subjects. None if empty."""
         ...

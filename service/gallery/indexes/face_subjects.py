@@ -41,13 +41,15 @@ class FaceSubjects:
     def unknown(self, numbers: FaceNumbers) -> NDArray[np.bool_]:
         """Return which of these faces are not here, (n,) bool."""
         unknown = np.ones(len(numbers), np.bool_)
+        if self._are_higher(numbers):
+            return unknown
         unknown[np.isin(numbers, self._numbers.rows[self._rows(numbers)])] = False
         return unknown
 
     def add(self, numbers: FaceNumbers, subjects: NDArray[np.int64]) -> None:
         """Add faces that are not here. The records give ascending numbers, and then nothing is copied."""
         self._count(subjects, 1)
-        if len(numbers) and len(self._numbers) and numbers.min() <= self._numbers.rows[-1]:
+        if not self._are_higher(numbers):
             stays = self._subjects.rows != REMOVED
             numbers = np.concatenate([self._numbers.rows[stays], numbers])
             subjects = np.concatenate([self._subjects.rows[stays], subjects])
@@ -80,6 +82,10 @@ class FaceSubjects:
         if self._faces_of is None and k_subjects > self._fewest_subjects:
             self._count_again()
         return k_subjects if self._faces_of is None else min(k_subjects, len(self._faces_of))
+
+    def _are_higher(self, numbers: FaceNumbers) -> bool:
+        """Return whether all of these numbers are above those that are here."""
+        return not len(numbers) or not len(self._numbers) or bool(numbers.min() > self._numbers.rows[-1])
 
     def _rows(self, numbers: FaceNumbers) -> NDArray[np.int64]:
         """Return the rows of those of these faces that are here."""

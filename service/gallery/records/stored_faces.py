@@ -24,11 +24,6 @@ class StoredFaces:
         self._collection = collection
         self._known_key: int | None = None
 
-    def check(self) -> None:
-        """Check all stored embeddings, and the data key."""
-        with self._database.reading() as connection:
-            indexed_faces.check_embeddings(connection, self._find_key(connection))
-
     def key(self) -> int:
         """Return the key of the collection in the records."""
         with self._database.reading() as connection:

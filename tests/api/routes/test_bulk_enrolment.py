@@ -3,7 +3,8 @@
 import base64
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ import pytest
 from fastapi import FastAPI
 
 from service.access.keyring import KeyToCreate
+from service.api.bodies import Lines, read_face_line
 from service.app import open_app
+from service.decisions.bulk_enrol import BulkEnrolment
 from service.domain.access import Scope
-from service.domain.errors import StorageUnavailable
+from service.domain.errors import Abandoned, FacenetError, StorageUnavailable
+from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EmbeddingModel
 from service.gallery.gallery import Gallery
+from service.observability.outcomes import request_outcome
 from service.settings.environment import Settings
 from service.settings.groups import Models
 from tests.support.asgi_client import connect_to_app
@@ -50,7 +55,7 @@ async def test_numbers_and_base64_are_enrolled_and_found(
     assert [(result["line"], result["status"]) for result in results] == [(1, "enrolled"), (2, "enrolled")]
     for vector, subject in ((a, "ada"), (b, "grace")):
         image = {"embedding": vector.tolist(), "model": model_id}
-        query = {"collection": collection.rpartition("/")[2], "threshold": "0.01"}
+        query: dict[str, str | float] = {"collection": collection.rpartition("/")[2], "threshold": 0.01}
         found = (await client.post("/identify", params=query, json={"image": image})).json()
         assert found["faces"][0]["subject"] == subject
     ada = (await client.get(f"{collection}/subjects/ada")).json()
@@ -223,6 +228,42 @@ async def test_a_disk_that_fails_between_two_blocks(
     else:
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
     assert sum(faces for _, faces in (await subjects_of(client, collection)).values()) == 1_000 * stored_blocks
+
+
+async def enrol_until_first_block(
+    app: FastAPI, lines: Lines, client: WaitingClient, then: Callable[[], Any]
+) -> list[str]:
+    """Enrol lines for a client, and call `then` after the first block. Return the status or the code of each line."""
+    services, found = app.state.services, []
+    enrolment = BulkEnrolment(services.probes, services.lines, "default", read_face_line)
+    with work_for(client):
+        async with aclosing(enrolment.run(lines.blocks())) as enrolled:
+            async for _, outcomes in enrolled:
+                found += [outcome.code if isinstance(outcome, FacenetError) else outcome.status for outcome in outcomes]
+                then()
+    return found
+
+
+async def test_when_the_time_has_passed_the_lines_that_are_stored_are_answered(app: FastAPI, model_id: str) -> None:
+    lines = [base64_line("late", vector, model_id) for vector in unit_vectors(2_500, seed=7)]
+    client = WaitingClient()
+    found = await enrol_until_first_block(app, Lines(bytearray(b"\n".join(lines)), len(lines)), client, client.refuse)
+    assert found == ["enrolled"] * 1_000 + ["timed_out"] * 1_500
+    assert (await app.state.services.gallery.get_subject("default", "late")).faces == 1_000
+    await app.state.services.gallery.delete_subject("default", "late")
+
+
+async def test_when_the_client_leaves_no_further_block_is_stored_and_the_stored_lines_are_counted(
+    app: FastAPI, model_id: str
+) -> None:
+    lines = [base64_line("left", vector, model_id) for vector in unit_vectors(2_500, seed=8)]
+    client = WaitingClient()
+    with request_outcome() as outcome, pytest.raises(Abandoned):
+        await enrol_until_first_block(app, Lines(bytearray(b"\n".join(lines)), len(lines)), client, client.leave)
+    assert outcome.counts == {"enrolled": 1_000}
+    assert outcome.stored
+    assert (await app.state.services.gallery.get_subject("default", "left")).faces == 1_000
+    await app.state.services.gallery.delete_subject("default", "left")
 
 
 @pytest.fixture(scope="module")

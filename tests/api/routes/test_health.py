@@ -1,6 +1,8 @@
 import httpx
 import pytest
 
+from service.domain.errors import IndexBuilding
+from service.gallery.collection_index import CollectionIndex
 from tests.support.sample_images import png_without_face
 
 pytestmark = pytest.mark.anyio
@@ -9,6 +11,21 @@ pytestmark = pytest.mark.anyio
 async def test_the_service_is_alive_and_ready(client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "alive"}
     assert (await client.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_a_search_is_refused_while_the_index_of_a_large_collection_is_built(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_index: CollectionIndex, *_arguments: object) -> None:
+        raise IndexBuilding
+
+    monkeypatch.setattr(CollectionIndex, "search", refuse)
+    monkeypatch.setattr(CollectionIndex, "require_built", refuse)
+    probe = {"image": {"embedding": [1.0] + [0.0] * 127, "model": (await client.get("/model")).json()["id"]}}
+    for answer in (await client.get("/readyz"), await client.post("/identify", json=probe)):
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "index_building"
+        assert int(answer.headers["retry-after"]) > 0
 
 
 async def test_an_answer_names_the_loaded_model(client: httpx.AsyncClient, model_id: str) -> None:

@@ -52,22 +52,12 @@ def deserialize_lines(_context: schemathesis.DeserializationContext, response: s
     return response.content.decode()
 
 
-def _choose_body(case: schemathesis.Case[Any], service: "Service") -> None:
-    """Give the call embeddings that the service can use."""
-    if case.media_type == "application/json" and isinstance(case.body, dict):
-        case.body = service.with_embeddings(case.body)
-    if case.media_type == NDJSON and next(numbers) % 2:
-        case.body = service.face_lines()
-
-
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any], _kwargs: dict[str, Any]) -> None:
     if case.meta is None or case.meta.generation.mode.is_negative or "CONTRACT_WITHOUT_KEY" in os.environ:
         return
     service = Service.for_url(str(case.operation.base_url))
-    _choose_body(case, service)
-    if case.path == "/cluster":
-        case.query = without_contradictions(case.query, has_body=isinstance(case.body, dict))
+    use_real_body(case, service)
     if "face" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
         case.path_parameters |= {"collection": "default", "face": service.enrol_face()}
         if case.method == "PATCH":
@@ -80,6 +70,16 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         if case.meta.phase.name != "stateful":
             case.path_parameters |= {"collection": "default", "subject": service.create_subject()}
         case.body = {"from": service.create_subject()}
+
+
+def use_real_body(case: schemathesis.Case[Any], service: "Service") -> None:
+    """Put embeddings of the loaded model into the body, and no contradictions into the options of /cluster."""
+    if case.media_type == "application/json" and isinstance(case.body, dict):
+        case.body = service.with_embeddings(case.body)
+    if case.media_type == NDJSON and next(numbers) % 2:
+        case.body = service.face_lines()
+    if case.path == "/cluster":
+        case.query = without_contradictions(case.query, has_body=isinstance(case.body, dict))
 
 
 def without_contradictions(options: dict[str, Any], *, has_body: bool) -> dict[str, Any]:

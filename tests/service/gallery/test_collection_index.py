@@ -31,9 +31,6 @@ class FakeRecords:
         self.error: Exception | None = None
         self.loads = 0
 
-    def check(self) -> None:
-        pass
-
     def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
         self.loads += 1
         if self.error:

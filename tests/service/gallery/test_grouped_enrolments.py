@@ -22,6 +22,10 @@ from tests.support.blocking_gallery import BlockingGallery
 Work = Callable[[], Any]
 
 
+def raise_key_error(_connection: Connection) -> Enrolment:
+    raise KeyError
+
+
 def count_commits(gallery: BlockingGallery, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that gets an item for each transaction that changes something."""
     commits: list[int] = []
@@ -82,7 +86,7 @@ def test_an_error_in_one_undoes_only_that_one(gallery: BlockingGallery) -> None:
         enrolment(gallery, "anna", a),
         enrolment(gallery, "nobody", b),
         lambda: gallery.enrol_block("default", [FaceOfSubject(SubjectToCreate("new"), b)], OTHER_MODEL),
-        lambda: gallery.gallery._enrolments.enrol("default", lambda _: dict[str, Enrolment]()["a bug"]),  # noqa: SLF001
+        lambda: gallery.gallery._enrolments.enrol("default", raise_key_error),  # noqa: SLF001
         enrolment(gallery, "berta", c),
     )
     assert [type(future.exception()) for future in futures] == [

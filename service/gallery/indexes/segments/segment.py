@@ -111,9 +111,10 @@ class Segment:
     def erased_share(self) -> float:
         return self._erased / max(len(self._all_numbers), 1)
 
-    def holds_any(self, numbers: FaceNumbers) -> bool:
-        """Return whether one of these faces is in the segment."""
-        return bool(len(self._rows(numbers)))
+    def holds(self, numbers: FaceNumbers) -> NDArray[np.bool_]:
+        """Return which of these faces are in the segment, (n,) bool."""
+        held: NDArray[np.bool_] = np.isin(numbers, self._all_numbers[self._rows(numbers)])
+        return held
 
     def erase(self, numbers: FaceNumbers) -> int:
         """Erase faces and return how many were erased. Unknown numbers are ignored.

@@ -13,7 +13,7 @@ from service.gallery.indexes.flat import FlatIndex, check_vectors
 from service.gallery.indexes.segments.segment import Segment
 
 EXACT_FACES = 200_000
-"""Up to so many faces, all embeddings are in memory and every search is exact. It takes 3 ms then."""
+"""Up to so many faces, all embeddings are in memory and every search is exact. It then takes 3 to 5 ms."""
 SEGMENT_FACES = 1_000_000
 """A segment has at most so many faces. A second copy of one segment is in memory while it is rewritten."""
 NEW_SHARE = 0.1
@@ -123,7 +123,7 @@ class SegmentedIndex:
 
         Raises ValueError, and adds nothing, if a number occurs twice or the shapes do not fit.
         """
-        if any(segment.holds_any(numbers) for segment in self._segments):
+        if any(segment.holds(numbers).any() for segment in self._segments):
             raise ValueError("a number is in the index already")
         self._flat.add(numbers, embeddings)
 
@@ -159,11 +159,10 @@ class SegmentedIndex:
         """Return the rewrite that `needs_rewrite` is about. One rewrite at a time."""
         self._removed_meanwhile = []
         if self._is_exact_again:
-            numbers = np.sort(np.concatenate([segment.numbers for segment in self._segments]))
-            return partial(self._read_all, numbers)
+            return partial(self._read_all, np.concatenate([segment.numbers for segment in self._segments]))
         merged = self._to_merge() or ()
         numbers = np.concatenate([self._flat.numbers, *(segment.numbers for segment in merged)])
-        return partial(self._merge, np.sort(numbers), merged)
+        return partial(self._merge, numbers, merged)
 
     @property
     def _is_exact_again(self) -> bool:
@@ -182,18 +181,19 @@ class SegmentedIndex:
         return merged
 
     def _merge(self, numbers: FaceNumbers, merged: Sequence[Segment]) -> Callable[[], None]:
-        return partial(self._switch_to, Segment.build(self._dimension, numbers, self._read), merged)
+        return partial(self._switch_to, Segment.build(self._dimension, np.sort(numbers), self._read), merged)
 
     def _switch_to(self, new: Segment, merged: Sequence[Segment]) -> None:
         """Search the new segment instead of what it was made of. What was removed meanwhile is removed from it too."""
-        self._flat.remove(np.setdiff1d(new.numbers, self._removed()))  # a number can have been added again
-        new.erase(self._removed())
+        removed, numbers = self._removed(), self._flat.numbers
+        self._flat.remove(numbers[new.holds(numbers) & ~np.isin(numbers, removed)])  # it can have been added again
+        new.erase(removed)
         self._segments = (*(segment for segment in self._segments if segment not in merged), new)
         self._removed_meanwhile = None
         self._is_saved = False
 
     def _read_all(self, numbers: FaceNumbers) -> Callable[[], None]:
-        return partial(self._switch_to_exact, list(read_blocks(self._read, numbers)))
+        return partial(self._switch_to_exact, list(read_blocks(self._read, np.sort(numbers))))
 
     def _switch_to_exact(self, blocks: Sequence[tuple[FaceNumbers, Embeddings]]) -> None:
         for numbers, embeddings in blocks:

@@ -23,15 +23,16 @@ _EMBEDDINGS = (
     "WHERE number IN (SELECT value FROM json_each(?)) AND +collection = ? ORDER BY number"
 )
 """The plus sign keeps SQLite from reading the whole collection: a row is found by its number, which is the fastest."""
+_SMALL = "SELECT collection FROM faces GROUP BY collection HAVING count(*) <= ?"
 _ALL_EMBEDDINGS = "SELECT id, embedding FROM faces WHERE collection = ?"
 
 
-def check_embeddings(connection: Connection, collection: int) -> None:
-    """Check all embeddings of a small collection. Raises StorageLost if one is damaged."""
-    by = cipher(connection, collection)
-    if rows := _driver(connection).execute(_ALL_EMBEDDINGS, (collection,)).fetchall():
-        ids, blobs = zip(*rows, strict=True)
-        to_matrix(by.read_vectors(ids, blobs))
+def check_small_collections(connection: Connection, most_faces: int) -> None:
+    """Check the embeddings and the data key of each collection with so many faces at most. Raises StorageLost."""
+    driver = _driver(connection)
+    for (collection,) in driver.execute(_SMALL, (most_faces,)).fetchall():
+        ids, blobs = zip(*driver.execute(_ALL_EMBEDDINGS, (collection,)), strict=True)
+        to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
 def list_numbers(connection: Connection, collection: int) -> tuple[FaceNumbers, NDArray[np.int64]]:

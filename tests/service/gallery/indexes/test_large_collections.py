@@ -3,6 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from service.gallery.collection_index import CollectionIndex
 from service.gallery.indexes.background import Background
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.segments.segmented import SegmentedIndex
+from service.gallery.indexes.segments.snapshot import SnapshotFolder
 from tests.service.gallery.indexes.stored_vectors import StoredVectors
 from tests.service.gallery.random_faces import MODEL, make_embeddings
 
@@ -32,9 +35,6 @@ class SlowRecords(StoredVectors):
         self.may_read = threading.Event()
         self.may_read.set()
         self.error: Exception | None = None
-
-    def check(self) -> None:
-        pass
 
     def list(self) -> tuple[EmbeddingModel, FaceNumbers, NDArray[np.int64]] | None:
         if self.error:
@@ -90,7 +90,7 @@ def test_searches_are_refused_until_a_large_index_is_built_and_changes_are_not_l
     records.new_faces(1, 500)
     index = CollectionIndex(records, CREATE, background, 500)
     records.may_read.clear()
-    index.check_or_begin()
+    index.begin_if_large()
     for _ in range(2):
         with pytest.raises(IndexBuilding):
             index.search(PROBES, 1, MODEL)
@@ -114,7 +114,7 @@ def test_a_large_index_that_cannot_be_built_says_why_and_is_tried_again(
     records.new_faces(1, 500)
     records.error = StorageLost("a stored embedding is damaged")
     index = CollectionIndex(records, CREATE, background, 500)
-    index.check_or_begin()
+    index.begin_if_large()
     assert background.wait(WAIT_S)
     with pytest.raises(StorageLost):
         index.require_built()
@@ -128,7 +128,7 @@ def test_a_large_index_that_cannot_be_built_says_why_and_is_tried_again(
 def test_a_large_index_is_not_forgotten(records: SlowRecords, background: Background) -> None:
     records.new_faces(1, 500)
     index = CollectionIndex(records, CREATE, background, 500)
-    index.check_or_begin()
+    index.begin_if_large()
     assert background.wait(WAIT_S)
     index.discard_if_idle(0)
     records.require_same(index)
@@ -176,10 +176,12 @@ def test_searches_run_while_segments_are_made_and_merged(records: SlowRecords, b
     records.require_same(index)
 
 
-def test_a_rewrite_that_fails_leaves_the_index_as_it_was(records: SlowRecords, background: Background) -> None:
+def test_a_rewrite_that_fails_leaves_the_index_as_it_was(
+    records: SlowRecords, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = CollectionIndex(records, CREATE, background)
     unknown = References(MODEL, np.arange(1, 201), np.arange(1, 201), make_embeddings(200))
-    records.read = _fail  # type: ignore[assignment, method-assign]
+    monkeypatch.setattr(records, "read", _fail)
     index.add(unknown)
     assert background.wait(WAIT_S)
     (row,), searched = index.search(make_embeddings(1), 1, MODEL)
@@ -194,7 +196,7 @@ def test_work_that_was_begun_ends_when_the_service_stops(records: SlowRecords, b
     records.new_faces(1, 500)
     index = CollectionIndex(records, CREATE, background, 500)
     records.may_read.clear()
-    index.check_or_begin()
+    index.begin_if_large()
     stopping = threading.Thread(target=background.stop)
     stopping.start()
     records.may_read.set()
@@ -220,3 +222,37 @@ def test_few_subjects_with_many_faces_are_all_found(records: SlowRecords, backgr
     index.remove([3000])
     found, _ = index.search(PROBES, 100, MODEL)
     assert [sorted(face.subject for face in row) for row in found] == [[1, 2]] * 10
+
+
+def test_the_next_start_reads_the_snapshot_and_not_the_embeddings(
+    records: SlowRecords, background: Background, tmp_path: Path
+) -> None:
+    records.new_faces(1, 500)
+    snapshot = SnapshotFolder(tmp_path, "gallery").file_of(1)
+    CollectionIndex(records, CREATE, background, 500, lambda: snapshot).begin_if_large()
+    assert background.wait(WAIT_S)
+    started_again = CollectionIndex(records, CREATE, background, 500, lambda: snapshot)
+    with mock.patch.object(records, "read", wraps=records.read) as read:
+        started_again.begin_if_large()
+        assert background.wait(WAIT_S)
+        read.assert_not_called()
+    records.require_same(started_again)
+
+
+def test_the_snapshot_follows_deletions_and_goes_with_its_collection(
+    records: SlowRecords, background: Background, tmp_path: Path
+) -> None:
+    records.new_faces(1, 500)
+    snapshot = SnapshotFolder(tmp_path, "gallery").file_of(1)
+    index = CollectionIndex(records, CREATE, background, 500, lambda: snapshot)
+    index.begin_if_large()
+    assert background.wait(WAIT_S)
+    before = snapshot.path.read_bytes()
+    records.delete(np.array([9]))
+    index.remove([9])
+    index.save()
+    assert background.wait(WAIT_S)
+    assert snapshot.path.read_bytes() != before
+    index.forget()
+    assert background.wait(WAIT_S)
+    assert not snapshot.path.exists()

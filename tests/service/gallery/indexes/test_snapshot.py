@@ -98,16 +98,14 @@ def test_the_next_snapshot_holds_nothing_of_deleted_faces(
 
 def codes_of(index: SegmentedIndex, number: int) -> bytes:
     """Return the 8-bit codes of a face."""
-    part = next(part for part in index._segments if part.holds_any(np.array([number])))  # noqa: SLF001
+    part = next(part for part in index._segments if number in part.numbers)  # noqa: SLF001
     codes: bytes = part.refinement_codes[np.searchsorted(part.numbers, number)].tobytes()
     return codes
 
 
-@pytest.mark.parametrize("place", [0, 40, 500, 5_000, 60_000, -40, -1])
+@pytest.mark.parametrize("place", [0, 40, 500, 5_000, 30_000, -40, -1])
 @pytest.mark.usefixtures("saved")
-def test_one_wrong_byte_is_noticed_anywhere(
-    stored: StoredVectors, snapshot: SnapshotFile, place: int
-) -> None:
+def test_one_wrong_byte_is_noticed_anywhere(stored: StoredVectors, snapshot: SnapshotFile, place: int) -> None:
     data = bytearray(snapshot.path.read_bytes())
     data[place] ^= 1
     snapshot.path.write_bytes(data)
@@ -116,9 +114,7 @@ def test_one_wrong_byte_is_noticed_anywhere(
 
 @pytest.mark.parametrize("length", [0, 10, 1_000, -1])
 @pytest.mark.usefixtures("saved")
-def test_a_file_that_is_cut_off_is_not_used(
-    stored: StoredVectors, snapshot: SnapshotFile, length: int
-) -> None:
+def test_a_file_that_is_cut_off_is_not_used(stored: StoredVectors, snapshot: SnapshotFile, length: int) -> None:
     snapshot.path.write_bytes(snapshot.path.read_bytes()[:length])
     assert load(snapshot, stored.read, FACES) is None
 
@@ -139,9 +135,7 @@ def test_records_that_end_before_the_snapshot_are_older_so_it_is_not_used(
 
 
 @pytest.mark.usefixtures("saved")
-def test_a_snapshot_that_lacks_too_many_faces_is_not_used(
-    stored: StoredVectors, snapshot: SnapshotFile
-) -> None:
+def test_a_snapshot_that_lacks_too_many_faces_is_not_used(stored: StoredVectors, snapshot: SnapshotFile) -> None:
     assert load(snapshot, stored.read, np.arange(1, 1501)) is None
 
 
