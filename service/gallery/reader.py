@@ -100,7 +100,7 @@ class GalleryReader:
         return self._database.erased_at_s is not None
 
     def has_collection(self, collection: str) -> bool:
-        """Return whether the collection exists. Reads no record."""
+        """Return whether the collection exists."""
         return collection in self._indexes
 
     def calibration_source(self, collection: str) -> CalibrationSource:
@@ -253,9 +253,7 @@ class GalleryReader:
     async def search(self, collection: str, probes: Embeddings, k: int, model: EmbeddingModel) -> Found:
         """Find up to k subjects for each probe, nearest first. Return also how many faces were searched.
 
-        Searches that wait at the same time go together into one call.
-
-        probes: (n, d) float32, unit length.
+        Searches that wait go together into one call. probes: (n, d) float32, unit length.
         model: the model that must have made the embeddings of the collection. The probes may be of another model: the
         caller checks that the two are compatible.
         Raises ModelMismatch.
