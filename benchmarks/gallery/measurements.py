@@ -50,6 +50,7 @@ class Latency:
 class Measured:
     """The figures of one size.
 
+    model: the id of the loaded model.
     import_per_s: faces that were enrolled in bulk and acknowledged, a second.
     building_p99_ms: latency of a search while segments were made. None if none were made.
     settle_s: how long segments were made after the import.
@@ -58,6 +59,7 @@ class Measured:
     anonymous_bytes: memory a face that the kernel may not drop. rebuild_peak_mib: peak after the restart.
     """
 
+    model: str
     faces: int
     import_per_s: float
     settle_s: float
@@ -103,10 +105,10 @@ class GalleryBench:
         with self._service(data) as service:
             measured = self._measure_running(service, people, data)
         self.step(f"{faces} faces: start again")
+        body = identify_body(people.faces[0], measured.model)
         start_s = time.perf_counter()
         with self._service(data) as service:
-            collection = ServedCollection(service, self.generator, "large", "")
-            collection.wait_until_settled()
+            ServedCollection(service, self.generator, "large", measured.model).wait_until_searchable(body)
             ready_s = time.perf_counter() - start_s
             return replace(measured, ready_s=ready_s, rebuild_peak_mib=load.memory_mib_of(service.process.pid, "VmHWM"))
 
@@ -140,6 +142,7 @@ class GalleryBench:
         agreements = [self._agreement(large, people, probes) for probes in (mated, strangers)]
         self.step(f"{faces} faces: changes")
         return Measured(
+            model=large.model,
             faces=faces,
             import_per_s=faces / import_s,
             settle_s=settle_s,
@@ -188,8 +191,9 @@ class GalleryBench:
 
 
 def _latency_while_building(collection: ServedCollection, bodies: Sequence[bytes]) -> float | None:
+    """Search until no segment is made any more. Return the 99th percentile of the time. None if none was made."""
     latencies_s: list[float] = []
-    while collection.describe()["index"]["building"]:
+    while collection.is_working:
         latencies_s += collection.identify(bodies[:50], 1).latencies_s
     return _percentile_ms(latencies_s, 99) if latencies_s else None
 

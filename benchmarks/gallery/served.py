@@ -6,7 +6,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -15,6 +14,9 @@ from tests.support.running_service import RunningService
 
 LINES_A_REQUEST = 10_000
 SETTLE_TIMEOUT_S = 600
+IDLE_S = 1.0
+IDLE_SHARE = 0.2
+"""The service is idle if it uses less than this share of one core for IDLE_S."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,6 @@ class ServedCollection:
         """The path of the collection."""
         return f"/collections/{self.name}"
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the service says of the collection."""
-        answer: dict[str, Any] = httpx.get(f"{self.service.url}{self.path}", timeout=60).raise_for_status().json()
-        return answer
-
     def import_lines(self, lines: Iterable[bytes]) -> float:
         """Enrol faces in large requests, one after the other. Return the time in seconds, as one client sees it."""
         start_s = time.perf_counter()
@@ -53,14 +50,26 @@ class ServedCollection:
             self._require_success(self.exchange([request], 1))
         return time.perf_counter() - start_s
 
+    @property
+    def is_working(self) -> bool:
+        """Whether the service uses the CPU although no request waits, measured for IDLE_S: it makes segments."""
+        before_s = load.cpu_s_of(self.service.process.pid)
+        time.sleep(IDLE_S)
+        return load.cpu_s_of(self.service.process.pid) - before_s > IDLE_SHARE * IDLE_S
+
     def wait_until_settled(self) -> float:
-        """Wait until no segment is being made. Return the time in seconds."""
+        """Wait until the service has no more work. Return the time in seconds."""
         start_s = time.perf_counter()
-        while self.describe()["index"]["building"]:
+        while self.is_working:
             if time.perf_counter() - start_s > SETTLE_TIMEOUT_S:
-                raise TimeoutError(f"{self.name} is not settled after {SETTLE_TIMEOUT_S} s")
-            time.sleep(0.2)
+                raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
         return time.perf_counter() - start_s
+
+    def wait_until_searchable(self, body: bytes) -> None:
+        """Wait until a search is answered. Until then, it is refused with 503."""
+        request = self.request("POST", f"/identify?collection={self.name}", body)
+        while self.exchange([request], 1).answers[0].status != 200:
+            time.sleep(0.02)
 
     def identify(self, bodies: Sequence[bytes], clients: int) -> load.Exchange:
         """Search each of the probes once. Raises ValueError if one is not answered."""
