@@ -38,11 +38,10 @@ MAX_NUMBERS_PER_STATEMENT = 1_000
 _OWNERS: Select[Any] = (
     select(FACES.c.number, FACES.c.id, FACES.c.subject, SUBJECTS.c.id.label("subject_id"), SUBJECTS.c.name)
     .join_from(FACES, SUBJECTS)
-    .where(FACES.c.collection == bindparam("collection"), FACES.c.number.in_(bindparam("numbers", expanding=True)))
+    .where(FACES.c.collection + 0 == bindparam("collection"), FACES.c.number.in_(bindparam("numbers", expanding=True)))
 )
-"""These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it."""
-
-
+"""The sum keeps SQLite from reading all faces of the collection: each row is found by its number."""
+# These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it.
 _PHOTOGRAPHS: Select[Any] = select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(
     FACES.c.collection == bindparam("collection"), FACES.c.image_sha256.in_(bindparam("hashes", expanding=True))
 )
