@@ -39,6 +39,8 @@ MAX_LINE_BYTES = 2**17
 """Enough for 4,096 numbers with all their digits, and metadata of the greatest length."""
 
 LINES_PER_BLOCK = 1_000
+MAX_BLOCK_BYTES = 2**22
+"""A block ends after a line that makes it larger than this: parsed JSON can take many times the memory of its text."""
 MAX_LINE_ERRORS = 3
 
 GZIP_START = b"\x1f\x8b"
@@ -119,13 +121,15 @@ class Lines:
     count: int
 
     def blocks(self) -> Iterator[list[Line]]:
-        """Yield the lines, LINES_PER_BLOCK at a time, so that only these are copied. Blank lines are left out."""
+        """Yield the lines, some at a time, so that only these are copied. Blank lines are left out."""
         block: list[Line] = []
+        size = 0
         for line in self._lines():
             block.append(line)
-            if len(block) == LINES_PER_BLOCK:
+            size += len(line.data or b"")
+            if len(block) == LINES_PER_BLOCK or size > MAX_BLOCK_BYTES:
                 yield block
-                block = []
+                block, size = [], 0
         if block:
             yield block
 
@@ -161,7 +165,9 @@ def read_face_line(line: Line) -> SentFace:
     try:
         return FaceLine.model_validate_json(line.data).to_face()
     except ValidationError as error:
-        raise InvalidLine(_faults(error)) from None
+        faults = _faults(error)
+    # Raised here, and not above, where the new error would keep the other one, with all that was read of the line.
+    raise InvalidLine(faults)
 
 
 def _faults(error: ValidationError) -> str:

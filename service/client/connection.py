@@ -18,7 +18,7 @@ MAX_TRIES = 60
 SAID_WAIT_S = 2.0
 """A longer wait is said, so that nobody thinks that the command hangs."""
 
-RETRIED_CODES = frozenset({"overloaded", "rate_exceeded", "storage_unavailable"})
+RETRIED_CODES = frozenset({"index_building", "overloaded", "rate_exceeded", "storage_unavailable"})
 """Problems that can pass. A request that timed out is not repeated: it would take too long again."""
 
 JsonObject = dict[str, Any]

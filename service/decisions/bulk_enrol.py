@@ -6,6 +6,7 @@ They are worked on in blocks. Each block is one transaction, so a large request 
 import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,7 +15,7 @@ import numpy as np
 from service.decisions.inputs import SentFace
 from service.decisions.probes import ProbeReader
 from service.domain.embedding import check_rows, wrong_dimension
-from service.domain.errors import Abandoned, FacenetError
+from service.domain.errors import Abandoned, FacenetError, IndexBuilding
 from service.domain.waiting import require_time
 from service.gallery.base import EmbeddingModel, EnrolmentOutcome, FaceOfSubject, FaceToEnrol
 from service.observability.metrics import DECISIONS
@@ -50,7 +51,8 @@ class BulkEnrolment(Generic[L]):
         Raises CollectionNotFound, ModelMismatch, StorageUnavailable or Unavailable.
         """
         model = self.probes.loaded_model
-        model.require_same(await self.probes.gallery.collection_model(self.collection))
+        with suppress(IndexBuilding):  # then the records say which model it is, when the first block is stored
+            model.require_same(await self.probes.gallery.collection_model(self.collection))
         counts: Counter[str] = Counter()
         failure: FacenetError | None = None
         remaining = iter(blocks)
@@ -94,7 +96,8 @@ def check_block(
     faces = [face for face in sent if isinstance(face, SentFace)]
     rows = np.array([face.vector for face in faces], np.float64).reshape(-1, dimension)
     embeddings, bad = check_rows(rows)
-    embeddings = np.ascontiguousarray(embeddings, "<f4")  # the bytes that the digest is of
+    # The bytes that the digest is of. The sum makes 0 of -0, which is the same number in other bytes.
+    embeddings = np.ascontiguousarray(embeddings + 0.0, "<f4")
     checked = iter(bad.get(row) or _face(face, embeddings[row]) for row, face in enumerate(faces))
     return [next(checked) if isinstance(face, SentFace) else face for face in sent]
 
@@ -111,7 +114,7 @@ def _read_or_refuse(read: Callable[[L], SentFace], line: L, probes: ProbeReader)
         if len(face.vector) != probes.card.dimension:
             return wrong_dimension(len(face.vector), probes.card.dimension)
     except FacenetError as error:
-        return error
+        return error.with_traceback(None)  # it would keep what was read of the line
     return face
 
 

@@ -32,7 +32,7 @@ class CollectionIndex:
     Several threads may search at the same time. The caller makes changes in the order of the records.
 
     stored: reads the faces from the records.
-    background: builds a large index, rewrites it, and writes its snapshot.
+    background: builds a large index, rewrites it, and writes its snapshot. open_snapshot: returns the snapshot.
     faces: how many faces the records hold. An index without faces needs nothing to be built.
     """
 
@@ -44,15 +44,13 @@ class CollectionIndex:
         faces: int = 0,
         open_snapshot: Callable[[], Snapshot] = NO_SNAPSHOTS.open,
     ) -> None:
-        self._stored = stored
-        self._open_snapshot = open_snapshot
-        self._create_index = create_index
-        self._background = background
+        self._stored, self._open_snapshot = stored, open_snapshot
+        self._create_index, self._background = create_index, background
         self._lock = ReadersWriterLock()
         self._faces = faces
         self._is_built = faces == 0
-        self._is_building = False
-        self._is_rewriting = False
+        self._may_have_snapshot = faces > SMALL_FACES
+        self._is_building = self._is_rewriting = False
         self._failure: FacenetError | None = None
         self._filled: FilledIndex | None = None
         self._late_changes: list[Callable[[], None]] = []
@@ -69,15 +67,11 @@ class CollectionIndex:
     def checksum(self) -> FaceChecksum | None:
         """Return the checksum of the faces that the index holds. None if it is not built."""
         with self._lock.reading():
-            if not self._is_built:
-                return None
-            return FaceChecksum(0, 0, 0) if self._filled is None else self._filled.checksum
+            empty = FaceChecksum(0, 0, 0) if self._is_built else None
+            return empty if self._filled is None else self._filled.checksum
 
     def model(self) -> EmbeddingModel | None:
-        """Return the model that made the embeddings. None if there is no face.
-
-        Raises StorageUnavailable or IndexBuilding.
-        """
+        """Return the model that made the faces, if there are any. Raises StorageUnavailable or IndexBuilding."""
         with self._current() as filled:
             return filled.model if filled else None
 
@@ -145,29 +139,46 @@ class CollectionIndex:
 
     def discard_if_idle(self, idle_s: float) -> None:
         """Forget a small index that was not used for so long."""
-        if self._is_built and self._faces <= SMALL_FACES and time.monotonic() - self._used_at_s >= idle_s:
+        if self._is_built and not self._may_have_snapshot and time.monotonic() - self._used_at_s >= idle_s:
             self.discard()
+
+    @property
+    def has_stale_snapshot(self) -> bool:
+        """Whether there can be a snapshot that holds deleted faces."""
+        return self._may_have_snapshot and not (self._filled is not None and self._filled.index.is_saved)
 
     def save(self) -> None:
         """Write the snapshot in the background, if it is not up to date."""
-        if self._is_built and self._faces > SMALL_FACES:
+        if self._is_built and self.has_stale_snapshot:
             self._background.begin(self._save)
 
+    def end(self) -> None:
+        """Write the snapshot now, if it is not up to date. Nothing is done in the background any more."""
+        if self._late_changes:
+            self._remove_snapshot()
+        elif self.has_stale_snapshot:
+            self._save()
+
     def forget(self) -> None:
-        """Forget the index of a deleted collection, and remove its snapshot after what is in work."""
+        """Forget the index of a deleted collection, and remove its snapshot now, and after what is in work."""
         self.discard()
+        self._remove_snapshot()
         self._background.begin(self._remove_snapshot)
 
     def _save(self) -> None:
+        self._may_have_snapshot = True
         try:
             if (filled := self._filled) is not None:
                 filled.index.save(self._open_snapshot())
+            elif self._is_built:
+                self._remove_snapshot()
         except OSError as error:  # a full disk, for example. The next call of `save` tries again
             LOG.warning("snapshot_not_saved", reason=error.strerror)
 
     def _remove_snapshot(self) -> None:
         with suppress(CollectionNotFound):  # its key is not known, so it never had a snapshot
             self._open_snapshot().remove()
+        self._may_have_snapshot = False
 
     def _add(self, new: References) -> None:
         if self._filled is None:
@@ -237,10 +248,7 @@ class CollectionIndex:
         self._filled, self._is_built = None, False
 
     def _build_beside(self) -> None:
-        """Build the index while the records change, and make the same changes in it at the end.
-
-        It may have been read after some of them. A change that was made already changes nothing.
-        """
+        """Build the index while the records change, and make the changes in it at the end. Some are in it already."""
         LOG.info("index_build_started", faces=self._faces)
         started_s = time.monotonic()
         try:

@@ -104,6 +104,17 @@ class CollectionIndexes:
         for index in self._by_collection.values():
             index.require_built()
 
+    @property
+    def have_stale_snapshots(self) -> bool:
+        """Whether a snapshot can hold deleted faces."""
+        return any(index.has_stale_snapshot for index in self._by_collection.values())
+
+    def stop(self) -> None:
+        """End what is done in the background, and write the snapshots that are not up to date."""
+        self.background.stop()
+        for index in self._by_collection.values():
+            index.end()
+
     def save(self) -> None:
         """Write the snapshots that are not up to date, in the background."""
         for index in self._by_collection.values():

@@ -76,7 +76,7 @@ class GalleryReader:
 
     def stop_background(self) -> None:
         """End the work on the indexes that nobody waits for. Call this before the database is closed."""
-        self._indexes.background.stop()
+        self._indexes.stop()
 
     async def finish(self) -> None:
         """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
@@ -96,8 +96,8 @@ class GalleryReader:
 
     @property
     def has_remains(self) -> bool:
-        """Whether the database file can still hold bytes of deleted content."""
-        return self._database.erased_at_s is not None
+        """Whether the database file, or the snapshot of an index, can still hold bytes of deleted content."""
+        return self._database.erased_at_s is not None or self._indexes.have_stale_snapshots
 
     def has_collection(self, collection: str) -> bool:
         """Return whether the collection exists."""

@@ -128,9 +128,11 @@ class JointSearches(Generic[Q, R]):
         waiting, taken, probes = self._waiting.get(question, deque()), list[_WaitingSearch[R]](), 0
         while waiting and (not taken or probes + len(waiting[0].probes) <= MAX_PROBES):
             search = waiting.popleft()
+            if search.found.done():  # its task was cancelled
+                continue
             if search.client is not None and not search.client.waits:
                 search.found.set_exception(Abandoned())
-            if not search.found.done():
+            else:
                 taken.append(search)
                 probes += len(search.probes)
         if not waiting:

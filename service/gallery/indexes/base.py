@@ -60,7 +60,10 @@ class VectorIndex(Protocol):
     Several searches may run in parallel. The caller makes sure that none runs during another method.
 
     needs_rewrite: whether the index would be smaller or faster after a rewrite.
+    is_saved: whether its snapshot is up to date.
     """
+
+    is_saved: bool
 
     def __len__(self) -> int: ...
 
@@ -183,6 +186,7 @@ class HoldsEmbeddings:
     """An index that holds the embeddings themselves. It never needs a rewrite, and it has no snapshot."""
 
     needs_rewrite = False
+    is_saved = False
 
     def begin_rewrite(self) -> Rewrite:
         """Raise NotImplementedError: it is never called."""
@@ -193,7 +197,9 @@ class HoldsEmbeddings:
         return False
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write nothing."""
+        """Remove what another kind of index may have left."""
+        snapshot.remove()
+        self.is_saved = True
 
 
 class CreateIndex(Protocol):

@@ -90,9 +90,11 @@ class FilledIndex:
         rows: list[list[NearestFace]] = []
         for start in range(0, len(probes), PROBES_AT_ONCE):
             require_waiting_client()
-            compared = self.index.distances(probes[start : start + PROBES_AT_ONCE])
+            some = probes[start : start + PROBES_AT_ONCE]
+            compared = self.index.distances(some)
             if compared is None:
-                return self._search_faces(probes, k_subjects, MOST_FACES)
+                rows += self._search_faces(some, k_subjects, MOST_FACES)
+                continue
             numbers, distances = compared
             neighbours = _nearest_of_each_subject(numbers, self.subjects.of(numbers), distances)
             rows += _nearest_by_subject(neighbours, self.subjects.of(neighbours.numbers), k_subjects)

@@ -21,6 +21,7 @@ class RotatedIndex:
 
         self._index = create_index(len(rotation), read_rotated)
         self._rotation = rotation
+        self.is_saved = False
 
     def __len__(self) -> int:
         return len(self._index)
@@ -71,4 +72,6 @@ class RotatedIndex:
         return False
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write nothing."""
+        """Remove what a plain gallery may have left."""
+        snapshot.remove()
+        self.is_saved = True

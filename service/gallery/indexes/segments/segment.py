@@ -68,14 +68,18 @@ class Segment:
         Raises RuntimeError or ValueError if these are not the bytes of a segment.
         """
         numbers = np.frombuffer(read(rows * NUMBER.itemsize), NUMBER).astype(np.int64)
+        alive = np.frombuffer(read(rows), np.bool_)
         index = faiss.read_index(faiss.PyCallbackIOReader(read, BYTES_AT_ONCE))  # type: ignore[attr-defined]  # it has it
-        if index.ntotal != rows or len(numbers) != rows:
+        if index.ntotal != rows or len(numbers) != rows or len(alive) != rows:
             raise ValueError("its segments are cut off")
-        return cls(index, numbers)
+        segment = cls(index, numbers)
+        segment.erase(numbers[~alive])
+        return segment
 
     def save(self, write: Callable[[bytes], object]) -> None:
-        """Write the numbers of all rows, also of erased ones, and the codes. Searches and changes go on meanwhile."""
+        """Write the numbers, which rows are not erased, and the codes. Searches and changes go on meanwhile."""
         write(self._all_numbers.astype(NUMBER).tobytes())
+        write(self._alive.tobytes())
         faiss.write_index(self._index, faiss.PyCallbackIOWriter(write, BYTES_AT_ONCE))  # type: ignore[attr-defined]
 
     def __len__(self) -> int:

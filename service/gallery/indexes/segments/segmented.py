@@ -1,6 +1,7 @@
 """The default index: exact while a collection is small, compressed and nearly exact when it is large."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -54,7 +55,7 @@ class SegmentedIndex:
         self._flat = FlatIndex(dimension, read)
         self._segments: tuple[Segment, ...] = ()
         self._removed_meanwhile: list[FaceNumbers] | None = None
-        self._is_saved = False
+        self.is_saved = False
 
     def __len__(self) -> int:
         return len(self._flat) + sum(self.segment_sizes)
@@ -86,6 +87,13 @@ class SegmentedIndex:
         Faces that the records hold no more are erased. Those that the snapshot does not have are read from the records.
         """
         segments = snapshot.read() if len(numbers) > self._exact_faces else ()
+        if self._load(segments, numbers):
+            return True
+        with suppress(OSError):
+            snapshot.remove()  # it cannot be used now, and must not be used later
+        return False
+
+    def _load(self, segments: Sequence[Segment], numbers: FaceNumbers) -> bool:
         if not segments or any(segment.dimension != self._dimension for segment in segments):
             return False
         saved = np.concatenate([segment.numbers for segment in segments])
@@ -98,7 +106,7 @@ class SegmentedIndex:
             segment.erase(deleted)
         self._segments = tuple(segments)
         self._flat.fill(missing)
-        self._is_saved = not len(deleted)
+        self.is_saved = not len(deleted)
         return True
 
     def save(self, snapshot: Snapshot) -> None:
@@ -106,16 +114,16 @@ class SegmentedIndex:
 
         Raises OSError.
         """
-        if self._is_saved:
+        if self.is_saved:
             return
-        self._is_saved = True  # before it is written: what is erased meanwhile may be in it
+        self.is_saved = True  # before it is written: what is erased meanwhile may be in it
         try:
             if self._segments:
                 snapshot.write(self._segments)
             else:
                 snapshot.remove()
         except BaseException:
-            self._is_saved = False
+            self.is_saved = False
             raise
 
     def add(self, numbers: FaceNumbers, embeddings: Embeddings) -> None:
@@ -132,7 +140,7 @@ class SegmentedIndex:
         if self._removed_meanwhile is not None:
             self._removed_meanwhile.append(numbers)
         erased = sum(segment.erase(numbers) for segment in self._segments)
-        self._is_saved = self._is_saved and not erased
+        self.is_saved = self.is_saved and not erased
         return erased + self._flat.remove(numbers)
 
     def search(self, probes: Embeddings, k: int) -> Neighbours:
@@ -190,7 +198,7 @@ class SegmentedIndex:
         new.erase(removed)
         self._segments = (*(segment for segment in self._segments if segment not in merged), new)
         self._removed_meanwhile = None
-        self._is_saved = False
+        self.is_saved = False
 
     def _read_all(self, numbers: FaceNumbers) -> Callable[[], None]:
         return partial(self._switch_to_exact, list(read_blocks(self._read, np.sort(numbers))))
@@ -201,7 +209,7 @@ class SegmentedIndex:
             self._flat.add(numbers[stays], embeddings[stays])
         self._segments = ()
         self._removed_meanwhile = None
-        self._is_saved = False
+        self.is_saved = False
 
     def _removed(self) -> FaceNumbers:
         """Return what was removed since the rewrite began."""

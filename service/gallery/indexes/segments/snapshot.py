@@ -61,7 +61,7 @@ class SnapshotFile:
                 return self._read(file)
         except FileNotFoundError:
             return []
-        except (OSError, RuntimeError, MemoryError, ValueError) as error:  # RuntimeError: of FAISS
+        except Exception as error:  # noqa: BLE001  # FAISS raises several types
             LOG.warning("snapshot_not_used", reason=str(error) if type(error) is ValueError else type(error).__name__)
             return []
 
@@ -74,7 +74,8 @@ class SnapshotFile:
         self.path.parent.mkdir(mode=0o700, exist_ok=True)
         part = self.path.with_suffix(".part")
         try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE), "wb") as file:
+            part.unlink(missing_ok=True)
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
                 _write(file, header, segments)
                 file.flush()
                 os.fsync(file.fileno())
@@ -149,6 +150,6 @@ class SnapshotFolder:
     def keep_only(self, collections: Collection[int]) -> None:
         """Delete the snapshots of all other collections, and what a killed service left. Raises OSError."""
         kept = {self.file_of(collection).path for collection in collections}
-        for file in self.path.glob("*"):
-            if file not in kept:
+        for file in [*self.path.glob(f"*{SUFFIX}"), *self.path.glob("*.part")]:
+            if file not in kept and file.is_file():
                 file.unlink(missing_ok=True)

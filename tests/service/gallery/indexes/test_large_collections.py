@@ -256,3 +256,26 @@ def test_the_snapshot_follows_deletions_and_goes_with_its_collection(
     index.forget()
     assert background.wait(WAIT_S)
     assert not snapshot.path.exists()
+
+
+@pytest.mark.parametrize("last", ["in the background", "at the end"])
+def test_the_snapshot_goes_when_all_faces_are_deleted(
+    records: SlowRecords, background: Background, tmp_path: Path, last: str
+) -> None:
+    records.new_faces(1, 500)
+    snapshot = SnapshotFolder(tmp_path, "gallery").file_of(1)
+    index = CollectionIndex(records, CREATE, background, 500, lambda: snapshot)
+    index.begin_if_large()
+    assert background.wait(WAIT_S)
+    assert snapshot.path.exists()
+    assert not index.has_stale_snapshot
+    records.delete(np.arange(1, 501))
+    index.remove(list(range(1, 501)))
+    assert index.has_stale_snapshot
+    if last == "at the end":
+        index.end()
+    else:
+        index.save()
+        assert background.wait(WAIT_S)
+    assert not snapshot.path.exists()
+    assert not index.has_stale_snapshot

@@ -8,6 +8,7 @@ import pytest
 
 from service.gallery.base import FaceNumbers
 from service.gallery.indexes.base import ReadVectors
+from service.gallery.indexes.flat import FlatIndex
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
 from service.gallery.indexes.segments.segmented import SegmentedIndex
@@ -135,6 +136,26 @@ def test_records_that_end_before_the_snapshot_are_older_so_it_is_not_used(
 
 
 @pytest.mark.usefixtures("saved")
+def test_a_snapshot_that_is_refused_is_removed(stored: StoredVectors, snapshot: SnapshotFile) -> None:
+    assert load(snapshot, stored.read, FACES[:-1]) is None
+    assert not snapshot.path.exists()
+
+
+def test_the_newest_face_can_be_deleted_before_the_snapshot_is_written_again(
+    stored: StoredVectors, snapshot: SnapshotFile, saved: SegmentedIndex
+) -> None:
+    stored.delete(FACES[-1:])
+    saved.remove(FACES[-1:])
+    saved.save(snapshot)
+    require_same(load(snapshot, stored.read, FACES[:-1]), saved)
+
+
+@pytest.mark.usefixtures("saved")
+def test_an_index_of_another_kind_removes_the_snapshot(stored: StoredVectors, snapshot: SnapshotFile) -> None:
+    FlatIndex(MODEL.dimension, stored.read).save(snapshot)
+    assert not snapshot.path.exists()
+
+
 def test_a_snapshot_that_lacks_too_many_faces_is_not_used(stored: StoredVectors, snapshot: SnapshotFile) -> None:
     assert load(snapshot, stored.read, np.arange(1, 1501)) is None
 
