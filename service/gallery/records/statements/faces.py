@@ -4,6 +4,7 @@ The cipher of the collection writes and reads what is stored.
 """
 
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from service.gallery.records.statements.paging import PageRequest, fetch_page
 from service.gallery.records.statements.rows import insert_rows
 
 FLOAT32 = np.dtype("<f4")
+RANDOM_ID_BYTES = 10
 MAX_NUMBERS_PER_STATEMENT = 1_000
 """SQLite accepts 32,766 parameters in a statement."""
 _OWNERS: Select[Any] = (
@@ -83,7 +85,7 @@ def store(
     Returns the outcome of each face, and the stored faces in the order of their numbers.
     """
     to, enrolled = cipher(connection, collection), dict(known)
-    ids = _random_ids(len(new))
+    ids = _new_ids(len(new))
     number, created_at = _last_number(connection), datetime.now(UTC)
     outcomes: list[EnrolmentOutcome] = []
     stored: list[StoredFace] = []
@@ -227,10 +229,14 @@ def find_photographs(connection: Connection, collection: int, hashes: Iterable[s
     return {hash_of[stored]: (subject, face) for stored, subject, face in rows.all()}
 
 
-def _random_ids(count: int) -> Iterator[str]:
-    """Return ids of 32 hexadecimal digits. To ask the operating system for each takes longer than to store a face."""
-    digits = secrets.token_hex(16 * count)
-    return (digits[start : start + 32] for start in range(0, len(digits), 32))
+def _new_ids(count: int) -> Iterator[str]:
+    """Return ids of 32 hexadecimal digits: the milliseconds since 1970 in 12 digits, then 80 random bits.
+
+    They have the order of a UUID of version 7 (RFC 9562). So the ids of new faces are neighbours in the index of the
+    table. With random ids, each new face would change another page of it.
+    """
+    now, digits = f"{time.time_ns() // 1_000_000:012x}", secrets.token_hex(RANDOM_ID_BYTES * count)
+    return (now + digits[start : start + 2 * RANDOM_ID_BYTES] for start in range(0, len(digits), 2 * RANDOM_ID_BYTES))
 
 
 def _last_number(connection: Connection) -> int:
