@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,7 +20,8 @@ FACES = 7_000
 
 def run_import(file: Path, url: str, *options: str, code: int = 0) -> str:
     command = facenet_command("import", str(file), "--url", url, *options)
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    wide = os.environ | {"COLUMNS": "400"}  # else a message is wrapped where the path of the file is long
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=wide)
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout + result.stderr
 
