@@ -31,6 +31,7 @@ CHANGES = 100
 """How many single faces are enrolled, and how many people are deleted, one after the other."""
 
 MANY_SUBJECTS = 1000
+SETTLE_TIMEOUT_S = 600
 WRITING_CLIENTS = 16
 BARE_FACTORY = "PQ64x4fs,Refine(SQ8)"
 BARE_K, BARE_K_FACTOR = 20, 10
@@ -47,23 +48,27 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The figures of one size.
+class Imported:
+    """An import in bulk.
 
-    model: the id of the loaded model.
-    import_per_s: faces that were enrolled in bulk and acknowledged, a second.
-    building_p99_ms: latency of a search while segments were made. None if none were made.
-    settle_s: how long segments were made after the import.
-    waiting_per_s: answers a second while WAITING_CLIENTS wait, and of the small collection.
-    bare_ms: a search by FAISS alone, in one thread. search_ms: the stage `search` of /identify.
-    anonymous_bytes: memory a face that the kernel may not drop. rebuild_peak_mib: peak after the restart.
+    per_s: faces that were enrolled and acknowledged, a second.
+    settle_s: how long segments were made after it.
+    building_p99_ms: latency of a search meanwhile. None if none were made.
     """
 
-    model: str
-    faces: int
-    import_per_s: float
+    per_s: float
     settle_s: float
     building_p99_ms: float | None
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Searches over HTTP.
+
+    waiting_per_s: answers a second while WAITING_CLIENTS wait, and of the small collection.
+    bare_ms: a search by FAISS alone, in one thread. search_ms: the stage `search` of /identify.
+    """
+
     latency: Latency
     waiting_per_s: float
     small_waiting_per_s: float
@@ -71,16 +76,43 @@ class Measured:
     search_ms: float
     mated: Agreement
     strangers: Agreement
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory and disk. anonymous_bytes: what the kernel may not drop, for each face, without the empty service."""
+
     anonymous_bytes: float
     resident_mib: float
     peak_mib: float
     disk_mib: float
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Changes of single faces and people. enrol_ms, delete_ms: medians of one client."""
+
     enrol_ms: float
     enrol_per_s: float
     delete_ms: float
     delete_many_s: float
-    ready_s: float
-    rebuild_peak_mib: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one size.
+
+    model: the id of the loaded model. ready_s: until all is searched after the next start. rebuild_peak_mib: its peak.
+    """
+
+    model: str
+    faces: int
+    imported: Imported
+    searched: Searched
+    room: Room
+    changes: Changes
+    ready_s: float = 0.0
+    rebuild_peak_mib: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -120,55 +152,38 @@ class GalleryBench:
 
     def _measure_running(self, service: RunningService, people: EnrolledPeople, data: Path) -> Measured:
         faces, process_id = len(people.faces), service.process.pid
-        small = ServedCollection.create(service, self.generator, "small")
-        large = ServedCollection.create(service, self.generator, "large")
+        small, large = (ServedCollection.create(service, self.generator, name) for name in ("small", "large"))
         small.import_lines(EnrolledPeople.draw(self.shape, SMALL_FACES, seed=2).lines(small.model))
         empty_mib = resident_mib(process_id, "Anon")
-        self.step(f"{faces} faces: import")
-        lines = list(people.lines(large.model))
-        import_s = large.import_lines(lines)
-        del lines
         mated, strangers = draw_probes(self.shape, people, self.probes, seed=3)
         bodies = [identify_body(probe, large.model) for probe in mated[:LATENCY_PROBES]]
-        self.step(f"{faces} faces: search while segments are made")
-        building_p99_ms = _latency_while_building(large, bodies)
-        settle_s = large.wait_until_settled()
+        self.step(f"{faces} faces: import")
+        imported = _import(large, people, bodies)
         anonymous_mib = resident_mib(process_id, "Anon") - empty_mib
         self.step(f"{faces} faces: search")
-        latency = _latency(large, small, bodies)
-        waiting, small_waiting = (_rate(one, bodies) for one in (large, small))
-        bare_ms = _bare_ms(people.faces, mated[:LATENCY_PROBES])
-        self.step(f"{faces} faces: compare with exact search")
-        agreements = [self._agreement(large, people, probes) for probes in (mated, strangers)]
-        self.step(f"{faces} faces: changes")
-        return Measured(
-            model=large.model,
-            faces=faces,
-            import_per_s=faces / import_s,
-            settle_s=settle_s,
-            building_p99_ms=building_p99_ms,
-            latency=latency,
-            waiting_per_s=waiting,
-            small_waiting_per_s=small_waiting,
-            bare_ms=bare_ms,
-            search_ms=_stage_ms(large, bodies),
-            mated=agreements[0],
-            strangers=agreements[1],
-            anonymous_bytes=anonymous_mib * 2**20 / faces,
-            resident_mib=load.memory_mib_of(process_id, "VmRSS"),
-            peak_mib=load.memory_mib_of(process_id, "VmHWM"),
-            disk_mib=sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20,
-            **self._changes(large, people),
-            ready_s=0.0,
-            rebuild_peak_mib=0.0,
+        searched = Searched(
+            _latency(large, small, bodies),
+            _rate(large, bodies),
+            _rate(small, bodies),
+            _bare_ms(people.faces, mated[:LATENCY_PROBES]),
+            _stage_ms(large, bodies),
+            *(self._agreement(large, people, probes) for probes in (mated, strangers)),
         )
+        room = Room(
+            anonymous_mib * 2**20 / faces,
+            load.memory_mib_of(process_id, "VmRSS"),
+            load.memory_mib_of(process_id, "VmHWM"),
+            sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20,
+        )
+        self.step(f"{faces} faces: changes")
+        return Measured(large.model, faces, imported, searched, room, self._changes(large, people))
 
     def _agreement(self, collection: ServedCollection, people: EnrolledPeople, probes: Embeddings) -> Agreement:
         exchange = collection.identify([identify_body(probe, collection.model) for probe in probes], clients=4)
         answers = [json.loads(answer.body) for answer in exchange.answers]
         return ExactAnswers.search(people, probes).compare(answers)
 
-    def _changes(self, collection: ServedCollection, people: EnrolledPeople) -> dict[str, float]:
+    def _changes(self, collection: ServedCollection, people: EnrolledPeople) -> Changes:
         """Enrol single faces by one client and by several, then delete people."""
         new = EnrolledPeople.draw(self.shape, 20 * CHANGES, seed=9)
         lines = [line.replace(b'"p', b'"new-p') for line in new.lines(collection.model)]
@@ -182,20 +197,25 @@ class GalleryBench:
         ]
         one_by_one = collection.exchange(delete[:CHANGES], 1)
         many = collection.exchange(delete[CHANGES:], 4)
-        return {
-            "enrol_ms": _percentile_ms([answer.latency_s for answer in alone.answers], 50),
-            "enrol_per_s": len(together.answers) / together.wall_s,
-            "delete_ms": _percentile_ms([answer.latency_s for answer in one_by_one.answers], 50),
-            "delete_many_s": many.wall_s,
-        }
+        return Changes(
+            enrol_ms=_percentile_ms([answer.latency_s for answer in alone.answers], 50),
+            enrol_per_s=len(together.answers) / together.wall_s,
+            delete_ms=_percentile_ms([answer.latency_s for answer in one_by_one.answers], 50),
+            delete_many_s=many.wall_s,
+        )
 
 
-def _latency_while_building(collection: ServedCollection, bodies: Sequence[bytes]) -> float | None:
-    """Search until no segment is made any more. Return the 99th percentile of the time. None if none was made."""
+def _import(collection: ServedCollection, people: EnrolledPeople, bodies: Sequence[bytes]) -> Imported:
+    """Enrol all faces, then search until no segment is made any more."""
+    import_s = collection.import_lines(list(people.lines(collection.model)))
+    start_s = time.perf_counter()
     latencies_s: list[float] = []
     while collection.is_working:
         latencies_s += collection.identify(bodies[:50], 1).latencies_s
-    return _percentile_ms(latencies_s, 99) if latencies_s else None
+        if time.perf_counter() - start_s > SETTLE_TIMEOUT_S:
+            raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
+    building_p99_ms = _percentile_ms(latencies_s, 99) if latencies_s else None
+    return Imported(len(people.faces) / import_s, time.perf_counter() - start_s, building_p99_ms)
 
 
 def _latency(large: ServedCollection, small: ServedCollection, bodies: Sequence[bytes]) -> Latency:

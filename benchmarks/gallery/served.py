@@ -13,7 +13,6 @@ from benchmarks import load
 from tests.support.running_service import RunningService
 
 LINES_A_REQUEST = 10_000
-SETTLE_TIMEOUT_S = 600
 IDLE_S = 1.0
 IDLE_SHARE = 0.2
 """The service is idle if it uses less than this share of one core for IDLE_S."""
@@ -46,8 +45,7 @@ class ServedCollection:
         """Enrol faces in large requests, one after the other. Return the time in seconds, as one client sees it."""
         start_s = time.perf_counter()
         for body in _joined(lines):
-            request = self.request("POST", f"{self.path}/faces", body, "application/x-ndjson")
-            self._require_success(self.exchange([request], 1))
+            self.exchange([self.request("POST", f"{self.path}/faces", body, "application/x-ndjson")], 1)
         return time.perf_counter() - start_s
 
     @property
@@ -57,28 +55,24 @@ class ServedCollection:
         time.sleep(IDLE_S)
         return load.cpu_s_of(self.service.process.pid) - before_s > IDLE_SHARE * IDLE_S
 
-    def wait_until_settled(self) -> float:
-        """Wait until the service has no more work. Return the time in seconds."""
-        start_s = time.perf_counter()
-        while self.is_working:
-            if time.perf_counter() - start_s > SETTLE_TIMEOUT_S:
-                raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
-        return time.perf_counter() - start_s
-
     def wait_until_searchable(self, body: bytes) -> None:
         """Wait until a search is answered. Until then, it is refused with 503."""
         request = self.request("POST", f"/identify?collection={self.name}", body)
-        while self.exchange([request], 1).answers[0].status != 200:
+        while self._exchange([request], 1).answers[0].status != 200:
             time.sleep(0.02)
 
     def identify(self, bodies: Sequence[bytes], clients: int) -> load.Exchange:
         """Search each of the probes once. Raises ValueError if one is not answered."""
         path = f"/identify?collection={self.name}"
-        return self._require_success(self.exchange([self.request("POST", path, body) for body in bodies], clients))
+        return self.exchange([self.request("POST", path, body) for body in bodies], clients)
 
     def exchange(self, requests: Sequence[bytes], clients: int) -> load.Exchange:
-        """Send requests from the process of the load generator."""
-        return self.generator.submit(load.exchange_all, self.service.url, requests, clients).result()
+        """Send requests from the process of the load generator. Raises ValueError if one does not succeed."""
+        exchange = self._exchange(requests, clients)
+        for answer in exchange.answers:
+            if not 200 <= answer.status < 300:
+                raise ValueError(f"{answer.status}: {answer.body[:500].decode(errors='replace')}")
+        return exchange
 
     def request(self, method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> bytes:
         """Return an HTTP request."""
@@ -86,12 +80,8 @@ class ServedCollection:
         head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
         return f"{head}Content-Type: {content_type}\r\n\r\n".encode() + body
 
-    @staticmethod
-    def _require_success(exchange: load.Exchange) -> load.Exchange:
-        for answer in exchange.answers:
-            if not 200 <= answer.status < 300:
-                raise ValueError(f"{answer.status}: {answer.body[:500].decode(errors='replace')}")
-        return exchange
+    def _exchange(self, requests: Sequence[bytes], clients: int) -> load.Exchange:
+        return self.generator.submit(load.exchange_all, self.service.url, requests, clients).result()
 
 
 def resident_mib(process_id: int, kind: str) -> float:
