@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Protocol, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -22,6 +23,11 @@ RETRIED_CODES = frozenset({"index_building", "overloaded", "rate_exceeded", "sto
 """Problems that can pass. A request that timed out is not repeated: it would take too long again."""
 
 JsonObject = dict[str, Any]
+
+
+def collection_path(collection: str) -> str:
+    """Return the path of a collection. An id with a slash or dots must not become another path."""
+    return f"/collections/{quote(collection, safe='')}"
 
 
 class Sink(Protocol):

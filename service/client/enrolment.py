@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
-from service.client.connection import Connection, JsonObject
+from service.client.connection import Connection, JsonObject, collection_path
 from service.client.enrolment_report import EnrolmentReport, NotEnrolled
 from service.client.people_folder import Person, not_enrolled
 from service.domain.command_errors import RequestRefused
@@ -61,8 +60,7 @@ class FolderEnrolment:
 
     @property
     def _path(self) -> str:
-        """The path of the collection. A name with a slash or dots must not become another path."""
-        return f"/collections/{quote(self.collection, safe='')}"
+        return collection_path(self.collection)
 
     def run(self, people: Sequence[Person]) -> EnrolmentReport:
         """Enrol all people, several in parallel.

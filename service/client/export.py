@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from service.client.connection import Connection
+from service.client.connection import Connection, collection_path
 from service.client.downloads import new_download
 from service.domain.command_errors import FileNotWritten
 
@@ -15,7 +15,7 @@ def save_subject(service: Connection, collection: str, subject: str, file: Path)
     """
     if file.exists():
         raise FileNotWritten(f"{file} exists already. Choose another name.")
-    path = f"/collections/{quote(collection, safe='')}/subjects/{quote(subject, safe='')}/export"
+    path = f"{collection_path(collection)}/subjects/{quote(subject, safe='')}/export"
     try:
         with new_download(file) as (target, _):
             service.download("GET", path, target)

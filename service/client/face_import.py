@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
-from service.client.connection import Connection, JsonObject
+from service.client.connection import Connection, JsonObject, collection_path
 from service.client.enrolment_report import EnrolmentReport, NotEnrolled
 from service.domain.command_errors import FileNotRead, RequestRefused
 
@@ -68,8 +67,7 @@ class FaceImport:
 
     @property
     def _path(self) -> str:
-        """The path of the collection. A name with a slash or dots must not become another path."""
-        return f"/collections/{quote(self.collection, safe='')}"
+        return collection_path(self.collection)
 
     def run(self, file: Path) -> EnrolmentReport:
         """Send all lines, several requests in parallel.

@@ -3,7 +3,6 @@
 They are worked on in blocks. Each block is one transaction, so a large request holds no lock for long.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ import numpy as np
 
 from service.decisions.inputs import SentFace
 from service.decisions.probes import ProbeReader
-from service.domain.embedding import check_rows, wrong_dimension
+from service.domain.embedding import check_rows, embedding_sha256, wrong_dimension
 from service.domain.errors import Abandoned, FacenetError, IndexBuilding
 from service.domain.waiting import require_time
 from service.gallery.base import EmbeddingModel, EnrolmentOutcome, FaceOfSubject, FaceToEnrol
@@ -96,8 +95,6 @@ def check_block(
     faces = [face for face in sent if isinstance(face, SentFace)]
     rows = np.array([face.vector for face in faces], np.float64).reshape(-1, dimension)
     embeddings, bad = check_rows(rows)
-    # The bytes that the digest is of. The sum makes 0 of -0, which is the same number in other bytes.
-    embeddings = np.ascontiguousarray(embeddings + 0.0, "<f4")
     checked = iter(bad.get(row) or _face(face, embeddings[row]) for row, face in enumerate(faces))
     return [next(checked) if isinstance(face, SentFace) else face for face in sent]
 
@@ -120,7 +117,7 @@ def _read_or_refuse(read: Callable[[L], SentFace], line: L, probes: ProbeReader)
 
 def _face(face: SentFace, embedding: np.ndarray[tuple[int], np.dtype[np.float32]]) -> FaceOfSubject:
     """Return the face with the digest by which it is known when it is sent again: the sha256 of its embedding."""
-    return FaceOfSubject(face.subject, FaceToEnrol(hashlib.sha256(embedding.data).hexdigest(), embedding))
+    return FaceOfSubject(face.subject, FaceToEnrol(embedding_sha256(embedding), embedding))
 
 
 def _status(outcome: BulkOutcome) -> str:

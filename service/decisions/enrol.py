@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.decisions.inputs import Input, PhotographInput, SubjectInput
 from service.decisions.probes import Probe, ProbeReader, gather_in_order
+from service.domain.embedding import embedding_sha256
 from service.domain.errors import FacenetError, InvalidOption, LowQuality, NoFace, StorageUnavailable, Unavailable
 from service.gallery.base import EnrolmentOutcome, FaceToEnrol
 from service.observability.metrics import DECISIONS
@@ -126,5 +125,6 @@ def _sha256(item: Input, probe: Probe) -> str:
 
     It is the sha256 of the photograph's bytes, or of the embedding if there is no photograph.
     """
-    data = item.data if isinstance(item, PhotographInput) else np.ascontiguousarray(probe.embeddings[0]).tobytes()
-    return hashlib.sha256(data).hexdigest()
+    if isinstance(item, PhotographInput):
+        return hashlib.sha256(item.data).hexdigest()
+    return embedding_sha256(probe.embeddings[0])

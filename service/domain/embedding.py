@@ -1,5 +1,6 @@
 """Embeddings, and the checks for embeddings that come from a client."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,13 +37,18 @@ def check_embeddings(vectors: Sequence[Vector], dimension: int) -> Embeddings:
 def check_rows(rows: NDArray[np.float64]) -> tuple[Embeddings, dict[int, InvalidEmbedding]]:
     """Divide each row by its length. Return the rows, (n, d) float32, and the error of each bad row by its position.
 
-    A bad row is not finite, or its length is not 1. Do not use it.
+    A bad row is not finite, or its length is not 1. Do not use it. No number is -0: it is 0, with other bytes.
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         norms = np.linalg.norm(rows, axis=1)
-        unit_rows = np.asarray(rows / norms[:, np.newaxis], np.float32)
+        unit_rows = np.asarray(rows / norms[:, np.newaxis], np.float32) + np.float32(0)
     bad = np.flatnonzero(~(np.abs(norms - 1.0) <= UNIT_TOLERANCE))  # `<=` is false for NaN too
     return unit_rows, {int(row): _not_unit(None, float(norms[row])) for row in bad}
+
+
+def embedding_sha256(embedding: NDArray[np.float32]) -> str:
+    """Return the sha256 of an embedding: its numbers as float32, little-endian. It stands for a photograph's sha256."""
+    return hashlib.sha256(np.ascontiguousarray(embedding, "<f4").data).hexdigest()
 
 
 def wrong_dimension(found: int, dimension: int, input_name: str | None = None) -> InvalidEmbedding:

@@ -12,13 +12,14 @@ import numpy as np
 import structlog
 
 from service.domain.embedding import Embeddings
-from service.domain.errors import CollectionNotFound, FacenetError, IndexBuilding, StorageUnavailable
+from service.domain.errors import FacenetError, IndexBuilding, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.indexes.background import Background
-from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, Rewrite, Snapshot, StoredFaces
+from service.gallery.indexes.base import CreateIndex, NoSnapshot, Rewrite, Snapshot, StoredFaces
 from service.gallery.indexes.face_subjects import FaceSubjects
 from service.gallery.indexes.filled import FilledIndex, NearestFace
 from service.gallery.indexes.readers_writer_lock import ReadersWriterLock
+from service.gallery.indexes.segments.kept_snapshot import KeptSnapshot
 
 LOG = structlog.get_logger(__name__)
 SMALL_FACES = 20_000
@@ -42,15 +43,17 @@ class CollectionIndex:
         create_index: CreateIndex,
         background: Background,
         faces: int = 0,
-        open_snapshot: Callable[[], Snapshot] = NO_SNAPSHOTS.open,
+        open_snapshot: Callable[[], Snapshot] = NoSnapshot,
     ) -> None:
-        self._stored, self._open_snapshot = stored, open_snapshot
-        self._create_index, self._background = create_index, background
+        self._stored = stored
+        self._create_index = create_index
+        self._background = background
+        self._snapshot = KeptSnapshot(open_snapshot, may_exist=faces > SMALL_FACES)
         self._lock = ReadersWriterLock()
         self._faces = faces
         self._is_built = faces == 0
-        self._may_have_snapshot = faces > SMALL_FACES
-        self._is_building = self._is_rewriting = False
+        self._is_building = False
+        self._is_rewriting = False
         self._failure: FacenetError | None = None
         self._filled: FilledIndex | None = None
         self._late_changes: list[Callable[[], None]] = []
@@ -133,19 +136,21 @@ class CollectionIndex:
             self.build()
 
     def discard(self) -> None:
-        """Forget what is in memory. The index is built again from the records."""
+        """Discard what is in memory. The index is built again from the records."""
         with self._lock.writing():
             self._discard()
 
     def discard_if_idle(self, idle_s: float) -> None:
-        """Forget a small index that was not used for so long."""
-        if self._is_built and not self._may_have_snapshot and time.monotonic() - self._used_at_s >= idle_s:
+        """Discard a small index that was not used for so long."""
+        is_small = self._faces <= SMALL_FACES and not self._snapshot.may_exist
+        if self._is_built and is_small and time.monotonic() - self._used_at_s >= idle_s:
             self.discard()
 
     @property
     def has_stale_snapshot(self) -> bool:
         """Whether there can be a snapshot that holds deleted faces."""
-        return self._may_have_snapshot and not (self._filled is not None and self._filled.index.is_saved)
+        filled = self._filled
+        return self._snapshot.is_stale(None if filled is None else filled.index)
 
     def save(self) -> None:
         """Write the snapshot in the background, if it is not up to date."""
@@ -155,30 +160,22 @@ class CollectionIndex:
     def end(self) -> None:
         """Write the snapshot now, if it is not up to date. Nothing is done in the background any more."""
         if self._late_changes:
-            self._remove_snapshot()
+            self._snapshot.remove()
         elif self.has_stale_snapshot:
             self._save()
 
     def forget(self) -> None:
-        """Forget the index of a deleted collection, and remove its snapshot now, and after what is in work."""
+        """Discard the index of a deleted collection. Remove its snapshot now, and again after what is in work."""
         self.discard()
-        self._remove_snapshot()
-        self._background.begin(self._remove_snapshot)
+        self._snapshot.remove()
+        self._background.begin(self._snapshot.remove)
 
     def _save(self) -> None:
-        self._may_have_snapshot = True
-        try:
-            if (filled := self._filled) is not None:
-                filled.index.save(self._open_snapshot())
-            elif self._is_built:
-                self._remove_snapshot()
-        except OSError as error:  # a full disk, for example. The next call of `save` tries again
-            LOG.warning("snapshot_not_saved", reason=error.strerror)
-
-    def _remove_snapshot(self) -> None:
-        with suppress(CollectionNotFound):  # its key is not known, so it never had a snapshot
-            self._open_snapshot().remove()
-        self._may_have_snapshot = False
+        filled = self._filled
+        if filled is not None:
+            self._snapshot.save(filled.index)
+        elif self._is_built:
+            self._snapshot.remove()
 
     def _add(self, new: References) -> None:
         if self._filled is None:
@@ -234,7 +231,7 @@ class CollectionIndex:
                 return None
             model, numbers, subjects = listed
             index = self._create_index(model.dimension, self._stored.read)
-            if not index.load(self._open_snapshot(), numbers):
+            if not self._snapshot.load(index, numbers):
                 index.fill(numbers)
             return FilledIndex(model, index, FaceSubjects(numbers, subjects))
         except (MemoryError, RuntimeError, ValueError) as error:

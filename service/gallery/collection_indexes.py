@@ -13,7 +13,7 @@ from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
 
 IDLE_S = 600.0
-"""A small index that was not used for so long is forgotten. So thousands of small collections take little memory."""
+"""A small index that was not used for so long is discarded. So thousands of small collections take little memory."""
 
 
 class StoredCollection(StoredFaces, Protocol):
@@ -121,7 +121,7 @@ class CollectionIndexes:
             index.save()
 
     def discard_idle(self) -> None:
-        """Forget the small indexes that were not used for a while."""
+        """Discard the small indexes that were not used for a while."""
         for index in self._by_collection.values():
             index.discard_if_idle(IDLE_S)
 

@@ -284,7 +284,7 @@ class Gallery(GalleryReader):
         self._retention.expire_all()
 
     def discard_idle_indexes(self) -> None:
-        """Forget small indexes that were not used for a while. The thread of the gallery calls this."""
+        """Discard small indexes that were not used for a while. The thread of the gallery calls this."""
         self._indexes.discard_idle()
 
     def save_indexes(self) -> None:

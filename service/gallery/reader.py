@@ -29,13 +29,14 @@ from service.gallery.collection_index import SMALL_FACES
 from service.gallery.collection_indexes import CollectionIndexes
 from service.gallery.indexes.base import CreateIndex, Snapshots
 from service.gallery.indexes.filled import NearestFace
+from service.gallery.indexes.joint_searches import JointSearches
 from service.gallery.records.database import Database
 from service.gallery.records.statements import calibration, collections, faces, indexed_faces, storage, subjects
 from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.statements.paging import PageRequest
 from service.gallery.records.stored_faces import StoredFaces
 from service.gallery.retention import Retention
-from service.gallery.threads import JointSearches, in_thread
+from service.gallery.threads import in_thread
 from service.model_files.calibration import CalibrationSource
 from service.model_files.own_calibration import CollectionCalibration
 from service.observability.outcomes import note_subject
@@ -255,8 +256,7 @@ class GalleryReader:
 
         Searches that wait go together into one call. probes: (n, d) float32, unit length.
         model: the model that must have made the embeddings of the collection. The probes may be of another model: the
-        caller checks that the two are compatible.
-        Raises ModelMismatch.
+        caller checks that the two are compatible. Raises ModelMismatch.
         """
         require_collection(collection)
         return await self._searches.run(SearchQuestion(collection, k, model), probes)

@@ -154,19 +154,8 @@ class Snapshots(Protocol):
         ...
 
 
-class NoSnapshots:
+class NoSnapshot:
     """Keeps nothing."""
-
-    def file_of(self, collection: int) -> Snapshot:  # noqa: ARG002
-        """Return a snapshot that is always empty."""
-        return self
-
-    def open(self) -> Snapshot:
-        """Return a snapshot that is always empty."""
-        return self
-
-    def keep_only(self, collections: Collection[int]) -> None:
-        """Remove nothing."""
 
     def read(self) -> Sequence[Any]:
         """Return nothing."""
@@ -176,6 +165,17 @@ class NoSnapshots:
         """Write nothing."""
 
     def remove(self) -> None:
+        """Remove nothing."""
+
+
+class NoSnapshots:
+    """Keeps nothing of any collection."""
+
+    def file_of(self, collection: int) -> Snapshot:  # noqa: ARG002
+        """Return a snapshot that is always empty."""
+        return NoSnapshot()
+
+    def keep_only(self, collections: Collection[int]) -> None:
         """Remove nothing."""
 
 

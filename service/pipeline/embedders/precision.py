@@ -94,7 +94,8 @@ def open_float16(options: PrecisionOptions) -> OnnxEmbedder:
             "float16 needs TensorRT. Set FACE_INFERENCE__PROVIDER=tensorrt, or FACE_INFERENCE__PRECISION=float32."
         )
     float16 = _open(options, "float16")
-    cosine = least_cosine(open_float32(replace(options, execution=Execution())), float16)
+    reference = open_float32(replace(options, execution=Execution()))
+    cosine = least_cosine(reference, float16, draw_crops(reference.card))
     if not cosine >= MIN_COSINE:  # a cosine may be not a number
         raise ProviderUnavailable(
             f"{float16.card.name} computes something else in float16 (a cosine of {cosine:.2f} to float32). "
@@ -181,15 +182,14 @@ def _in_float32(options: PrecisionOptions, reason: str) -> OnnxEmbedder:
 
 def compare(float32: OnnxEmbedder, int8: OnnxEmbedder) -> tuple[float, float]:
     """Return the least cosine between the two embedders on drawn crops, and the time of int8 over that of float32."""
-    cosine, crops = least_cosine(float32, int8), draw_crops(float32.card)
+    crops = draw_crops(float32.card)
     times = [(_seconds(float32, crops[:1]), _seconds(int8, crops[:1])) for _ in range(ROUNDS)]
     slow, fast = (min(column) for column in zip(*times, strict=True))
-    return cosine, fast / slow
+    return least_cosine(float32, int8, crops), fast / slow
 
 
-def least_cosine(float32: OnnxEmbedder, other: OnnxEmbedder) -> float:
-    """Return the least cosine between the two embedders on drawn crops."""
-    crops = draw_crops(float32.card)
+def least_cosine(float32: OnnxEmbedder, other: OnnxEmbedder, crops: Crops) -> float:
+    """Return the least cosine between the two embedders on these crops."""
     return float(np.einsum("nd,nd->n", float32.embed(crops), other.embed(crops)).min())
 
 

@@ -23,22 +23,11 @@ from service.model_files.execution.options import (
     list_providers,
 )
 from service.model_files.model_file import ModelFile, open_model
+from tests.support.first_numbers import first_numbers_graph
 
 ROOT = Path(__file__).parents[3]
 
-GRAPH = """
-<ir_version: 10, opset_import: ["" : 21]>
-tiny (uint8[n, 16, 16, 3] crops) => (float[n, 4] embeddings)
-{
-    pixels = Cast <to = 1> (crops)
-    flat = Flatten (pixels)
-    starts = Constant <value_ints = [0]> ()
-    ends = Constant <value_ints = [4]> ()
-    axes = Constant <value_ints = [1]> ()
-    embeddings = Slice (flat, starts, ends, axes)
-}
-"""
-"""A model that returns the first four numbers of each crop."""
+GRAPH = first_numbers_graph(side_px=16, dimension=4)
 
 FIELDS: dict[str, Any] = {
     "name": "tiny",

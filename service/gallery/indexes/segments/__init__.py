@@ -3,4 +3,6 @@
 segmented.py  the index: new faces as they are, all others in segments
 segment.py    faces that are searched by their codes
 snapshot.py   a file with the segments of a collection
+kept_snapshot.py
+              whether there is one, and whether it is up to date
 """

@@ -34,13 +34,14 @@ class Segment:
     Product quantisation with two numbers in a code of 4 bits, and all numbers in 8 bits: (d / 4 + d) bytes a face.
     """
 
-    def __init__(self, index: Any, numbers: FaceNumbers) -> None:  # noqa: ANN401  # FAISS has no types
+    def __init__(self, index: Any, numbers: FaceNumbers, alive: NDArray[np.bool_]) -> None:  # noqa: ANN401  # FAISS
+        """Hold the faces of an index of FAISS. alive: (n,) bool, False for an erased face."""
         self._index = index
         self._codes, self._refinement = _parts(index)
         self._packer = self._codes.get_CodePacker()
         self._all_numbers = numbers
-        self._alive = np.ones(len(numbers), np.bool_)
-        self._erased = 0
+        self._alive = alive
+        self._erased = len(alive) - int(np.count_nonzero(alive))
 
     @classmethod
     def build(cls, dimension: int, numbers: FaceNumbers, read: ReadVectors) -> Self:
@@ -59,7 +60,8 @@ class Segment:
             found.append(block)
             if index.ntotal % PROGRESS_FACES == 0:
                 LOG.info("faces_encoded", faces=index.ntotal, of=len(numbers))
-        return cls(index, np.concatenate(found) if found else numbers[:0])
+        encoded = np.concatenate([numbers[:0], *found])
+        return cls(index, encoded, np.ones(len(encoded), np.bool_))
 
     @classmethod
     def load(cls, read: Callable[[int], bytes], rows: int) -> Self:
@@ -68,13 +70,11 @@ class Segment:
         Raises RuntimeError or ValueError if these are not the bytes of a segment.
         """
         numbers = np.frombuffer(read(rows * NUMBER.itemsize), NUMBER).astype(np.int64)
-        alive = np.frombuffer(read(rows), np.bool_)
+        alive = np.frombuffer(read(rows), np.bool_).copy()
         index = faiss.read_index(faiss.PyCallbackIOReader(read, BYTES_AT_ONCE))  # type: ignore[attr-defined]  # it has it
         if index.ntotal != rows or len(numbers) != rows or len(alive) != rows:
             raise ValueError("its segments are cut off")
-        segment = cls(index, numbers)
-        segment.erase(numbers[~alive])
-        return segment
+        return cls(index, numbers, alive)
 
     def save(self, write: Callable[[bytes], object]) -> None:
         """Write the numbers, which rows are not erased, and the codes. Searches and changes go on meanwhile."""

@@ -98,8 +98,8 @@ class SegmentedIndex:
             return False
         saved = np.concatenate([segment.numbers for segment in segments])
         missing = np.setdiff1d(numbers, saved, assume_unique=True)
-        # Numbers above all of the records: the database was replaced by an older one. They may be of other faces now.
-        if saved.max() > numbers[-1] or len(missing) > self._exact_faces:
+        # Too many are missing, or the database was replaced by an older one, and numbers may be of other faces now.
+        if len(missing) > self._exact_faces or saved.max() > numbers[-1]:
             return False
         deleted = np.setdiff1d(saved, numbers, assume_unique=True)
         for segment in segments:

@@ -11,7 +11,7 @@ import pytest
 from service.domain.embedding import Embeddings
 from service.domain.errors import Abandoned, StorageUnavailable
 from service.domain.waiting import WaitingClient, work_for
-from service.gallery.threads import AT_ONCE, MAX_PROBES, JointSearches
+from service.gallery.indexes.joint_searches import AT_ONCE, MAX_PROBES, JointSearches
 
 pytestmark = pytest.mark.anyio
 

@@ -17,7 +17,7 @@ from service.gallery.collection_index import CollectionIndex
 from service.gallery.indexes.background import Background
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.segments.segmented import SegmentedIndex
-from service.gallery.indexes.segments.snapshot import SnapshotFolder
+from service.gallery.indexes.segments.snapshot import SnapshotFile, SnapshotFolder
 from tests.service.gallery.indexes.stored_vectors import StoredVectors
 from tests.service.gallery.random_faces import MODEL, make_embeddings
 
@@ -224,29 +224,42 @@ def test_few_subjects_with_many_faces_are_all_found(records: SlowRecords, backgr
     assert [sorted(face.subject for face in row) for row in found] == [[1, 2]] * 10
 
 
+def test_an_index_that_grew_large_is_not_discarded(records: SlowRecords, background: Background) -> None:
+    index = CollectionIndex(records, CREATE, background)
+    index.add(records.new_faces(1, 60))
+    index.discard_if_idle(0)
+    assert index.checksum() is not None
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> SnapshotFile:
+    return SnapshotFolder(tmp_path, "gallery").file_of(1)
+
+
+def start(records: SlowRecords, background: Background, snapshot: SnapshotFile) -> CollectionIndex:
+    """Return the index of a large collection when it is built and its snapshot is written."""
+    index = CollectionIndex(records, CREATE, background, len(records.by_number), lambda: snapshot)
+    index.begin_if_large()
+    assert background.wait(WAIT_S)
+    return index
+
+
 def test_the_next_start_reads_the_snapshot_and_not_the_embeddings(
-    records: SlowRecords, background: Background, tmp_path: Path
+    records: SlowRecords, background: Background, snapshot: SnapshotFile
 ) -> None:
     records.new_faces(1, 500)
-    snapshot = SnapshotFolder(tmp_path, "gallery").file_of(1)
-    CollectionIndex(records, CREATE, background, 500, lambda: snapshot).begin_if_large()
-    assert background.wait(WAIT_S)
-    started_again = CollectionIndex(records, CREATE, background, 500, lambda: snapshot)
+    start(records, background, snapshot)
     with mock.patch.object(records, "read", wraps=records.read) as read:
-        started_again.begin_if_large()
-        assert background.wait(WAIT_S)
+        started_again = start(records, background, snapshot)
         read.assert_not_called()
     records.require_same(started_again)
 
 
 def test_the_snapshot_follows_deletions_and_goes_with_its_collection(
-    records: SlowRecords, background: Background, tmp_path: Path
+    records: SlowRecords, background: Background, snapshot: SnapshotFile
 ) -> None:
     records.new_faces(1, 500)
-    snapshot = SnapshotFolder(tmp_path, "gallery").file_of(1)
-    index = CollectionIndex(records, CREATE, background, 500, lambda: snapshot)
-    index.begin_if_large()
-    assert background.wait(WAIT_S)
+    index = start(records, background, snapshot)
     before = snapshot.path.read_bytes()
     records.delete(np.array([9]))
     index.remove([9])
@@ -260,13 +273,10 @@ def test_the_snapshot_follows_deletions_and_goes_with_its_collection(
 
 @pytest.mark.parametrize("last", ["in the background", "at the end"])
 def test_the_snapshot_goes_when_all_faces_are_deleted(
-    records: SlowRecords, background: Background, tmp_path: Path, last: str
+    records: SlowRecords, background: Background, snapshot: SnapshotFile, last: str
 ) -> None:
     records.new_faces(1, 500)
-    snapshot = SnapshotFolder(tmp_path, "gallery").file_of(1)
-    index = CollectionIndex(records, CREATE, background, 500, lambda: snapshot)
-    index.begin_if_large()
-    assert background.wait(WAIT_S)
+    index = start(records, background, snapshot)
     assert snapshot.path.exists()
     assert not index.has_stale_snapshot
     records.delete(np.arange(1, 501))
@@ -279,3 +289,14 @@ def test_the_snapshot_goes_when_all_faces_are_deleted(
         assert background.wait(WAIT_S)
     assert not snapshot.path.exists()
     assert not index.has_stale_snapshot
+
+
+def test_an_error_of_the_disk_does_not_fail_a_deletion(
+    records: SlowRecords, background: Background, snapshot: SnapshotFile
+) -> None:
+    records.new_faces(1, 500)
+    index = start(records, background, snapshot)
+    with mock.patch.object(Path, "unlink", side_effect=PermissionError(13, "Permission denied")):
+        index.forget()
+        assert background.wait(WAIT_S)
+    assert index.has_stale_snapshot  # the next start removes it

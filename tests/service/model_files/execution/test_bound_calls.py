@@ -15,20 +15,9 @@ from service.model_files.card import EmbedderCard
 from service.model_files.execution.bound_calls import BoundCalls, batch_sizes
 from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
+from tests.support.first_numbers import first_numbers_graph
 
-GRAPH = """
-<ir_version: 10, opset_import: ["" : 21]>
-means (uint8[n, 4, 4, 3] crops) => (float[n, 2] embeddings)
-{
-    pixels = Cast <to = 1> (crops)
-    flat = Flatten (pixels)
-    starts = Constant <value_ints = [0]> ()
-    ends = Constant <value_ints = [2]> ()
-    axes = Constant <value_ints = [1]> ()
-    embeddings = Slice (flat, starts, ends, axes)
-}
-"""
-"""A network that returns the first two numbers of each crop."""
+GRAPH = first_numbers_graph(side_px=4, dimension=2)
 
 MAX_BATCH = 12
 
