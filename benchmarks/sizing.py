@@ -1,9 +1,10 @@
 """The memory that a node needs for the service: at rest, with a gallery, and while clients send large photographs.
 
-    python -m benchmarks.sizing [--faces 20000] [--megapixels 12 50]
+    python -m benchmarks.sizing [--faces 20000] [--requests 10000] [--megapixels 12 50]
 
 The table has the resident memory of the process of the service, in MiB. `peak` is the largest value since its start.
-The photographs are sent to a service that has just started.
+Each kind of photograph is sent to a service that has just started. The small photographs are those of LFW if they are
+there, otherwise those of the demo.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import load
+from benchmarks.speed.photographs import default_folder, read_sets
 from service.pipeline.decoding.decode import decode
 from tests.support.running_service import RunningService, run_service
 
@@ -48,7 +50,8 @@ def main() -> None:
     arguments = _parse_arguments()
     rows = [
         *_measure_gallery(arguments.faces),
-        *(_measure_photographs(megapixels) for megapixels in arguments.megapixels),
+        _measure_requests(arguments.requests),
+        *(_measure_photographs(megapixels, clients) for megapixels in arguments.megapixels for clients in (2, CLIENTS)),
     ]
     table = Table("", "start s", "resident MiB", "peak MiB")
     for row in rows:
@@ -59,6 +62,7 @@ def main() -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=20_000, help="in the gallery")
+    parser.add_argument("--requests", type=int, default=10_000, help="/verify with small photographs")
     parser.add_argument("--megapixels", type=int, nargs="+", default=[12, 50], help="of the photographs")
     return parser.parse_args()
 
@@ -74,15 +78,27 @@ def _measure_gallery(faces: int) -> Iterator[MemoryRow]:
             yield _read_memory(f"started with {faces:,} faces", service, start_s)
 
 
-def _measure_photographs(megapixels: int) -> MemoryRow:
-    """Measure the service while all clients send photographs of this size, two in each request."""
+def _measure_requests(count: int) -> MemoryRow:
+    """Measure the service after this number of /verify with small photographs, from 1, 16 and 64 clients in turns."""
+    pairs = read_sets(default_folder(), [])[0].pairs
+    with TemporaryDirectory() as folder, _start_service(Path(folder)) as (service, start_s):
+        requests = [load.encode_verify_request(service.url, pair) for pair in pairs]
+        for clients in (1, 16, 64, 16):
+            exchange = load.exchange_repeatedly(service.url, requests, count // 4, clients)
+            if exchange.refused:
+                raise ValueError(f"{exchange.refused} requests were refused")
+        return _read_memory(f"{count:,} /verify with small photographs", service, start_s)
+
+
+def _measure_photographs(megapixels: int, clients: int) -> MemoryRow:
+    """Measure the service while all clients send photographs of this size. A request has two of them."""
     side_px = int((megapixels * 1e6) ** 0.5)
     photograph = decode((ROOT / "var" / "photographs" / "obama" / "obama.jpg").read_bytes(), max_pixels=10**7)
     large = cv2.imencode(".jpg", cv2.resize(photograph.pixels, (side_px, side_px)))[1].tobytes()
     with TemporaryDirectory() as folder, _start_service(Path(folder)) as (service, start_s):
-        requests = [load.encode_verify_request(service.url, (large, large))] * (2 * CLIENTS)
-        load.send_all(service.url, requests, CLIENTS)
-        return _read_memory(f"{CLIENTS} clients, photographs of {megapixels} MP", service, start_s)
+        requests = [load.encode_verify_request(service.url, (large, large))] * (2 * clients)
+        load.send_all(service.url, requests, clients)
+        return _read_memory(f"{clients} clients, photographs of {megapixels} MP", service, start_s)
 
 
 @contextmanager
