@@ -57,9 +57,9 @@ from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource, find_int8, find_model
 from service.model_files.execution.options import GPU_PROVIDERS, Execution
 from service.model_files.model_file import open_model
-from service.observability.heap import return_freed_memory
+from service.observability.heap import settle_after_start
 from service.observability.loop_lag import measured_loop_lag
-from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, MEMORY_LIMIT
+from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, INDEX_AGREEMENT, MEMORY_LIMIT
 from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
 from service.pipeline.opening import PipelineOptions, open_pipeline
 from service.pipeline.pipeline import Pipeline
@@ -111,7 +111,7 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
                 measured_loop_lag(),
             ):
                 processes = Processes(clustering, parsing)
-                return_freed_memory()
+                settle_after_start()
                 yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit, processes))
                 await gallery.finish()
 
@@ -130,6 +130,7 @@ def _services(  # noqa: PLR0913, PLR0917  # it only joins what is open
     processes: Processes,
 ) -> Services:
     GALLERY_FACES.set_function(lambda: gallery.face_count)
+    INDEX_AGREEMENT.set_function(lambda: gallery.indexes.lowest_agreement)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
     limits = settings.limits

@@ -52,12 +52,13 @@ class Imported:
     """An import in bulk.
 
     per_s: faces that were enrolled and acknowledged, a second.
-    settle_s: how long segments were made after it.
+    settle_s: how long segments were made after it. agreement: as the service measured it.
     building_p99_ms: latency of a search meanwhile. None if none were made.
     """
 
     per_s: float
     settle_s: float
+    agreement: float
     building_p99_ms: float | None
 
 
@@ -215,7 +216,8 @@ def _import(collection: ServedCollection, people: EnrolledPeople, bodies: Sequen
         if time.perf_counter() - start_s > SETTLE_TIMEOUT_S:
             raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
     building_p99_ms = _percentile_ms(latencies_s, 99) if latencies_s else None
-    return Imported(len(people.faces) / import_s, time.perf_counter() - start_s, building_p99_ms)
+    settle_s = time.perf_counter() - start_s
+    return Imported(len(people.faces) / import_s, settle_s, collection.wait_for_agreement(), building_p99_ms)
 
 
 def _latency(large: ServedCollection, small: ServedCollection, bodies: Sequence[bytes]) -> Latency:

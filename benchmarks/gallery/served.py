@@ -55,6 +55,16 @@ class ServedCollection:
         time.sleep(IDLE_S)
         return load.cpu_s_of(self.service.process.pid) - before_s > IDLE_SHARE * IDLE_S
 
+    def wait_for_agreement(self) -> float:
+        """Wait until the service has compared the index with exact search. Return the agreement: 1 if it is exact."""
+        while True:
+            index = httpx.get(f"{self.service.url}{self.path}").raise_for_status().json()["index"]
+            if index["exact"]:
+                return 1.0
+            if index["agreement"]:
+                return float(index["agreement"]["share"])
+            time.sleep(IDLE_S)
+
     def wait_until_searchable(self, body: bytes) -> None:
         """Wait until a search is answered. Until then, it is refused with 503."""
         request = self.request("POST", f"/identify?collection={self.name}", body)

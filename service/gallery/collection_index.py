@@ -15,10 +15,10 @@ from service.domain.embedding import Embeddings
 from service.domain.errors import FacenetError, IndexBuilding, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.indexes.background import Background
-from service.gallery.indexes.base import CreateIndex, NoSnapshot, Rewrite, Snapshot, StoredFaces
-from service.gallery.indexes.face_subjects import FaceSubjects
+from service.gallery.indexes.base import CreateIndex, IndexState, Rewrite, Snapshot, StoredFaces, VectorIndex
 from service.gallery.indexes.filled import FilledIndex, NearestFace
 from service.gallery.indexes.readers_writer_lock import ReadersWriterLock
+from service.gallery.indexes.segments.agreement import AgreementMeter
 from service.gallery.indexes.segments.kept_snapshot import KeptSnapshot
 
 LOG = structlog.get_logger(__name__)
@@ -42,13 +42,15 @@ class CollectionIndex:
         stored: StoredFaces,
         create_index: CreateIndex,
         background: Background,
+        open_snapshot: Callable[[], Snapshot],
         faces: int = 0,
-        open_snapshot: Callable[[], Snapshot] = NoSnapshot,
     ) -> None:
         self._stored = stored
         self._create_index = create_index
         self._background = background
         self._snapshot = KeptSnapshot(open_snapshot, may_exist=faces > SMALL_FACES)
+        self._read = partial(FilledIndex.read, stored, create_index, self._snapshot.load)
+        self._meter = AgreementMeter(stored.read, self._in_memory)
         self._lock = ReadersWriterLock()
         self._faces = faces
         self._is_built = faces == 0
@@ -63,7 +65,7 @@ class CollectionIndex:
         return self._faces
 
     def require_built(self) -> None:
-        """Raise IndexBuilding while a large index is built, or why that failed."""
+        """Begin to build a large index if that is needed. Raise IndexBuilding until it is ready, or why that failed."""
         if self._faces > SMALL_FACES and not self._is_built:
             self.build()
 
@@ -72,6 +74,12 @@ class CollectionIndex:
         with self._lock.reading():
             empty = FaceChecksum(0, 0, 0) if self._is_built else None
             return empty if self._filled is None else self._filled.checksum
+
+    @property
+    def known_model(self) -> EmbeddingModel | None:
+        """The model that made the faces. None if there are none, or if the index is not in memory. Never waits."""
+        filled = self._filled
+        return None if filled is None else filled.model
 
     def model(self) -> EmbeddingModel | None:
         """Return the model that made the faces, if there are any. Raises StorageUnavailable or IndexBuilding."""
@@ -123,20 +131,8 @@ class CollectionIndex:
                 self._background.begin(self._build_beside)
         raise IndexBuilding
 
-    def begin_if_large(self) -> None:
-        """Begin to build a large index in the background."""
-        if self._faces > SMALL_FACES:
-            with suppress(IndexBuilding):
-                self.build()
-
-    def rebuild(self) -> None:
-        """Build the index again, a large one in the background. Raises StorageUnavailable."""
-        self.discard()
-        with suppress(IndexBuilding):
-            self.build()
-
     def discard(self) -> None:
-        """Discard what is in memory. The index is built again from the records."""
+        """Discard what is in memory. The index is built again from the records when it is used."""
         with self._lock.writing():
             self._discard()
 
@@ -151,6 +147,17 @@ class CollectionIndex:
         """Whether there can be a snapshot that holds deleted faces."""
         filled = self._filled
         return self._snapshot.is_stale(None if filled is None else filled.index)
+
+    @property
+    def state(self) -> IndexState | None:
+        """What is known of the index in memory. None if it is not there."""
+        filled = self._filled
+        return None if filled is None else self._meter.state(filled.index)
+
+    def measure_agreement(self) -> None:
+        """Compare the index with exact search in the background, if it is not exact itself and if it is time for it."""
+        if (state := self.state) is not None and not state.is_exact and self._meter.is_due:
+            self._background.begin_if_idle(self._meter.measure)
 
     def save(self) -> None:
         """Write the snapshot in the background, if it is not up to date."""
@@ -223,20 +230,6 @@ class CollectionIndex:
             self._background.begin(self._rewrite)
         return True
 
-    def _read(self) -> FilledIndex | None:
-        """Build an index from the records. None if they hold no face. Raises StorageUnavailable."""
-        try:
-            listed = self._stored.list()
-            if listed is None:
-                return None
-            model, numbers, subjects = listed
-            index = self._create_index(model.dimension, self._stored.read)
-            if not self._snapshot.load(index, numbers):
-                index.fill(numbers)
-            return FilledIndex(model, index, FaceSubjects(numbers, subjects))
-        except (MemoryError, RuntimeError, ValueError) as error:
-            raise StorageUnavailable from error
-
     def _use(self, filled: FilledIndex | None) -> None:
         self._filled, self._is_built = filled, True
         self._faces = len(filled) if filled else 0
@@ -262,6 +255,7 @@ class CollectionIndex:
             self._make(late_changes)
         LOG.info("index_built", faces=self._faces, seconds=round(time.monotonic() - started_s, 3))
         self._save()
+        self._meter.is_rewritten = True
 
     def _rewrite(self) -> None:
         """Rewrite the index while it is searched and changed. Only the beginning and the switch need the lock."""
@@ -273,6 +267,7 @@ class CollectionIndex:
                     if self._filled is filled:
                         self._make([switch])
             self._save()
+            self._meter.is_rewritten = True
         except BaseException:
             self._is_rewriting = False
             raise
@@ -283,6 +278,12 @@ class CollectionIndex:
                 return self._filled, self._filled.index.begin_rewrite()
             self._is_rewriting = False
             return None
+
+    @contextmanager
+    def _in_memory(self) -> Iterator[VectorIndex | None]:
+        """Hold the lock while the index is used as it is. None if it is not in memory."""
+        with self._lock.reading():
+            yield None if self._filled is None else self._filled.index
 
     @contextmanager
     def _current(self) -> Iterator[FilledIndex | None]:

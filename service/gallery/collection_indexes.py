@@ -1,14 +1,24 @@
 """The indexes of all collections."""
 
+import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from service.domain.access import require_collection
-from service.domain.errors import CollectionNotFound
+from service.domain.errors import CollectionNotFound, IndexBuilding
 from service.gallery.base import FaceChecksum
 from service.gallery.collection_index import SMALL_FACES, CollectionIndex
 from service.gallery.indexes.background import Background
-from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, ReadVectors, Snapshots, StoredFaces, VectorIndex
+from service.gallery.indexes.base import (
+    NO_SNAPSHOTS,
+    CreateIndex,
+    IndexState,
+    ReadVectors,
+    Snapshots,
+    StoredFaces,
+    VectorIndex,
+)
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
 
@@ -56,7 +66,8 @@ class CollectionIndexes:
         # This dictionary is replaced and never changed in place. So another thread can read it at any time.
         self._by_collection = {collection: self._index(collection, count) for collection, count in faces.items()}
         for index in self._by_collection.values():
-            index.begin_if_large()
+            with suppress(IndexBuilding):
+                index.require_built()
 
     def __getitem__(self, collection: str) -> CollectionIndex:
         """Return the index of the collection. Raises CollectionNotFound, also if the request does not see it."""
@@ -68,6 +79,11 @@ class CollectionIndexes:
 
     def __contains__(self, collection: str) -> bool:
         return collection in self._by_collection
+
+    def state(self, collection: str) -> IndexState | None:
+        """Return what is known of an index. None if it is not in memory, or if there is no such collection."""
+        index = self._by_collection.get(collection)
+        return None if index is None else index.state
 
     @property
     def face_count(self) -> int:
@@ -96,7 +112,9 @@ class CollectionIndexes:
             if index.checksum() not in (None, checksums[collection])
         ]
         for index in wrong:
-            index.rebuild()
+            index.discard()
+            with suppress(IndexBuilding):
+                index.build()
         return bool(wrong)
 
     def require_built(self) -> None:
@@ -120,6 +138,21 @@ class CollectionIndexes:
         for index in self._by_collection.values():
             index.save()
 
+    @property
+    def lowest_agreement(self) -> float:
+        """The lowest share of faces that an index found as exact search does. 1 if all are exact, NaN if not measured.
+
+        An index that is not in memory is left out.
+        """
+        states = [state for index in self._by_collection.values() if (state := index.state) and not state.is_exact]
+        measured = [state.agreement.share for state in states if state.agreement]
+        return min(measured, default=math.nan if states else 1.0)
+
+    def measure_agreement(self) -> None:
+        """Compare the indexes that are not exact with exact search, in the background."""
+        for index in self._by_collection.values():
+            index.measure_agreement()
+
     def discard_idle(self) -> None:
         """Discard the small indexes that were not used for a while."""
         for index in self._by_collection.values():
@@ -137,4 +170,4 @@ class CollectionIndexes:
                 return self._create_index(dimension, read)
             return RotatedIndex(self._create_index, derive_rotation(secret, dimension), read)
 
-        return CollectionIndex(stored, create, self.background, faces, lambda: self._snapshots.file_of(stored.key()))
+        return CollectionIndex(stored, create, self.background, lambda: self._snapshots.file_of(stored.key()), faces)

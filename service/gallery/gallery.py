@@ -85,9 +85,9 @@ class Gallery(GalleryReader):
         try:
             with self._database.reading() as connection:
                 checksums = collections.checksums(connection)
-            if alone and self._indexes.rebuild_where_wrong(checksums):
+            if alone and self.indexes.rebuild_where_wrong(checksums):
                 raise StorageUnavailable
-            self._indexes.require_built()
+            self.indexes.require_built()
         finally:
             if alone:
                 self._writing.release()
@@ -103,7 +103,7 @@ class Gallery(GalleryReader):
                 is_new = collections.create(connection, collection, expires_after_days)
                 created = collections.get(connection, collection)
             if is_new:
-                self._indexes.put_empty(collection)
+                self.indexes.put_empty(collection)
                 self._read_settings()
         return created, is_new
 
@@ -154,9 +154,9 @@ class Gallery(GalleryReader):
                 collections.remove(connection, collection)
                 collections.ensure(connection, DEFAULT_COLLECTION)
             if collection == DEFAULT_COLLECTION:
-                self._indexes.put_empty(collection)
+                self.indexes.put_empty(collection)
             else:
-                self._indexes.remove(collection)
+                self.indexes.remove(collection)
             self._read_settings()
 
     @in_changing_thread
@@ -197,7 +197,7 @@ class Gallery(GalleryReader):
                 key = collections.find(connection, collection).key
                 numbers = subjects.remove(connection, key, subject)
                 collections.unbind_model_if_empty(connection, key)
-            self._indexes[collection].remove(numbers)
+            self.indexes[collection].remove(numbers)
 
     @in_changing_thread
     def merge_subjects(self, collection: str, subject: str, merged: str) -> tuple[Subject, int]:
@@ -215,7 +215,7 @@ class Gallery(GalleryReader):
                 numbers = faces.move_all(connection, key, merged_key, subject_key)
                 subjects.remove(connection, key, merged)
                 result = subjects.get(connection, key, subject)
-            self._indexes[collection].move(numbers, subject_key)
+            self.indexes[collection].move(numbers, subject_key)
         note_subject(collection, merged)
         return result, len(numbers)
 
@@ -253,7 +253,7 @@ class Gallery(GalleryReader):
                 former = faces.get(connection, key, face)  # an unknown face is reported before an unknown subject
                 subject_key = subjects.find_key(connection, key, subject, field="subject")
                 moved = faces.move(connection, key, face, subject_key)
-            self._indexes[collection].move([moved.number], subject_key)
+            self.indexes[collection].move([moved.number], subject_key)
         note_subject(collection, former.subject)
         note_subject(collection, moved.subject)
         return moved
@@ -267,7 +267,7 @@ class Gallery(GalleryReader):
                 subject = faces.get(connection, key, face).subject
                 number = faces.remove(connection, key, face)
                 collections.unbind_model_if_empty(connection, key)
-            self._indexes[collection].remove([number])
+            self.indexes[collection].remove([number])
         note_subject(collection, subject)
 
     def _read_settings(self) -> None:
@@ -276,20 +276,12 @@ class Gallery(GalleryReader):
         self._read_calibration_sources()
 
     def _add_to_index(self, collection: str, new: References) -> None:
-        self._indexes[collection].add(new)
+        self.indexes[collection].add(new)
         self._retention.note_enrolled(collection)
 
     def expire_all(self) -> None:
         """Delete what is older than its collection keeps it. The thread of the gallery calls this."""
         self._retention.expire_all()
-
-    def discard_idle_indexes(self) -> None:
-        """Discard small indexes that were not used for a while. The thread of the gallery calls this."""
-        self._indexes.discard_idle()
-
-    def save_indexes(self) -> None:
-        """Write the snapshots of the indexes that are not up to date. The thread of the gallery calls this."""
-        self._indexes.save()
 
     def note_audit_head(self) -> None:
         """Note the last durable line of the audit log in the records, if it is another one than before."""

@@ -34,6 +34,8 @@ HEAD_S = 60.0
 """How often the last line of the audit log is noted in the records."""
 IDLE_INDEXES_S = 60.0
 """How often small indexes that are not used are forgotten."""
+AGREEMENT_S = 30.0
+"""How often it is asked whether a compressed index is to be compared with exact search."""
 
 
 @contextmanager
@@ -56,14 +58,16 @@ def open_gallery(
             encrypt(database, keys.key_id)
             LOG.info("gallery_opened", encryption_key=keys.key_id or "none")
             gallery = Gallery(database, create_index, log, snapshots=_snapshots(data_dir, keys))
-        resources.callback(gallery.stop_background)
+        gallery.indexes.background.begin(database.check_structure_beside)  # after the indexes, which searches wait for
+        resources.callback(gallery.indexes.stop)
         resources.callback(_note_last_head, gallery)
         resources.enter_context(log.open(gallery.noted_audit_head()))
         chores = [
             gallery.expire_all,
             _every(HEAD_S, gallery.note_audit_head),
-            _every(IDLE_INDEXES_S, gallery.discard_idle_indexes),
-            _every(MAX_WAIT_S, gallery.save_indexes),
+            _every(IDLE_INDEXES_S, gallery.indexes.discard_idle),
+            _every(MAX_WAIT_S, gallery.indexes.save),
+            _every(AGREEMENT_S, gallery.indexes.measure_agreement),
         ]
         resources.enter_context(housekeeping(database, chores))
         yield gallery

@@ -50,7 +50,10 @@ Found = tuple[list[list[Candidate]], int]
 
 
 class GalleryReader:
-    """Reads the records and searches the indexes. `Gallery` adds what changes them."""
+    """Reads the records and searches the indexes. `Gallery` adds what changes them.
+
+    indexes: of all collections.
+    """
 
     def __init__(
         self,
@@ -71,13 +74,9 @@ class GalleryReader:
             # The indexes of these are built later, and a damaged embedding must stop the start.
             indexed_faces.check_small_collections(connection, SMALL_FACES)
         counts = {collection: checksum.faces for collection, checksum in checksums.items()}
-        self._indexes = CollectionIndexes(counts, partial(StoredFaces, database), create_index, snapshots)
+        self.indexes = CollectionIndexes(counts, partial(StoredFaces, database), create_index, snapshots)
         self._read_calibration_sources()
-        self._retention = Retention(database, self._indexes, self._writing, log.record_expired, now)
-
-    def stop_background(self) -> None:
-        """End the work on the indexes that nobody waits for. Call this before the database is closed."""
-        self._indexes.stop()
+        self._retention = Retention(database, self.indexes, self._writing, log.record_expired, now)
 
     async def finish(self) -> None:
         """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
@@ -93,16 +92,16 @@ class GalleryReader:
     @property
     def face_count(self) -> int:
         """The number of faces in all collections."""
-        return self._indexes.face_count
+        return self.indexes.face_count
 
     @property
     def has_remains(self) -> bool:
         """Whether the database file, or the snapshot of an index, can still hold bytes of deleted content."""
-        return self._database.erased_at_s is not None or self._indexes.have_stale_snapshots
+        return self._database.erased_at_s is not None or self.indexes.have_stale_snapshots
 
     def has_collection(self, collection: str) -> bool:
         """Return whether the collection exists."""
-        return collection in self._indexes
+        return collection in self.indexes
 
     def calibration_source(self, collection: str) -> CalibrationSource:
         """Return which calibration a search uses if the caller does not say it. Reads no record."""
@@ -212,15 +211,18 @@ class GalleryReader:
             enrolled = faces.list_of_subject(connection, row.key, key)
             return StoredSubject(found, row.model.id, enrolled, faces.embeddings_of_subject(connection, row.key, key))
 
-    @in_thread
-    def collection_model(self, collection: str) -> EmbeddingModel | None:
+    async def collection_model(self, collection: str) -> EmbeddingModel | None:
         """Return the model that made the embeddings of the collection. None if it has no face. Reads no record."""
-        return self._indexes[collection].model()
+        return self.indexes[collection].known_model or await self._built_model(collection)
+
+    @in_thread
+    def _built_model(self, collection: str) -> EmbeddingModel | None:
+        return self.indexes[collection].model()
 
     @in_thread
     def count_faces(self, collection: str) -> int:
         """Return how many faces the collection has. Reads no record."""
-        return len(self._indexes[collection])
+        return len(self.indexes[collection])
 
     @in_thread
     def references(self, collection: str, model: EmbeddingModel) -> tuple[list[EnrolledFace], Embeddings]:
@@ -270,7 +272,7 @@ class GalleryReader:
         raise StorageUnavailable
 
     def _search_once(self, question: SearchQuestion, probes: Embeddings) -> Found:
-        nearest, searched = self._indexes[question.collection].search(probes, question.k, question.model)
+        nearest, searched = self.indexes[question.collection].search(probes, question.k, question.model)
         with self._database.reading() as connection:
             key = collections.find(connection, question.collection).key
             owners = faces.owners(connection, key, {face.number for row in nearest for face in row})

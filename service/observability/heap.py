@@ -1,6 +1,7 @@
-"""The memory that glibc keeps after it was freed. On other systems, these functions do nothing."""
+"""Memory that was freed, and objects that never will be."""
 
 import ctypes
+import gc
 import os
 
 HEAPS = 2
@@ -16,12 +17,18 @@ _LIBC = ctypes.CDLL(None)
 
 
 def limit_heaps() -> None:
-    """Let all threads share a few heaps. Call this before threads are started. MALLOC_ARENA_MAX has priority."""
+    """Let all threads share a few heaps, with glibc. Call this before threads start. MALLOC_ARENA_MAX has priority."""
     if hasattr(_LIBC, "mallopt") and "MALLOC_ARENA_MAX" not in os.environ:
         _LIBC.mallopt(M_ARENA_MAX, HEAPS)
 
 
-def return_freed_memory() -> None:
-    """Give memory that was freed back to the system. The start of the service frees much: it opens models."""
+def settle_after_start() -> None:
+    """Take the objects of the start out of garbage collection, and give freed memory back to the system.
+
+    The start makes several hundred thousand objects that stay until the end. The collector would look at all of them
+    again and again, and all requests wait meanwhile. The start also frees much memory, which glibc would keep.
+    """
+    gc.collect()
+    gc.freeze()
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)

@@ -21,6 +21,11 @@ GALLERY_REMAINS = Gauge(
     "face_gallery_remains",
     "1 while the database file can hold bytes of deleted content, until it is rewritten. Else 0.",
 )
+INDEX_AGREEMENT = Gauge(
+    "face_index_agreement",
+    "Of a sample of enrolled faces, the share whose nearest other face a compressed index finds. The lowest of all "
+    "collections. 1 if all indexes are exact. NaN if it was not measured yet.",
+)
 MEMORY_LIMIT = Gauge(
     "face_memory_limit_bytes",
     "Memory that the process may use: the limit of its container, or the memory of the machine.",

@@ -275,7 +275,7 @@ async def test_the_default_collection_can_be_deleted_by_a_key_that_sees_only_it(
 
 
 async def test_a_probe_without_a_key_can_rebuild_an_index(closed_app: FastAPI, client: httpx.AsyncClient) -> None:
-    indexes = closed_app.state.services.gallery._indexes  # noqa: SLF001  # nothing else makes an index wrong
+    indexes = closed_app.state.services.gallery.indexes
     indexes[MINE].remove([1, 2])
     assert (await client.get("/readyz")).status_code == 503
     assert (await client.get("/readyz")).status_code == 200

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.bodies import json_body_of, optional_json_body_of
-from service.api.dependencies import CollectionPath, NoQuery, ServicesDep
+from service.api.dependencies import CollectionPath, NoQuery, Services, ServicesDep
 from service.api.openapi.examples import EXPIRY_EXAMPLE, json_request_body
 from service.api.problems import problem_responses
 from service.api.schemas.collections import (
@@ -29,7 +29,7 @@ async def list_collections(services: ServicesDep, page: Annotated[PageOptions, Q
     """List all collections, by id."""
     found = await services.gallery.list_collections(page.limit, page.cursor)
     return CollectionsAnswer(
-        items=[CollectionAnswer.of(collection) for collection in found.items], next_cursor=found.next_cursor
+        items=[_answer(services, collection) for collection in found.items], next_cursor=found.next_cursor
     )
 
 
@@ -56,7 +56,7 @@ async def create_collection(
     days = body.expires_after_days if body else None
     found, is_new = await services.gallery.create_collection(collection, days)
     response.status_code = HTTPStatus.CREATED if is_new else HTTPStatus.OK
-    return CollectionAnswer.of(found)
+    return _answer(services, found)
 
 
 @router.patch(
@@ -79,13 +79,13 @@ async def change_collection(
         changes["calibration"] = body.calibration
     if "expires_after_days" in body.model_fields_set:
         changes["expires_after_days"] = body.expires_after_days
-    return CollectionAnswer.of(await services.gallery.change_collection(collection, changes))
+    return _answer(services, await services.gallery.change_collection(collection, changes))
 
 
 @router.get("/{collection}", responses=problem_responses(404, 422, 503))
 async def get_collection(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> CollectionAnswer:
-    """Show how many subjects and faces a collection has, and the model that it is bound to."""
-    return CollectionAnswer.of(await services.gallery.get_collection(collection))
+    """Show how many subjects and faces a collection has, the model that it is bound to, and its index."""
+    return _answer(services, await services.gallery.get_collection(collection))
 
 
 @router.delete("/{collection}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
@@ -121,3 +121,7 @@ async def get_calibration(services: ServicesDep, collection: CollectionPath, _op
 async def delete_calibration(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> None:
     """Delete the collection's own calibration. /identify then uses that of the model."""
     await services.gallery.delete_calibration(collection)
+
+
+def _answer(services: Services, found: base.Collection) -> CollectionAnswer:
+    return CollectionAnswer.of(found, services.gallery.indexes.state(found.id))

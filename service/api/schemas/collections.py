@@ -9,6 +9,7 @@ from service.api.schemas.fields import Body, Id
 from service.api.schemas.responses import Answer
 from service.decisions.error_rates.collection_calibration import MeasuredCollection
 from service.gallery.base import Collection
+from service.gallery.indexes.base import IndexState
 from service.model_files.calibration import Calibration, CalibrationSource
 from service.model_files.card import EmbedderCard, ModelId
 from service.model_files.own_calibration import CollectionCalibration
@@ -37,6 +38,31 @@ class CollectionChanges(CollectionFields):
     )
 
 
+class AgreementAnswer(Answer):
+    """A comparison of the index with exact search. It is made every hour, and soon after the index was rewritten."""
+
+    faces: int = Field(description="how many enrolled faces were drawn at random")
+    share: float = Field(ge=0, le=1, description="of how many of them the index found the nearest other face")
+    measured_at: datetime
+
+
+class IndexAnswer(Answer):
+    """The index of a collection in memory.
+
+    Up to 200,000 faces it is exact. A larger one searches compressed faces, and can miss a face.
+    """
+
+    exact: bool
+    agreement: AgreementAnswer | None = Field(description="null if the index is exact, or was not compared yet")
+
+    @classmethod
+    def of(cls, state: IndexState) -> Self:
+        """Describe an index."""
+        one = state.agreement
+        measured = one and AgreementAnswer(faces=one.faces, share=one.share, measured_at=one.measured_at)
+        return cls(exact=state.is_exact, agreement=measured)
+
+
 class CollectionAnswer(Answer):
     """A collection. `model` is null until the first face binds the collection to a model."""
 
@@ -47,10 +73,13 @@ class CollectionAnswer(Answer):
     created_at: datetime
     expires_after_days: int | None = ExpiresAfterDays
     calibration: CalibrationSource = Field(description="whose error rates /identify uses by default")
+    index: IndexAnswer | None = Field(
+        description="null while it is not in memory: it has no face, was not used for a while, or is being built"
+    )
 
     @classmethod
-    def of(cls, collection: Collection) -> Self:
-        """Describe a collection."""
+    def of(cls, collection: Collection, state: IndexState | None) -> Self:
+        """Describe a collection. state: of its index, if it is in memory."""
         return cls(
             id=collection.id,
             model=collection.model_id,
@@ -59,6 +88,7 @@ class CollectionAnswer(Answer):
             created_at=collection.created_at,
             expires_after_days=collection.expires_after_days,
             calibration=collection.calibration,
+            index=None if state is None else IndexAnswer.of(state),
         )
 
 

@@ -59,7 +59,9 @@ class FaceLine(Body):
     subject: Id = Field(description="the subject. It is created if it does not exist")
     name: Name | None = Field(None, description="is stored only if the subject is new")
     metadata: Metadata = Field(
-        {}, description="any JSON object of at most 4 kB. It is stored only if the subject is new"
+        default_factory=dict,  # a default value would be copied for each line, which takes longer than to make one
+        description="any JSON object of at most 4 kB. It is stored only if the subject is new",
+        json_schema_extra={"default": {}},
     )
     model: ModelId = Field(description="the model that made the embedding: the loaded model")
     embedding: UnitVector = Field(default_factory=list)

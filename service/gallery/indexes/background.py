@@ -33,6 +33,11 @@ class Background:
                 self._thread = threading.Thread(target=self._do_all, name="indexes", daemon=True)
                 self._thread.start()
 
+    def begin_if_idle(self, work: Work) -> None:
+        """Do the work if nothing else is to be done."""
+        if self._thread is None:
+            self.begin(work)
+
     def wait(self, timeout_s: float) -> bool:
         """Wait until everything is done. Return whether it is."""
         with self._changed:

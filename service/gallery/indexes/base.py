@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,11 +55,37 @@ class Neighbours:
     distances: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of how many faces of a collection the index found the nearest other face, or one that is as near.
+
+    faces: how many faces of the collection were drawn and compared.
+    found: of how many of them the nearest other face was found.
+    """
+
+    faces: int
+    found: int
+    measured_at: datetime
+
+    @property
+    def share(self) -> float:
+        return self.found / self.faces
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """The index of a collection. agreement: the last one. None if it was not measured yet, or if the index is exact."""
+
+    is_exact: bool
+    agreement: Agreement | None
+
+
 class VectorIndex(Protocol):
     """Searches the embeddings of one collection. It holds nothing that the records do not hold.
 
     Several searches may run in parallel. The caller makes sure that none runs during another method.
 
+    is_exact: whether it finds the nearest faces in any case.
     needs_rewrite: whether the index would be smaller or faster after a rewrite.
     is_saved: whether its snapshot is up to date.
     """
@@ -71,6 +98,9 @@ class VectorIndex(Protocol):
     def numbers(self) -> FaceNumbers:
         """The numbers of the faces in the index, in any order."""
         ...
+
+    @property
+    def is_exact(self) -> bool: ...
 
     @property
     def needs_rewrite(self) -> bool: ...
@@ -185,6 +215,7 @@ NO_SNAPSHOTS = NoSnapshots()
 class HoldsEmbeddings:
     """An index that holds the embeddings themselves. It never needs a rewrite, and it has no snapshot."""
 
+    is_exact = True
     needs_rewrite = False
     is_saved = False
 

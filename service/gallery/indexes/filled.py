@@ -1,5 +1,6 @@
 """An index with at least one face, and the subject of each of its faces."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 
 from service.domain.distances import Distances
 from service.domain.embedding import Embeddings
+from service.domain.errors import StorageUnavailable
 from service.domain.waiting import require_waiting_client
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
-from service.gallery.indexes.base import Neighbours, VectorIndex
+from service.gallery.indexes.base import CreateIndex, Neighbours, StoredFaces, VectorIndex
 from service.gallery.indexes.face_subjects import FaceSubjects
 
 ENOUGH_FACES = 200
@@ -20,6 +22,8 @@ MOST_FACES = 2_000
 records, so more would take too long."""
 PROBES_AT_ONCE = 16
 """How many probes are compared with all faces at once."""
+
+LoadSnapshot = Callable[[VectorIndex, FaceNumbers], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,24 @@ class FilledIndex:
         """Add the first faces to an empty index."""
         index.add(new.numbers, new.embeddings)
         return cls(new.model, index, FaceSubjects(new.numbers, new.subjects))
+
+    @classmethod
+    def read(cls, stored: StoredFaces, create_index: CreateIndex, load: LoadSnapshot) -> Self | None:
+        """Build an index from the records, and from its snapshot if it has one. None if there is no face.
+
+        load: fills an empty index from its snapshot, and returns whether that was possible. Raises StorageUnavailable.
+        """
+        try:
+            listed = stored.list()
+            if listed is None:
+                return None
+            model, numbers, subjects = listed
+            index = create_index(model.dimension, stored.read)
+            if not load(index, numbers):
+                index.fill(numbers)
+            return cls(model, index, FaceSubjects(numbers, subjects))
+        except (MemoryError, RuntimeError, ValueError) as error:
+            raise StorageUnavailable from error
 
     def __len__(self) -> int:
         return len(self.subjects)

@@ -31,6 +31,10 @@ class RotatedIndex:
         return self._index.numbers
 
     @property
+    def is_exact(self) -> bool:
+        return self._index.is_exact
+
+    @property
     def needs_rewrite(self) -> bool:
         return self._index.needs_rewrite
 

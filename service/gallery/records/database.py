@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
-from service.domain.waiting import begin_storing
+from service.domain.waiting import begin_storing, is_abandoned
 from service.gallery.records import sqlite
 from service.gallery.records.encryption.data_keys import DataKeys, NoDataKeys
 from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
@@ -28,6 +28,8 @@ from service.observability.outcomes import note_stored
 LOG = structlog.get_logger(__name__)
 COPY_FILE = "backup.part"
 """A copy that is being made, in the folder of the database. It has a name only until it is complete."""
+LARGE_BYTES = 2**26
+"""A larger file is checked beside the work of the service: a gigabyte takes some seconds. Then 64 MB take 0.3 s."""
 
 
 class Database:
@@ -53,7 +55,7 @@ class Database:
         self._files: StoredFiles | None = None
         self._lost: StorageLost | None = None
         self.erased_at_s: float | None = None
-        with _storage_errors():
+        with storage_errors():
             self._had_journal = sqlite.journal(path).exists()
             sqlite.create(path)
         # hide_parameters: errors are logged, and must not hold names or vectors
@@ -80,9 +82,11 @@ class Database:
                 storage.set_in_use(connection)
             if storage.needs_rewrite(connection):
                 self.erased_at_s = time.monotonic()
-        with _storage_errors():
+        with storage_errors():
             self._maintenance = sqlite.connect_for_maintenance(self._path)
-            sqlite.check(self._maintenance)
+            sqlite.check_schema(self._maintenance)
+            if self._path.stat().st_size <= LARGE_BYTES:
+                sqlite.check_structure(self._maintenance)
             # After a crash, the journal can still hold a deleted face. And a copy of the database file alone must say
             # that it was in use, so this must not be in the journal only.
             if not self.empty_journal() and not was_in_use:
@@ -90,6 +94,22 @@ class Database:
             self._files = StoredFiles(self._path, self._watched)
             self._files.check()
         return gallery
+
+    def check_structure_beside(self) -> None:
+        """Check the structure of a large file, while it is used. After damage, every transaction raises StorageLost.
+
+        Raises StorageLost. Raises StorageUnavailable if nobody waits for the result any more.
+        """
+        if self._path.stat().st_size <= LARGE_BYTES:
+            return  # `migrate` has done it
+        try:
+            with storage_errors(), closing(self._connect()) as connection:
+                sqlite.end_if(connection, is_abandoned)
+                sqlite.check_structure(connection)
+        except StorageLost as error:
+            self._lost = error
+            raise
+        LOG.info("storage_checked")
 
     def close(self) -> None:
         """Close all connections. SQLite removes the journal when the last connection is closed."""
@@ -109,7 +129,7 @@ class Database:
         """
         if self._lost is not None:
             raise StorageLost(self._lost.reason)
-        with _storage_errors(), self._engine.begin() as connection:
+        with storage_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -131,7 +151,7 @@ class Database:
         """
         with self._write_lock:
             self.check_files()
-            with _storage_errors(), self._writer.begin() as connection:
+            with storage_errors(), self._writer.begin() as connection:
                 yield connection
             committed()
             self.check_files()
@@ -192,7 +212,7 @@ class Database:
         target = self._path.with_name(COPY_FILE)
         try:
             self.check_files()
-            with _storage_errors(), closing(self._engine.raw_connection()) as connection:
+            with storage_errors(), closing(self._engine.raw_connection()) as connection:
                 sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
                 sqlite.change_copy(target, storage.SET_COMPLETE, storage.CLEAR_AUDIT_HEAD)
                 with reading_copy(target) as copied:
@@ -239,35 +259,17 @@ class Database:
 
     @contextmanager
     def _maintaining(self) -> Iterator[SqliteConnection]:
-        with self._maintenance_lock, _storage_errors():
+        with self._maintenance_lock, storage_errors():
             if self._maintenance is None:
                 raise StorageUnavailable
             yield self._maintenance
-
-
-def check_copy(path: Path) -> None:
-    """Check the structure of a copy of a database. Raises StorageUnavailable."""
-    with _storage_errors(), closing(sqlite.connect_to_copy(path)) as connection:
-        sqlite.check(connection)
 
 
 @contextmanager
 def reading_copy(path: Path) -> Iterator[Connection]:
     """Open a copy of a database that nobody changes. Raises StorageUnavailable."""
     engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_copy, path), poolclass=NullPool)
-    with _storage_errors(), engine.begin() as connection:
-        yield connection
-
-
-@contextmanager
-def reading_beside(path: Path) -> Iterator[Connection]:
-    """Open a database that this process does not use, with its journal if it has one, and change no file.
-
-    Raises StorageUnavailable.
-    """
-    connect = sqlite.connect_read_only if sqlite.journal(path).exists() else sqlite.connect_to_copy
-    engine = create_engine("sqlite://", creator=partial(connect, path), poolclass=NullPool)
-    with _storage_errors(), engine.begin() as connection:
+    with storage_errors(), engine.begin() as connection:
         yield connection
 
 
@@ -276,7 +278,7 @@ def _begin(connection: Connection) -> None:
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """Turn the errors of the database, its driver and the operating system into StorageUnavailable."""
     try:
         yield

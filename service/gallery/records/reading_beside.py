@@ -1,10 +1,16 @@
 """Read a database from another process, while a service uses it or not. Nothing is changed."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Connection, NullPool, create_engine
+
 from service.domain.errors import StorageUnavailable
-from service.gallery.records.database import reading_beside
+from service.gallery.records import sqlite
+from service.gallery.records.database import storage_errors
 from service.gallery.records.statements import storage
 from service.gallery.records.statements.storage import Remains
 
@@ -29,3 +35,22 @@ def read_audit_facts(database: Path) -> AuditFacts | None:
             return AuditFacts(storage.noted_audit_head(connection), storage.remains(connection))
     except StorageUnavailable:
         return None
+
+
+@contextmanager
+def reading_beside(path: Path) -> Iterator[Connection]:
+    """Open a database that this process does not use, with its journal if it has one, and change no file.
+
+    Raises StorageUnavailable.
+    """
+    connect = sqlite.connect_read_only if sqlite.journal(path).exists() else sqlite.connect_to_copy
+    engine = create_engine("sqlite://", creator=partial(connect, path), poolclass=NullPool)
+    with storage_errors(), engine.begin() as connection:
+        yield connection
+
+
+def check_copy(path: Path) -> None:
+    """Check the structure of a copy of a database. Raises StorageUnavailable."""
+    with storage_errors(), closing(sqlite.connect_to_copy(path)) as connection:
+        sqlite.check_schema(connection)
+        sqlite.check_structure(connection)

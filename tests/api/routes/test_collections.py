@@ -1,7 +1,13 @@
-"""How long a collection keeps faces, over HTTP."""
+"""Collections over HTTP: how long they keep faces, and their indexes."""
+
+import json
+from datetime import UTC, datetime
 
 import httpx
 import pytest
+
+from service.api.schemas.collections import IndexAnswer
+from service.gallery.indexes.base import Agreement, IndexState
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +47,25 @@ async def test_a_rule_out_of_range_is_refused(
 async def test_a_rule_of_a_collection_that_does_not_exist_is_404(client: httpx.AsyncClient) -> None:
     answer = await client.patch("/collections/nobody", json={"expires_after_days": 30})
     assert (answer.status_code, answer.json()["code"]) == (404, "collection_not_found")
+
+
+async def test_a_collection_says_whether_its_index_is_exact(client: httpx.AsyncClient, collection: str) -> None:
+    assert (await client.get(collection)).json()["index"] is None
+    model = (await client.get("/model")).json()
+    line = {"subject": "ada", "model": model["id"], "embedding": [1.0] + [0.0] * (model["dimension"] - 1)}
+    await client.post(f"{collection}/faces", content=json.dumps(line), headers={"content-type": "application/x-ndjson"})
+    exact = {"exact": True, "agreement": None}
+    assert (await client.get(collection)).json()["index"] == exact
+    listed = (await client.get("/collections")).json()["items"]
+    assert next(one for one in listed if collection.endswith(f"/{one['id']}"))["index"] == exact
+    assert "face_index_agreement 1.0" in (await client.get("/metrics")).text
+
+
+def test_a_compressed_index_is_shown_with_its_agreement() -> None:
+    now = datetime.now(UTC)
+    state = IndexState(is_exact=False, agreement=Agreement(faces=1000, found=998, measured_at=now))
+    agreement = {"faces": 1000, "share": 0.998, "measured_at": now}
+    assert IndexAnswer.of(state).model_dump() == {"exact": False, "agreement": agreement}
 
 
 async def test_an_export_of_a_subject_without_faces_is_complete(client: httpx.AsyncClient, collection: str) -> None:

@@ -12,7 +12,7 @@ from service.domain.errors import ModelMismatch, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.collection_index import CollectionIndex
 from service.gallery.indexes.background import Background
-from service.gallery.indexes.base import CreateIndex, Neighbours
+from service.gallery.indexes.base import CreateIndex, Neighbours, NoSnapshot
 from service.gallery.indexes.exact import ExactIndex
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings
 
@@ -44,7 +44,7 @@ class FakeRecords:
 
 
 def index_of(records: FakeRecords, create_index: CreateIndex = ExactIndex) -> CollectionIndex:
-    return CollectionIndex(records, create_index, Background(), len(records.numbers))
+    return CollectionIndex(records, create_index, Background(), NoSnapshot, len(records.numbers))
 
 
 class FailingIndex(ExactIndex):

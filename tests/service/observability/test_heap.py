@@ -31,14 +31,14 @@ print(os.read(read, 65536).count(b"<heap nr="))
 
 RETURN_MEMORY = """
 import os
-from service.observability.heap import return_freed_memory
+from service.observability.heap import settle_after_start
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 blocks = [bytes(10_000) for _ in range(10_000)]
 last = bytes(10_000)  # what is above the freed blocks keeps glibc from returning them by itself
 full = resident()
 del blocks
-return_freed_memory()
+settle_after_start()
 print(full - resident())
 """
 

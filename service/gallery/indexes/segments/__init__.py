@@ -5,4 +5,5 @@ segment.py    faces that are searched by their codes
 snapshot.py   a file with the segments of a collection
 kept_snapshot.py
               whether there is one, and whether it is up to date
+agreement.py  how often it finds what exact search finds
 """

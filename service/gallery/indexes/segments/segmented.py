@@ -70,6 +70,10 @@ class SegmentedIndex:
         return np.concatenate([self._flat.numbers, *(segment.numbers for segment in self._segments)])
 
     @property
+    def is_exact(self) -> bool:
+        return not self._segments
+
+    @property
     def needs_rewrite(self) -> bool:
         return self._is_exact_again or self._to_merge() is not None
 

@@ -8,8 +8,9 @@ import structlog
 
 from service.domain.command_errors import KeyFileUnusable
 from service.domain.errors import StorageUnavailable
-from service.gallery.records.database import Database, reading_beside
+from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import WrappedDataKeys
+from service.gallery.records.reading_beside import reading_beside
 from service.gallery.records.statements import encryption, storage
 
 LOG = structlog.get_logger(__name__)

@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Table, insert
+from sqlalchemy import Column, Connection, Dialect, LargeBinary, Table, insert
 
 ROWS_PER_STATEMENT = (256, 16, 1)
 """How many rows a statement inserts. Few different numbers, so that SQLite has the statements ready."""
@@ -41,7 +41,9 @@ def _statement(dialect: Dialect, table: Table, names: tuple[str, ...], rows: int
 
 
 def _converted(connection: Connection, column: Column[Any], values: list[Any]) -> list[Any]:
-    """Return the values as the driver takes them."""
+    """Return the values as the driver takes them. It takes bytes as they are."""
+    if isinstance(column.type, LargeBinary):
+        return values
     convert = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
     if convert is None:
         return values

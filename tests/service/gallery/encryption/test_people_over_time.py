@@ -142,7 +142,7 @@ def test_the_last_line_of_the_log_is_known_to_the_encrypted_records(data_dir: Pa
 
 def test_an_index_is_built_again_for_a_request_that_sees_no_collection(gallery: BlockingGallery) -> None:
     (face,) = gallery.stored_subject("default", THIRD).faces[:1]
-    gallery.gallery._indexes["default"].remove([face.number])  # noqa: SLF001  # an index that lost a face
+    gallery.gallery.indexes["default"].remove([face.number])  # an index that lost a face
     with work_with(NO_ACCESS), pytest.raises(StorageUnavailable):
         gallery.check()
     check_people(gallery)

@@ -1,5 +1,6 @@
 """A gallery, plain and encrypted, whose index has segments."""
 
+import math
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from service.access.secret_file import write_encryption_key
 from service.domain.distances import squared_l2
 from service.gallery.data_directory import DATABASE_FILE
+from service.gallery.indexes.base import IndexState
 from service.gallery.indexes.segments.segmented import SegmentedIndex
 from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import data_keys
@@ -29,7 +31,7 @@ def open_gallery(folder: Path, key_file: Path | None, resources: ExitStack) -> B
     database.migrate()
     encrypt(database, keys.key_id)
     gallery = BlockingGallery.from_database(database, CREATE)
-    resources.callback(gallery.gallery.stop_background)
+    resources.callback(gallery.gallery.indexes.stop)
     return gallery
 
 
@@ -78,3 +80,31 @@ def test_searches_find_what_the_records_hold_after_every_change_and_after_a_star
             del people[f"p{person}"]
         require_found(gallery, people)
         gallery.check()
+
+
+@pytest.mark.parametrize("kind", ["plain", "encrypted"])
+def test_the_agreement_of_a_large_index_with_exact_search_is_shown(tmp_path: Path, kind: str) -> None:
+    key_file = tmp_path / "key" if kind == "encrypted" else None
+    if key_file:
+        write_encryption_key(key_file)
+    with ExitStack() as resources:
+        gallery = open_gallery(tmp_path / "data", key_file, resources)
+        indexes = gallery.gallery.indexes
+        assert (indexes.state("default"), indexes.state("nowhere"), indexes.lowest_agreement) == (None, None, 1.0)
+        gallery.put_subject("default", "anna", None, {})
+        gallery.enrol("default", "anna", FACES[:50], MODEL)
+        assert indexes.state("default") == IndexState(is_exact=True, agreement=None)
+        assert indexes.lowest_agreement == 1.0
+        gallery.enrol("default", "anna", FACES[50:], MODEL)
+        assert indexes.background.wait(60)
+        assert indexes.state("default") == IndexState(is_exact=False, agreement=None)
+        assert math.isnan(indexes.lowest_agreement)
+        indexes.measure_agreement()
+        assert indexes.background.wait(60)
+        state = indexes.state("default")
+        assert state is not None
+        assert state.agreement is not None
+        assert state.agreement.faces == len(FACES)
+        assert 0.99 <= state.agreement.share == indexes.lowest_agreement <= 1.0
+        gallery.delete_collection("default")
+        assert indexes.lowest_agreement == 1.0

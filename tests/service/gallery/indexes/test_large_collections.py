@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -15,6 +16,7 @@ from service.gallery import collection_index
 from service.gallery.base import EmbeddingModel, FaceNumbers, References
 from service.gallery.collection_index import CollectionIndex
 from service.gallery.indexes.background import Background
+from service.gallery.indexes.base import NoSnapshot
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.segments.segmented import SegmentedIndex
 from service.gallery.indexes.segments.snapshot import SnapshotFile, SnapshotFolder
@@ -88,9 +90,10 @@ def test_searches_are_refused_until_a_large_index_is_built_and_changes_are_not_l
     records: SlowRecords, background: Background
 ) -> None:
     records.new_faces(1, 500)
-    index = CollectionIndex(records, CREATE, background, 500)
+    index = CollectionIndex(records, CREATE, background, NoSnapshot, 500)
     records.may_read.clear()
-    index.begin_if_large()
+    with suppress(IndexBuilding):
+        index.require_built()
     for _ in range(2):
         with pytest.raises(IndexBuilding):
             index.search(PROBES, 1, MODEL)
@@ -113,8 +116,9 @@ def test_a_large_index_that_cannot_be_built_says_why_and_is_tried_again(
 ) -> None:
     records.new_faces(1, 500)
     records.error = StorageLost("a stored embedding is damaged")
-    index = CollectionIndex(records, CREATE, background, 500)
-    index.begin_if_large()
+    index = CollectionIndex(records, CREATE, background, NoSnapshot, 500)
+    with suppress(IndexBuilding):
+        index.require_built()
     assert background.wait(WAIT_S)
     with pytest.raises(StorageLost):
         index.require_built()
@@ -127,15 +131,16 @@ def test_a_large_index_that_cannot_be_built_says_why_and_is_tried_again(
 
 def test_a_large_index_is_not_forgotten(records: SlowRecords, background: Background) -> None:
     records.new_faces(1, 500)
-    index = CollectionIndex(records, CREATE, background, 500)
-    index.begin_if_large()
+    index = CollectionIndex(records, CREATE, background, NoSnapshot, 500)
+    with suppress(IndexBuilding):
+        index.require_built()
     assert background.wait(WAIT_S)
     index.discard_if_idle(0)
     records.require_same(index)
 
 
 def test_a_rewrite_keeps_no_search_and_no_change_waiting(records: SlowRecords, background: Background) -> None:
-    index = CollectionIndex(records, CREATE, background)
+    index = CollectionIndex(records, CREATE, background, NoSnapshot)
     records.may_read.clear()
     index.add(records.new_faces(1, 300))
     index.remove([1])
@@ -148,7 +153,7 @@ def test_a_rewrite_keeps_no_search_and_no_change_waiting(records: SlowRecords, b
 
 
 def test_searches_run_while_segments_are_made_and_merged(records: SlowRecords, background: Background) -> None:
-    index = CollectionIndex(records, CREATE, background)
+    index = CollectionIndex(records, CREATE, background, NoSnapshot)
     index.add(records.new_faces(1, 200))
     ended = threading.Event()
 
@@ -179,7 +184,7 @@ def test_searches_run_while_segments_are_made_and_merged(records: SlowRecords, b
 def test_a_rewrite_that_fails_leaves_the_index_as_it_was(
     records: SlowRecords, background: Background, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index = CollectionIndex(records, CREATE, background)
+    index = CollectionIndex(records, CREATE, background, NoSnapshot)
     unknown = References(MODEL, np.arange(1, 201), np.arange(1, 201), make_embeddings(200))
     monkeypatch.setattr(records, "read", _fail)
     index.add(unknown)
@@ -194,9 +199,10 @@ def _fail(_numbers: FaceNumbers) -> tuple[FaceNumbers, NDArray[np.float32]]:
 
 def test_work_that_was_begun_ends_when_the_service_stops(records: SlowRecords, background: Background) -> None:
     records.new_faces(1, 500)
-    index = CollectionIndex(records, CREATE, background, 500)
+    index = CollectionIndex(records, CREATE, background, NoSnapshot, 500)
     records.may_read.clear()
-    index.begin_if_large()
+    with suppress(IndexBuilding):
+        index.require_built()
     stopping = threading.Thread(target=background.stop)
     stopping.start()
     records.may_read.set()
@@ -207,7 +213,7 @@ def test_work_that_was_begun_ends_when_the_service_stops(records: SlowRecords, b
 
 
 def test_few_subjects_with_many_faces_are_all_found(records: SlowRecords, background: Background) -> None:
-    index = CollectionIndex(records, ExactIndex, background)
+    index = CollectionIndex(records, ExactIndex, background, NoSnapshot)
     numbers = np.arange(1, 3001)
     near = make_embeddings(3000, seed=1) * 0.01 + PROBES[0]
     embeddings = np.asarray(near / np.linalg.norm(near, axis=1, keepdims=True), np.float32)
@@ -225,7 +231,7 @@ def test_few_subjects_with_many_faces_are_all_found(records: SlowRecords, backgr
 
 
 def test_an_index_that_grew_large_is_not_discarded(records: SlowRecords, background: Background) -> None:
-    index = CollectionIndex(records, CREATE, background)
+    index = CollectionIndex(records, CREATE, background, NoSnapshot)
     index.add(records.new_faces(1, 60))
     index.discard_if_idle(0)
     assert index.checksum() is not None
@@ -238,8 +244,9 @@ def snapshot(tmp_path: Path) -> SnapshotFile:
 
 def start(records: SlowRecords, background: Background, snapshot: SnapshotFile) -> CollectionIndex:
     """Return the index of a large collection when it is built and its snapshot is written."""
-    index = CollectionIndex(records, CREATE, background, len(records.by_number), lambda: snapshot)
-    index.begin_if_large()
+    index = CollectionIndex(records, CREATE, background, lambda: snapshot, len(records.by_number))
+    with suppress(IndexBuilding):
+        index.require_built()
     assert background.wait(WAIT_S)
     return index
 

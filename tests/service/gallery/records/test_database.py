@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from service.domain.errors import StorageUnavailable
+from service.domain.errors import StorageLost, StorageUnavailable
+from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import SubjectToCreate
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
+from service.gallery.records import database as database_module
+from service.gallery.records import sqlite
 from service.gallery.records.database import Database
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
 from tests.support.blocking_gallery import BlockingGallery
@@ -131,3 +134,75 @@ def test_the_check_fails_if_the_records_cannot_be_read(data_dir: Path, gallery: 
     for operation in (gallery.check, lambda: gallery.list_collections(10, None)):
         with pytest.raises(StorageUnavailable):
             operation()
+
+
+PAGE_BYTES = 4096
+
+
+def fill(path: Path) -> None:
+    """Store so many faces that one page more or less is not read by a start."""
+    with closing(Database(path)) as database:
+        database.migrate()
+        gallery = BlockingGallery.from_database(database, ExactIndex)
+        gallery.put_subject("default", "anna", None, {})
+        gallery.enrol("default", "anna", make_faces(2_000), MODEL)
+
+
+def damage_page(path: Path, page: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[page * PAGE_BYTES : (page + 1) * PAGE_BYTES] = bytes(range(256)) * (PAGE_BYTES // 256)
+    path.write_bytes(content)
+
+
+def test_damage_inside_of_a_small_file_stops_the_start(tmp_path: Path) -> None:
+    path = tmp_path / DATABASE_FILE
+    fill(path)
+    damage_page(path, path.stat().st_size // PAGE_BYTES // 2)
+    with closing(Database(path)) as database, pytest.raises(StorageLost, match="damaged"):
+        database.migrate()
+
+
+def test_damage_inside_of_a_large_file_is_found_beside_the_work_and_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / DATABASE_FILE
+    fill(path)
+    damage_page(path, path.stat().st_size // PAGE_BYTES // 2)
+    monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
+    with closing(Database(path)) as database:
+        database.migrate()
+        with database.reading():
+            pass
+        with pytest.raises(StorageLost, match="damaged"):
+            database.check_structure_beside()
+        with pytest.raises(StorageLost), database.reading():
+            pass
+        with pytest.raises(StorageLost), database.writing():
+            pass
+
+
+def test_a_large_file_without_damage_is_checked_and_used_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / DATABASE_FILE
+    fill(path)
+    monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
+    with closing(Database(path)) as database:
+        database.migrate()
+        database.check_structure_beside()
+        with database.writing():
+            pass
+
+
+def test_the_check_of_a_large_file_ends_when_the_service_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / DATABASE_FILE
+    fill(path)
+    monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
+    monkeypatch.setattr(sqlite, "INSTRUCTIONS", 10)
+    client = WaitingClient()
+    client.leave()
+    with closing(Database(path)) as database:
+        database.migrate()
+        with work_for(client), pytest.raises(StorageUnavailable) as raised:
+            database.check_structure_beside()
+        assert "interrupted" in str(raised.value.__cause__)
+        with database.writing():
+            pass
