@@ -20,7 +20,7 @@ from service.gallery.base import EmbeddingModel, EnrolmentOutcome, FaceOfSubject
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_decision
 from service.observability.stages import stage
-from service.pipeline.round_robin import RoundRobinThreads
+from service.pipeline.round_robin import NoThreads, RoundRobinThreads
 
 L = TypeVar("L")
 
@@ -37,7 +37,7 @@ class BulkEnrolment(Generic[L]):
     """
 
     probes: ProbeReader
-    threads: RoundRobinThreads
+    threads: RoundRobinThreads | NoThreads
     collection: str
     read: Callable[[L], SentFace]
 

@@ -4,9 +4,10 @@ The records are the truth, and each collection has an index that is made from th
 first, then made in the index, and only then acknowledged. So an enrolled face is found by the next search.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import chain
 
 from service.domain.embedding import check_embedding
 from service.domain.errors import CollectionNotFound, InvalidOption, StorageUnavailable, TooFewPeople
@@ -18,10 +19,10 @@ from service.gallery.base import (
     EmbeddingModel,
     EnrolledFace,
     EnrolmentOutcome,
+    FaceChecksum,
     FaceOfSubject,
     FaceToEnrol,
     GalleryLog,
-    References,
     Subject,
     SubjectChanges,
     SubjectToCreate,
@@ -29,15 +30,15 @@ from service.gallery.base import (
 from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, Snapshots
 from service.gallery.reader import GalleryReader
 from service.gallery.records.database import Database
-from service.gallery.records.grouped_enrolments import GroupedEnrolments
+from service.gallery.records.grouped_changes import GroupedChanges
 from service.gallery.records.statements import (
     calibration,
     collections,
-    enrolment,
     faces,
     retention,
     storage,
     subjects,
+    transactions,
 )
 from service.gallery.retention import utc_now
 from service.gallery.threads import in_changing_thread, in_thread
@@ -71,7 +72,10 @@ class Gallery(GalleryReader):
             collections.ensure(connection, DEFAULT_COLLECTION)
         self._log = log
         super().__init__(database, create_index, self._log, now, snapshots)
-        self._enrolments = GroupedEnrolments(database, self._writing, self._add_to_index)
+        self._enrolments = GroupedChanges(database, self._writing, self._index_enrolled)
+        self._checksums_at: int | None = None
+        self._checksums: Mapping[str, FaceChecksum] = {}
+        self._deletions = GroupedChanges(database, self._writing, self._erase_deleted)
 
     @in_thread
     def check(self) -> None:
@@ -81,16 +85,15 @@ class Gallery(GalleryReader):
         change takes long, only the records are read. Raises IndexBuilding while a large index is built.
         """
         self._database.check_files()
-        alone = self._writing.acquire(timeout=CHECK_WAIT_S)
-        try:
-            with self._database.reading() as connection:
-                checksums = collections.checksums(connection)
-            if alone and self.indexes.rebuild_where_wrong(checksums):
-                raise StorageUnavailable
-            self.indexes.require_built()
-        finally:
-            if alone:
+        with self._database.reading() as connection:
+            storage.gallery_id(connection)
+        if self._writing.acquire(timeout=CHECK_WAIT_S):
+            try:
+                if self.indexes.rebuild_where_wrong(self._read_checksums()):
+                    raise StorageUnavailable
+            finally:
                 self._writing.release()
+        self.indexes.require_built()
 
     @in_changing_thread
     def create_collection(self, collection: str, expires_after_days: int | None = None) -> tuple[Collection, bool]:
@@ -192,12 +195,7 @@ class Gallery(GalleryReader):
     @in_changing_thread
     def delete_subject(self, collection: str, subject: str) -> None:
         """Delete the subject and its faces."""
-        with self._writing:
-            with self._database.erasing() as connection:
-                key = collections.find(connection, collection).key
-                numbers = subjects.remove(connection, key, subject)
-                collections.unbind_model_if_empty(connection, key)
-            self.indexes[collection].remove(numbers)
+        self._deletions.make(collection, partial(transactions.delete_subject, collection=collection, subject=subject))
 
     @in_changing_thread
     def merge_subjects(self, collection: str, subject: str, merged: str) -> tuple[Subject, int]:
@@ -228,8 +226,8 @@ class Gallery(GalleryReader):
         The first face of a collection binds it to its model. Raises InvalidEmbedding or ModelMismatch.
         """
         checked = [FaceToEnrol(face.image_sha256, check_embedding(face.embedding, model.dimension)[0]) for face in new]
-        store = partial(enrolment.enrol, collection=collection, subject=subject, new=checked, model=model)
-        return self._enrolments.enrol(collection, store)
+        store = partial(transactions.enrol, collection=collection, subject=subject, new=checked, model=model)
+        return self._enrolments.make(collection, store).outcomes
 
     @in_changing_thread
     def enrol_block(
@@ -240,9 +238,8 @@ class Gallery(GalleryReader):
         new: at most a few thousand. Their embeddings were checked, and are of this model.
         A subject that does not exist is created. Raises ModelMismatch.
         """
-        return self._enrolments.enrol(
-            collection, partial(enrolment.enrol_block, collection=collection, new=new, model=model)
-        )
+        store = partial(transactions.enrol_block, collection=collection, new=new, model=model)
+        return self._enrolments.make(collection, store).outcomes
 
     @in_changing_thread
     def move_face(self, collection: str, face: str, subject: str) -> EnrolledFace:
@@ -261,23 +258,31 @@ class Gallery(GalleryReader):
     @in_changing_thread
     def delete_face(self, collection: str, face: str) -> None:
         """Delete the face and its embedding."""
-        with self._writing:
-            with self._database.erasing() as connection:
-                key = collections.find(connection, collection).key
-                subject = faces.get(connection, key, face).subject
-                number = faces.remove(connection, key, face)
-                collections.unbind_model_if_empty(connection, key)
-            self.indexes[collection].remove([number])
-        note_subject(collection, subject)
+        self._deletions.make(collection, partial(transactions.delete_face, collection=collection, face=face))
+
+    def _read_checksums(self) -> Mapping[str, FaceChecksum]:
+        """Return the checksums of the records. They are read again only after a change: a million faces take 0.3 s."""
+        if self._checksums_at != self._database.commits:
+            with self._database.reading() as connection:
+                self._checksums = collections.checksums(connection)
+            self._checksums_at = self._database.commits
+        return self._checksums
 
     def _read_settings(self) -> None:
         """Read again what the gallery knows of its collections without a record, after a change of one of them."""
         self._retention.read_rules()
         self._read_calibration_sources()
 
-    def _add_to_index(self, collection: str, new: References) -> None:
-        self.indexes[collection].add(new)
-        self._retention.note_enrolled(collection)
+    def _index_enrolled(self, collection: str, enrolled: Sequence[transactions.Enrolment]) -> None:
+        """Add new faces to the index, all with one change."""
+        if (stored := transactions.joined_references(enrolled)) is not None:
+            self.indexes[collection].add(stored)
+            self._retention.note_enrolled(collection)
+
+    def _erase_deleted(self, collection: str, deleted: Sequence[Sequence[int]]) -> None:
+        """Remove deleted faces from the disk and from the index. deleted: the numbers of the faces."""
+        self._database.erase_replaced_content()
+        self.indexes[collection].remove(list(chain.from_iterable(deleted)))
 
     def expire_all(self) -> None:
         """Delete what is older than its collection keeps it. The thread of the gallery calls this."""

@@ -28,6 +28,7 @@ from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKe
 from service.gallery.records.encryption.encrypt import encrypt, require_key, rewrap, stored_key_id
 from service.gallery.records.encryption.key_file import OperatorKey, read_key_file
 from service.gallery.records.housekeeping import MAX_WAIT_S, housekeeping
+from service.observability.heap import return_freed_memory
 
 LOG = structlog.get_logger(__name__)
 HEAD_S = 60.0
@@ -36,6 +37,8 @@ IDLE_INDEXES_S = 60.0
 """How often small indexes that are not used are forgotten."""
 AGREEMENT_S = 30.0
 """How often it is asked whether a compressed index is to be compared with exact search."""
+FREED_MEMORY_S = 60.0
+"""How often freed memory is given back to the system."""
 
 
 @contextmanager
@@ -68,6 +71,7 @@ def open_gallery(
             _every(IDLE_INDEXES_S, gallery.indexes.discard_idle),
             _every(MAX_WAIT_S, gallery.indexes.save),
             _every(AGREEMENT_S, gallery.indexes.measure_agreement),
+            _every(FREED_MEMORY_S, return_freed_memory),
         ]
         resources.enter_context(housekeeping(database, chores))
         yield gallery

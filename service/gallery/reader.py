@@ -43,17 +43,14 @@ from service.observability.outcomes import note_subject
 
 THREADS = 4
 CHANGING_THREADS = 16
-"""Enrolments that wait at the same time are stored in one transaction. Other changes are made one after the other."""
+"""Enrolments that wait at the same time share a transaction, and so do deletions. Other changes have one each."""
 
 Found = tuple[list[list[Candidate]], int]
 """The candidates of each probe, nearest first, and how many faces were searched."""
 
 
 class GalleryReader:
-    """Reads the records and searches the indexes. `Gallery` adds what changes them.
-
-    indexes: of all collections.
-    """
+    """Reads the records and searches the indexes. `Gallery` adds what changes them."""
 
     def __init__(
         self,

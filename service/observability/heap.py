@@ -22,13 +22,17 @@ def limit_heaps() -> None:
         _LIBC.mallopt(M_ARENA_MAX, HEAPS)
 
 
-def settle_after_start() -> None:
-    """Take the objects of the start out of garbage collection, and give freed memory back to the system.
+def set_aside_lasting_objects() -> None:
+    """Take the objects of the start out of garbage collection.
 
     The start makes several hundred thousand objects that stay until the end. The collector would look at all of them
-    again and again, and all requests wait meanwhile. The start also frees much memory, which glibc would keep.
+    again and again, and all requests wait meanwhile.
     """
     gc.collect()
     gc.freeze()
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system. The start frees much, and so do imports and rewritten indexes."""
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)

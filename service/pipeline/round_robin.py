@@ -134,3 +134,11 @@ class RoundRobinThreads:
             require_waiting_client()
             with CALLS.running():
                 return await to_thread.run_sync(function, *arguments, limiter=self._threads)
+
+
+class NoThreads:
+    """Runs functions at once, on the event loop. It is for work that takes less time than a hand-over to a thread."""
+
+    async def run(self, function: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
+        """Run the function. Returns and raises what it does."""
+        return function(*arguments)

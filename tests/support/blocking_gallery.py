@@ -42,6 +42,10 @@ class BlockingGallery:
         """Search alone. Requests search together with others that wait."""
         return self.gallery.search_together(SearchQuestion(collection, k, model), probes)
 
+    def collection_model(self, collection: str) -> EmbeddingModel | None:
+        """Return the model that made the embeddings of the collection."""
+        return self.gallery.indexes[collection].model()
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(Gallery, name)
         if isinstance(method, property):

@@ -36,6 +36,10 @@ from service.decisions.bulk_enrol import BulkEnrolment, BulkOutcome
 from service.decisions.enrol import ON_SEVERAL, EnrolmentRules, ImageEnrolment, enrol
 from service.domain.errors import EnrolledElsewhere, FacenetError
 from service.gallery.base import EnrolledBefore, EnrolledForAnother, EnrolledNow
+from service.pipeline.round_robin import NoThreads
+
+FEW_LINES = 16
+"""So many lines are read on the event loop. It takes less than a millisecond. A hand-over to a thread takes longer."""
 
 router = APIRouter(prefix="/collections/{collection}", tags=["gallery"])
 
@@ -110,11 +114,12 @@ async def enrol_lines(
     At most 50,000 lines, and 131,072 bytes a line. Each line counts as an image for the access key.
     """
     services.admission.count(lines.count)
-    enrolment = BulkEnrolment(services.probes, services.lines, collection, read_face_line)
+    threads = services.lines if lines.count > FEW_LINES else NoThreads()
+    enrolment = BulkEnrolment(services.probes, threads, collection, read_face_line)
     answer = bytearray()
     async with aclosing(enrolment.run(lines.blocks())) as enrolled:
         async for block, outcomes in enrolled:
-            answer += await services.lines.run(_result_lines, block, outcomes)
+            answer += await threads.run(_result_lines, block, outcomes)
     return Response(bytes(answer), media_type=NDJSON)
 
 

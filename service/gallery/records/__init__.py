@@ -8,8 +8,8 @@ reading_beside.py  reads a database from another process
 stored_files.py    notices that a file was taken away while the service runs
 encryption/        how values are encrypted, and with which keys
 stored_faces.py    what an index reads of the faces of its collection
-grouped_enrolments.py
-                   enrolments that wait at the same time, in one transaction
+grouped_changes.py
+                   enrolments that wait at the same time, in one transaction; the same for deletions
 housekeeping.py    the thread that removes remains of deleted content
 statements/        what is asked of the database, and changed in it
 """

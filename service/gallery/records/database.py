@@ -41,6 +41,7 @@ class Database:
     raises StorageLost until the service is started again.
 
     data_keys: of the collections. Without encryption, there are none.
+    commits: how many changes were committed.
     erased_at_s: when something was last deleted that `rewrite` has not removed yet (time.monotonic). None if nothing.
     """
 
@@ -54,6 +55,7 @@ class Database:
         self._maintenance: SqliteConnection | None = None
         self._files: StoredFiles | None = None
         self._lost: StorageLost | None = None
+        self.commits = 0
         self.erased_at_s: float | None = None
         with storage_errors():
             self._had_journal = sqlite.journal(path).exists()
@@ -115,10 +117,9 @@ class Database:
         """Close all connections. SQLite removes the journal when the last connection is closed."""
         self._settle()
         self._engine.dispose()
-        if self._maintenance is not None:
-            self._maintenance.close()
-        if self._files is not None:
-            self._files.close()
+        for opened in (self._maintenance, self._files):
+            if opened is not None:
+                opened.close()
         self._maintenance = self._files = None
 
     @contextmanager
@@ -153,6 +154,7 @@ class Database:
             self.check_files()
             with storage_errors(), self._writer.begin() as connection:
                 yield connection
+            self.commits += 1
             committed()
             self.check_files()
 

@@ -31,14 +31,14 @@ print(os.read(read, 65536).count(b"<heap nr="))
 
 RETURN_MEMORY = """
 import os
-from service.observability.heap import settle_after_start
+from service.observability.heap import return_freed_memory
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 blocks = [bytes(10_000) for _ in range(10_000)]
 last = bytes(10_000)  # what is above the freed blocks keeps glibc from returning them by itself
 full = resident()
 del blocks
-settle_after_start()
+return_freed_memory()
 print(full - resident())
 """
 
@@ -61,3 +61,10 @@ def test_the_operator_can_choose_another_number_of_heaps() -> None:
 
 def test_freed_memory_is_returned_to_the_system() -> None:
     assert run(RETURN_MEMORY) > 80_000_000
+
+
+def test_the_objects_of_the_start_are_not_collected_again() -> None:
+    program = (
+        "import gc\nfrom service.observability.heap import *\nset_aside_lasting_objects()\nprint(len(gc.get_objects()))"
+    )
+    assert run(program) < 1000

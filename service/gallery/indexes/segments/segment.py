@@ -19,8 +19,9 @@ FEWEST_TRAINING_FACES = 16
 """A 4-bit code has 16 values, and k-means needs a vector for each."""
 RANGE_MARGIN = 0.15
 """The range of an 8-bit code is this much wider on each side than the sample, so that hardly any vector is cut off."""
-REFINED = 500
-"""How many faces are found by their 4-bit codes, at least. The 8-bit codes then choose among them."""
+REFINED = 1_000
+"""How many faces are found by their 4-bit codes, at least. The 8-bit codes then choose among them. In a million faces,
+the nearest face of 2,000 strangers was among 500 for 99.85 %, among 1,000 for 99.95 %, and among 2,000 for all."""
 REFINED_PER_FACE = 2
 PROGRESS_FACES = 100_000
 NUMBER = np.dtype("<i8")

@@ -1,6 +1,7 @@
 """The default index: exact while a collection is small, compressed and nearly exact when it is large."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
@@ -15,8 +16,11 @@ from service.gallery.indexes.segments.segment import Segment
 
 EXACT_FACES = 200_000
 """Up to so many faces, all embeddings are in memory and every search is exact. It then takes 3 to 5 ms."""
-SEGMENT_FACES = 1_000_000
-"""A segment has at most so many faces. A second copy of one segment is in memory while it is rewritten."""
+SEGMENT_FACES = 500_000
+"""A segment has at most so many faces. Segments are searched at the same time, so a search of a million faces can use
+two cores. And while one segment is rewritten, there is a second copy of this one only."""
+SEARCH_THREADS = ThreadPoolExecutor(4, "segments")
+"""They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL)."""
 NEW_SHARE = 0.1
 """New faces become a segment when they are more than this share of `exact_faces`."""
 ERASED_SHARE = 0.1
@@ -25,7 +29,7 @@ EXACT_AGAIN_SHARE = 0.5
 """The index is exact again when it has at most this share of `exact_faces`."""
 MERGED_RATIO = 2
 """A segment is merged with smaller ones that have at least half as many faces. So there are few segments."""
-SHORT_LIST = 50
+SHORT_LIST = 32
 """So many faces of a segment are compared by their stored embeddings, at least."""
 SHORT_LIST_MARGIN = 1.25
 """If a caller asks for many faces, this many times as many are compared."""
@@ -236,7 +240,9 @@ class SegmentedIndex:
 def _short_list(segments: Sequence[Segment], probes: Embeddings, k: int) -> Neighbours:
     """Return the faces that are compared exactly, with their distances by their codes."""
     count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
-    return _nearest([segment.search(probes, min(count, len(segment))) for segment in segments], count)
+    first, *others = [partial(segment.search, probes, min(count, len(segment))) for segment in segments]
+    waiting = [SEARCH_THREADS.submit(search) for search in others]
+    return _nearest([first(), *(one.result() for one in waiting)], count)
 
 
 def _nearest(found: Sequence[Neighbours], k: int) -> Neighbours:

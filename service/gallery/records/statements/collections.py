@@ -20,7 +20,12 @@ from service.gallery.records.statements.paging import PageRequest, fetch_page
 _FIND = select(COLLECTIONS.c.key, COLLECTIONS.c.model_id, COLLECTIONS.c.dimension).where(
     COLLECTIONS.c.id == bindparam("collection")
 )
-"""It is a constant because every search runs it. To build a statement takes longer than SQLite needs to run it."""
+_UNBIND = (
+    update(COLLECTIONS)
+    .where(COLLECTIONS.c.key == bindparam("collection"), ~exists().where(FACES.c.collection == COLLECTIONS.c.key))
+    .values(model_id=None, dimension=None)
+)
+"""These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +98,7 @@ def bind_model(connection: Connection, key: int, model: EmbeddingModel) -> None:
 
 def unbind_model_if_empty(connection: Connection, key: int) -> None:
     """Unbind the collection from its model if it has no face left. The next face can then be of another model."""
-    no_face = ~exists().where(FACES.c.collection == COLLECTIONS.c.key)
-    connection.execute(
-        update(COLLECTIONS).where(COLLECTIONS.c.key == key, no_face).values(model_id=None, dimension=None)
-    )
+    connection.execute(_UNBIND, {"collection": key})
 
 
 def checksums(connection: Connection) -> dict[str, FaceChecksum]:

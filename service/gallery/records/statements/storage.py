@@ -53,9 +53,12 @@ def needs_rewrite(connection: Connection) -> bool:
     return found
 
 
+_SET_NEEDS_REWRITE = update(STORAGE).values(needs_rewrite=True)
+
+
 def set_needs_rewrite(connection: Connection) -> None:
     """Note that something was deleted."""
-    connection.execute(update(STORAGE).values(needs_rewrite=True))
+    connection.execute(_SET_NEEDS_REWRITE)
 
 
 SET_REWRITTEN = "UPDATE storage SET needs_rewrite = 0, rewritten_at = ?"

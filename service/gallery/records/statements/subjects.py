@@ -19,7 +19,11 @@ from service.gallery.records.statements.rows import insert_rows
 _KEYS: Select[Any] = select(SUBJECTS.c.id, SUBJECTS.c.key).where(
     SUBJECTS.c.collection == bindparam("collection"), SUBJECTS.c.id.in_(bindparam("ids", expanding=True))
 )
-"""It is a constant because many requests run it. To build a statement takes longer than SQLite needs to run it."""
+_FACES_OF_SUBJECT = select(FACES.c.number).where(
+    FACES.c.collection == bindparam("collection"), FACES.c.subject == bindparam("subject")
+)
+_DELETE = delete(SUBJECTS).where(SUBJECTS.c.key == bindparam("subject"))
+"""These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it."""
 
 
 def create(connection: Connection, collection: int, new: SubjectToCreate) -> Subject:
@@ -106,9 +110,8 @@ def change(connection: Connection, collection: int, subject: str, changes: Subje
 def remove(connection: Connection, collection: int, subject: str) -> list[int]:
     """Delete the subject and its faces. Return the numbers of these faces. Raises SubjectNotFound."""
     key = find_key(connection, collection, subject)
-    faces = select(FACES.c.number).where(FACES.c.collection == collection, FACES.c.subject == key)
-    numbers = list(connection.scalars(faces))
-    connection.execute(delete(SUBJECTS).where(SUBJECTS.c.key == key))
+    numbers = list(connection.scalars(_FACES_OF_SUBJECT, {"collection": collection, "subject": key}))
+    connection.execute(_DELETE, {"subject": key})
     return numbers
 
 

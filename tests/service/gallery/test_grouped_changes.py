@@ -1,7 +1,7 @@
-"""Enrolments that wait at the same time are stored in one transaction, and an error in one undoes only that one."""
+"""Enrolments that wait at the same time share a transaction, and so do deletions. An error undoes only one of them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +12,11 @@ from sqlalchemy import Connection, text
 
 from service.access.secret_file import write_encryption_key
 from service.domain.access import FULL_ACCESS, Access, work_with
-from service.domain.errors import Abandoned, ModelMismatch, StorageUnavailable, SubjectNotFound
+from service.domain.errors import Abandoned, FaceNotFound, ModelMismatch, StorageUnavailable, SubjectNotFound
 from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EnrolledNow, FaceOfSubject, FaceToEnrol, SubjectToCreate
-from service.gallery.records.statements.enrolment import Enrolment
+from service.gallery.records.grouped_changes import GroupedChanges
+from service.gallery.records.statements.transactions import Enrolment
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -42,8 +43,12 @@ def count_commits(gallery: BlockingGallery, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run_at_once(gallery: BlockingGallery, *works: Work) -> list[Future[Any]]:
-    """Run all in threads, in this order, while the lock for changes is held, so that they wait together."""
-    waiting = gallery.gallery._enrolments._waiting  # noqa: SLF001  # nothing else says that they wait
+    """Run enrolments in threads, in this order, while the lock for changes is held, so that they wait together."""
+    return run_while_locked(gallery, gallery.gallery._enrolments, works)  # noqa: SLF001
+
+
+def run_while_locked(gallery: BlockingGallery, group: GroupedChanges[Any], works: Sequence[Work]) -> list[Future[Any]]:
+    waiting = group._waiting  # noqa: SLF001  # nothing else says that they wait
     futures: list[Future[Any]] = []
     with ThreadPoolExecutor(len(works)) as threads, gallery.gallery._writing:  # noqa: SLF001
         for number, work in enumerate(works, 1):
@@ -86,7 +91,7 @@ def test_an_error_in_one_undoes_only_that_one(gallery: BlockingGallery) -> None:
         enrolment(gallery, "anna", a),
         enrolment(gallery, "nobody", b),
         lambda: gallery.enrol_block("default", [FaceOfSubject(SubjectToCreate("new"), b)], OTHER_MODEL),
-        lambda: gallery.gallery._enrolments.enrol("default", raise_key_error),  # noqa: SLF001
+        lambda: gallery.gallery._enrolments.make("default", raise_key_error),  # noqa: SLF001
         enrolment(gallery, "berta", c),
     )
     assert [type(future.exception()) for future in futures] == [
@@ -153,6 +158,40 @@ def test_each_enrolment_has_the_access_of_its_own_request(gallery: BlockingGalle
     assert all(isinstance(future.result()[0], EnrolledNow) for future in futures)
     for collection, face in faces.items():
         check_found(gallery, "anna", face, collection)
+
+
+def test_deletions_that_wait_share_one_transaction_and_an_error_undoes_only_one(
+    gallery: BlockingGallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = make_faces(4)
+    enrolled: dict[str, str] = {}
+    for subject, face in zip(("anna", "berta", "carla", "dora"), faces, strict=True):
+        gallery.put_subject("default", subject, None, {})
+        (outcome,) = gallery.enrol("default", subject, [face], MODEL)
+        enrolled[subject] = outcome.face
+    gallery.create_collection("other")
+    gallery.put_subject("other", "anna", None, {})
+    commits = count_commits(gallery, monkeypatch)
+    futures = run_while_locked(
+        gallery,
+        gallery.gallery._deletions,  # noqa: SLF001
+        [
+            lambda: gallery.delete_subject("default", "anna"),
+            lambda: gallery.delete_face("default", enrolled["berta"]),
+            lambda: gallery.delete_subject("default", "nobody"),
+            lambda: gallery.delete_subject("other", "anna"),
+            lambda: gallery.delete_face("default", enrolled["anna"]),
+            lambda: gallery.delete_subject("default", "carla"),
+        ],
+    )
+    assert [type(future.exception()) for future in futures] == [
+        type(None), type(None), SubjectNotFound, type(None), FaceNotFound, type(None),
+    ]  # fmt: skip
+    assert len(commits) == 1
+    assert {one.id: one.faces for one in gallery.list_subjects("default", 9, None).items} == {"berta": 0, "dora": 1}
+    assert gallery.get_collection("other").subjects == 0
+    check_found(gallery, "dora", faces[3])
+    gallery.check()
 
 
 def test_many_threads_enrol_while_others_delete_and_the_index_agrees(gallery: BlockingGallery) -> None:

@@ -1,4 +1,7 @@
-"""Statements that enrol faces: of one subject, or a block of many subjects. `collection` is an id."""
+"""All statements of one change: enrol faces of one subject or of many, delete a subject or a face.
+
+`collection` is an id.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +17,10 @@ from service.gallery.base import (
     References,
     SubjectToCreate,
 )
-from service.gallery.records.statements import collections, faces, subjects
+from service.gallery.records.statements import collections, faces, storage, subjects
 from service.gallery.records.statements.collections import CollectionRow
 from service.gallery.records.statements.faces import EnrolledPhotograph, StoredFace
+from service.observability.outcomes import note_subject
 
 NO_SUBJECT = 0
 """No subject has this key. It stands for a subject that does not exist, and gets no face."""
@@ -94,3 +98,31 @@ def _references(model: EmbeddingModel, stored: Sequence[StoredFace]) -> Referenc
     numbers = np.array([one.number for one in stored], np.int64)
     owners = np.array([one.subject for one in stored], np.int64)
     return References(model, numbers, owners, np.stack([one.face.embedding for one in stored]))
+
+
+def delete_subject(connection: Connection, collection: str, subject: str) -> list[int]:
+    """Delete the subject. Return the numbers of its faces. Raises CollectionNotFound or SubjectNotFound."""
+    key = collections.find(connection, collection).key
+    numbers = subjects.remove(connection, key, subject)
+    collections.unbind_model_if_empty(connection, key)
+    storage.set_needs_rewrite(connection)
+    return numbers
+
+
+def delete_face(connection: Connection, collection: str, face: str) -> list[int]:
+    """Delete the face, and note whose it was. Return its number. Raises CollectionNotFound or FaceNotFound."""
+    key = collections.find(connection, collection).key
+    note_subject(collection, faces.get(connection, key, face).subject)
+    number = faces.remove(connection, key, face)
+    collections.unbind_model_if_empty(connection, key)
+    storage.set_needs_rewrite(connection)
+    return [number]
+
+
+def joined_references(enrolled: Sequence[Enrolment]) -> References | None:
+    """Return what the index gets of several enrolments in one collection. None if nothing was stored."""
+    parts = [one.references for one in enrolled if one.references is not None]
+    if not parts:
+        return None
+    rows = [(part.numbers, part.subjects, part.embeddings) for part in parts]
+    return References(parts[0].model, *(np.concatenate(column) for column in zip(*rows, strict=True)))
