@@ -2,14 +2,18 @@
 
 import subprocess
 import sys
+import time
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.service.gallery.change_segments_until_killed import DELETED_AFTER, FACES_OF_BLOCK, make_block
 from tests.service.gallery.enrol_until_killed import BATCH_SIZE, make_batch
 from tests.service.gallery.merge_until_killed import FACES_OF_SUBJECT, make_pair
 from tests.service.gallery.random_faces import MODEL
+from tests.service.gallery.small_segments import use_small_segments
 from tests.support.blocking_gallery import BlockingGallery
 
 ROOT = Path(__file__).parents[3]
@@ -70,3 +74,58 @@ def test_every_acknowledged_move_and_merge_survives_a_kill_and_no_merge_is_made_
         assert (subjects.get(f"kept{in_progress}"), subjects.get(f"merged{in_progress}")) in STATES_BEFORE_A_MERGE
         gallery.close()
         first = in_progress + 1
+
+
+def kill_large_gallery(data_dir: Path, kills: int) -> int:
+    """Kill a process that changes a gallery with segments at random moments, and check what is there after each kill.
+
+    Returns how many changes were acknowledged. This process must use the same index: see `small_segments`.
+    """
+    enrolled, deleted, unknown = set[int](), set[int](), set[int]()
+    for moment_s in np.random.default_rng(0).uniform(0.0, 1.5, kills):
+        for change in run_until_a_moment(data_dir, max(enrolled, default=-1) + 2, moment_s):
+            (deleted if change < 0 else enrolled).add(abs(change))
+        last = max(enrolled)
+        unknown |= {last - DELETED_AFTER, last - DELETED_AFTER + 1} - deleted  # can be deleted without acknowledgement
+        gallery = BlockingGallery.open(data_dir, "faiss")
+        assert gallery.gallery.indexes.background.wait(60)
+        gallery.check()
+        check_blocks(gallery, enrolled - unknown, deleted)
+        gallery.close()
+    return len(enrolled) + len(deleted)
+
+
+def run_until_a_moment(data_dir: Path, first: int, seconds: float) -> list[int]:
+    """Run the process for so long after its first change, and kill it. Return what it acknowledged."""
+    command = [sys.executable, "-m", "tests.service.gallery.change_segments_until_killed", str(data_dir), str(first)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        printed = [next(line for line in process.stdout if line.strip().isdigit())]
+        time.sleep(seconds)
+        process.kill()
+        printed += process.stdout.readlines()
+    return [int(line) for line in printed if line.strip().lstrip("-").isdigit()]
+
+
+def check_blocks(gallery: BlockingGallery, enrolled: set[int], deleted: set[int]) -> None:
+    """Every acknowledged block is found with all its faces, and nothing of a deleted one is found."""
+    subjects = {subject.id: subject.faces for subject in gallery.list_subjects("default", 1_000, None).items}
+    for number in enrolled:
+        name, probe = f"s{number}", make_block(number)[0].embedding[None]
+        ((nearest,),), _ = gallery.search("default", probe, 1, MODEL)
+        if number in deleted:
+            assert name not in subjects
+            assert nearest.subject != name
+        else:
+            assert subjects[name] == FACES_OF_BLOCK
+            assert nearest.subject == name
+            assert nearest.distance < 1e-5
+
+
+@pytest.mark.slow
+def test_a_large_index_loses_nothing_and_shows_nothing_deleted_after_kills_at_random_moments(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_small_segments(monkeypatch)
+    assert kill_large_gallery(data_dir, kills=6) > 50
+    assert list((data_dir / "indexes").glob("*.segments"))
