@@ -2,8 +2,9 @@
 
     python -m benchmarks.gallery LFW/images [--faces 10000 100000 1000000] [--probes 5000]
 
-The vectors are shaped like faces: `face_shape.py` says how. Each person has ten. The embedding is in the body of the
-request, so no photograph is embedded. A collection of 1,000 faces is searched in turns with the large one.
+The vectors are shaped like faces: `face_shape.py` says how. Each person has ten. The people of LFW that were measured
+for this are enrolled beside them. The embedding is in the body of the request, so no photograph is embedded. A
+collection of 1,000 faces is searched in turns with the large one.
 
 Writes gallery.json and gallery.png. docs/gallery-size.md explains the rows.
 """
@@ -22,7 +23,7 @@ from models.commands.options import PipelineChoice
 from models.evaluation.reports.report import write_report
 
 ROOT = Path(__file__).parents[2]
-SHAPE_FILE = "face_shape.npz"
+SHAPE_FILE = "embeddings_of_lfw.npz"
 
 
 def main() -> None:

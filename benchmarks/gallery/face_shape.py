@@ -8,7 +8,7 @@ from Gaussians with these two covariances. At the end they are scaled to length 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,14 @@ class FaceShape:
     """How embeddings are spread.
 
     mean: (d,) float32. between, within: (d, d) float32, factors of the two covariances (Cholesky).
+    embeddings: (n, d) float32, what was measured, person by person. people: (n,) int64, the person of each.
     """
 
     mean: NDArray[np.float32]
     between: NDArray[np.float32]
     within: NDArray[np.float32]
+    embeddings: Embeddings
+    people: NDArray[np.int64]
 
     @classmethod
     def measure(cls, embeddings: Embeddings, people: NDArray[np.int64]) -> "FaceShape":
@@ -47,7 +50,7 @@ class FaceShape:
         inside = (embeddings - means[people]).T @ (embeddings - means[people]) / (len(people) - len(count))
         mean_of_a_person_varies = inside / count.mean()
         outside = np.cov(means.T) - mean_of_a_person_varies
-        return cls(means.mean(axis=0), _factor(outside), _factor(inside))
+        return cls(means.mean(axis=0), _factor(outside), _factor(inside), embeddings, people)
 
     def draw_people(self, count: int, seed: int) -> Embeddings:
         """Draw the centres of people, (count, d) float32. They are not of length 1."""
@@ -73,9 +76,9 @@ def measured_shape(cache: Path, photographs: Path, options: PipelineOptions) -> 
     if not cache.exists():
         shape = FaceShape.measure(*_embed(photographs, options))
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(cache, mean=shape.mean, between=shape.between, within=shape.within)
+        np.savez(cache, **asdict(shape))
     with np.load(cache) as stored:
-        return FaceShape(stored["mean"], stored["between"], stored["within"])
+        return FaceShape(**stored)
 
 
 def _factor(covariance: NDArray[np.floating]) -> NDArray[np.float32]:

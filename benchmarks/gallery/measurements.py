@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import load
 from benchmarks.gallery.exact_search import Agreement, ExactAnswers
 from benchmarks.gallery.face_shape import FaceShape
-from benchmarks.gallery.people import FACES_OF_A_PERSON, EnrolledPeople, draw_probes, identify_body
+from benchmarks.gallery.people import FACES_OF_A_PERSON, EnrolledPeople, draw_probes, identify_body, real_probes
 from benchmarks.gallery.served import ServedCollection, resident_mib
 from benchmarks.speed.exposition import MetricsSnapshot
 from service.domain.embedding import Embeddings
@@ -67,6 +67,7 @@ class Searched:
     """Searches over HTTP.
 
     waiting_per_s: answers a second while WAITING_CLIENTS wait, and of the small collection.
+    real: of probes of LFW, whose people are enrolled too.
     bare_ms: a search by FAISS alone, in one thread. search_ms: the stage `search` of /identify.
     """
 
@@ -77,6 +78,7 @@ class Searched:
     search_ms: float
     mated: Agreement
     strangers: Agreement
+    real: Agreement
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class GalleryBench:
     def measure(self, faces: int) -> Measured:
         """Measure a gallery of this many faces."""
         data = self.folder / f"data-{faces}"
-        people = EnrolledPeople.draw(self.shape, faces, seed=1)
+        people = EnrolledPeople.draw(self.shape, faces, seed=1).with_real_people(self.shape)
         with self._service(data) as service:
             measured = self._measure_running(service, people, data)
         self.step(f"{faces} faces: start again")
@@ -168,7 +170,7 @@ class GalleryBench:
             _rate(small, bodies),
             _bare_ms(people.faces, mated[:LATENCY_PROBES]),
             _stage_ms(large, bodies),
-            *(self._agreement(large, people, probes) for probes in (mated, strangers)),
+            *(self._agreement(large, people, probes) for probes in (mated, strangers, real_probes(self.shape))),
         )
         room = Room(
             anonymous_mib * 2**20 / faces,
