@@ -2,9 +2,9 @@
 # You need Python 3.11, 3.12 or 3.13, and make.
 
 PYTHON ?= python3
-HOST   ?= 127.0.0.1
-PORT   ?= 8000
-MODEL  ?= sface
+HOST   ?= $(or $(FACE_HOST),127.0.0.1)
+PORT   ?= $(or $(FACE_PORT),8000)
+MODEL  ?= $(or $(FACE_MODELS__EMBEDDER),sface)
 # Which ONNX Runtime: cpu, gpu or openvino.
 TARGET ?= cpu
 # Labelled Faces in the Wild: LFW/images/NAME/NAME_0001.jpg and LFW/pairs.txt, from http://vis-www.cs.umass.edu/lfw/
@@ -36,8 +36,8 @@ help:  ## List the targets
 
 run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu or openvino)
 	$(BIN)/facenet-models pull $(MODEL) $(if $(filter sface,$(MODEL)),sface-int8) yunet onet
-	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=console \
-	FACE_INFERENCE__PROVIDER=$(PROVIDER) $(BIN)/facenet serve
+	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=$(or $(FACE_LOG__FORMAT),console) \
+	FACE_INFERENCE__PROVIDER=$(or $(FACE_INFERENCE__PROVIDER),$(PROVIDER)) $(BIN)/facenet serve
 
 demo: $(ENV)/$(TARGET)  ## Enrol real photographs in the running service, then verify, identify and cluster them
 	$(BIN)/facenet-models photographs

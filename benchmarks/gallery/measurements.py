@@ -122,7 +122,7 @@ class Measured:
 class GalleryBench:
     """What all sizes share.
 
-    models: the folder of the model files. probes: of mated and of strangers, each.
+    models: the folder of the model files. settings: of the service. probes: of mated and of strangers, each.
     step: is called with what is measured next.
     """
 
@@ -130,6 +130,7 @@ class GalleryBench:
     generator: ProcessPoolExecutor
     models: Path
     folder: Path
+    settings: dict[str, str]
     probes: int
     step: Callable[[str], None]
 
@@ -149,7 +150,7 @@ class GalleryBench:
 
     @contextmanager
     def _service(self, data: Path) -> Iterator[RunningService]:
-        with run_service(data, self.models, FACE_LIMITS__BODY_BYTES=str(2**27)) as service:
+        with run_service(data, self.models, FACE_LIMITS__BODY_BYTES=str(2**27), **self.settings) as service:
             yield service
             service.stop()
 
