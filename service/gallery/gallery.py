@@ -86,7 +86,7 @@ class Gallery(GalleryReader):
         """
         self._database.check_files()
         with self._database.reading() as connection:
-            storage.gallery_id(connection)
+            storage.require_readable(connection)
         if self._writing.acquire(timeout=CHECK_WAIT_S):
             try:
                 if self.indexes.rebuild_where_wrong(self._read_checksums()):

@@ -67,11 +67,12 @@ class GalleryReader:
         # One writer at a time. So the indexes get the changes in the order in which the records got them.
         self._writing = threading.Lock()
         with database.reading() as connection:
-            checksums = collections.checksums(connection)
-            # The indexes of these are built later, and a damaged embedding must stop the start.
-            indexed_faces.check_small_collections(connection, SMALL_FACES)
-        counts = {collection: checksum.faces for collection, checksum in checksums.items()}
-        self.indexes = CollectionIndexes(counts, partial(StoredFaces, database), create_index, snapshots)
+            counts = indexed_faces.count_faces(connection)
+            for key, count in counts.items():
+                if count <= SMALL_FACES:  # its index is built later, and a damaged embedding must stop the start
+                    indexed_faces.check_embeddings(connection, key)
+            faces_of = {collection: counts.get(key, 0) for collection, key in collections.keys(connection).items()}
+        self.indexes = CollectionIndexes(faces_of, partial(StoredFaces, database), create_index, snapshots)
         self._read_calibration_sources()
         self._retention = Retention(database, self.indexes, self._writing, log.record_expired, now)
 

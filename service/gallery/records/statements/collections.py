@@ -74,6 +74,11 @@ def get(connection: Connection, collection: str) -> Collection:
     return _collection(row)
 
 
+def keys(connection: Connection) -> dict[str, int]:
+    """Return the key of every collection, by its id."""
+    return dict(connection.execute(select(COLLECTIONS.c.id, COLLECTIONS.c.key)).all())
+
+
 def list_page(connection: Connection, request: PageRequest) -> Page[Collection]:
     """Return a page of all collections that the request sees."""
     statement, visible = _select_collections(), current_access().collections

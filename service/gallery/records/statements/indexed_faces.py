@@ -23,16 +23,19 @@ _EMBEDDINGS = (
     "WHERE number IN (SELECT value FROM json_each(?)) AND +collection = ? ORDER BY number"
 )
 """The plus sign keeps SQLite from reading the whole collection: a row is found by its number, which is the fastest."""
-_SMALL = "SELECT collection FROM faces GROUP BY collection HAVING count(*) <= ?"
+_COUNTS = "SELECT collection, count(*) FROM faces GROUP BY collection"
 _ALL_EMBEDDINGS = "SELECT id, embedding FROM faces WHERE collection = ?"
 
 
-def check_small_collections(connection: Connection, most_faces: int) -> None:
-    """Check the embeddings and the data key of each collection with so many faces at most. Raises StorageLost."""
-    driver = _driver(connection)
-    for (collection,) in driver.execute(_SMALL, (most_faces,)).fetchall():
-        ids, blobs = zip(*driver.execute(_ALL_EMBEDDINGS, (collection,)), strict=True)
-        to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
+def count_faces(connection: Connection) -> dict[int, int]:
+    """Return how many faces each collection has that has any, by its key."""
+    return dict(_driver(connection).execute(_COUNTS).fetchall())
+
+
+def check_embeddings(connection: Connection, collection: int) -> None:
+    """Check all embeddings of a collection that has a face, and its data key. Raises StorageLost."""
+    ids, blobs = zip(*_driver(connection).execute(_ALL_EMBEDDINGS, (collection,)), strict=True)
+    to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
 def list_numbers(connection: Connection, collection: int) -> tuple[FaceNumbers, NDArray[np.int64]]:

@@ -10,6 +10,9 @@ from service.gallery.records.migrate import revision_of
 from service.gallery.records.schema import AUDIT_HEADS, COLLECTIONS, FACES, STORAGE, SUBJECTS
 from service.gallery.records.statements.encryption import operator_key_id
 
+_ONE_ROW_OF_EACH = [select(table).limit(1) for table in (STORAGE, COLLECTIONS, SUBJECTS, FACES)]
+_SET_NEEDS_REWRITE = update(STORAGE).values(needs_rewrite=True)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredGallery:
@@ -36,6 +39,12 @@ def gallery_id(connection: Connection) -> str:
     return found
 
 
+def require_readable(connection: Connection) -> None:
+    """Read a row of each table of the gallery. Raises StorageLost if it is damaged."""
+    for statement in _ONE_ROW_OF_EACH:
+        connection.execute(statement).all()
+
+
 def is_in_use(connection: Connection) -> bool:
     """Return whether a service uses the file, or was killed while it did. Then the file needs its journal."""
     found: bool = connection.execute(select(STORAGE.c.in_use)).scalar_one()
@@ -51,9 +60,6 @@ def needs_rewrite(connection: Connection) -> bool:
     """Return whether something was deleted since the file was last rewritten."""
     found: bool = connection.execute(select(STORAGE.c.needs_rewrite)).scalar_one()
     return found
-
-
-_SET_NEEDS_REWRITE = update(STORAGE).values(needs_rewrite=True)
 
 
 def set_needs_rewrite(connection: Connection) -> None:
