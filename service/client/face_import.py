@@ -4,6 +4,7 @@ The service knows a face that it has stored, and answers quickly for it. So a ru
 with the same file.
 """
 
+import codecs
 import gzip
 import zlib
 from collections import deque
@@ -158,6 +159,8 @@ def _lines(read_line: Callable[[int], bytes]) -> Iterator[tuple[int, bytes | Non
     number = 0
     while line := read_line(MAX_LINE_BYTES + 1):
         number += 1
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # some editors write it at the beginning of a file
         if len(line) <= MAX_LINE_BYTES or line.endswith(b"\n"):
             yield number, line
             continue
