@@ -57,7 +57,7 @@ from service.model_files.card import EmbedderCard
 from service.model_files.catalogue import ModelSource, find_int8, find_model
 from service.model_files.execution.options import GPU_PROVIDERS, Execution
 from service.model_files.model_file import open_model
-from service.observability.heap import return_freed_memory, set_aside_lasting_objects
+from service.observability.heap import return_freed_memory, without_start_objects
 from service.observability.loop_lag import measured_loop_lag
 from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, INDEX_AGREEMENT, MEMORY_LIMIT
 from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
@@ -111,9 +111,9 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
                 measured_loop_lag(),
             ):
                 processes = Processes(clustering, parsing)
-                set_aside_lasting_objects()
                 return_freed_memory()
-                yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit, processes))
+                with without_start_objects():
+                    yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit, processes))
                 await gallery.finish()
 
 

@@ -75,15 +75,10 @@ def current_client() -> WaitingClient | None:
     return _current.get()
 
 
-def is_abandoned() -> bool:
-    """Return whether nobody waits for the answer to this request."""
-    client = _current.get()
-    return client is not None and not client.waits
-
-
 def require_waiting_client() -> None:
     """Raise Abandoned if nobody waits for the answer to this request."""
-    if is_abandoned():
+    client = _current.get()
+    if client is not None and not client.waits:
         raise Abandoned
 
 

@@ -154,10 +154,10 @@ class CollectionIndex:
         filled = self._filled
         return None if filled is None else self._meter.state(filled.index)
 
-    def measure_agreement(self) -> None:
+    def measure_agreement(self, checks: Background) -> None:
         """Compare the index with exact search in the background, if it is not exact itself and if it is time for it."""
         if (state := self.state) is not None and not state.is_exact and self._meter.is_due:
-            self._background.begin_if_idle(self._meter.measure)
+            checks.begin_if_idle(self._meter.measure)
 
     def save(self) -> None:
         """Write the snapshot in the background, if it is not up to date."""
@@ -212,7 +212,7 @@ class CollectionIndex:
                 return
             if not self._is_built or self._make([change]):
                 return
-        with suppress(StorageUnavailable, IndexBuilding):  # the next search tries again, and reports the error
+        with suppress(FacenetError):  # the next search tries again, and reports the error
             self.build()
 
     def _make(self, changes: Sequence[Callable[[], None]]) -> bool:
@@ -254,8 +254,8 @@ class CollectionIndex:
             self._use(filled)
             self._make(late_changes)
         LOG.info("index_built", faces=self._faces, seconds=round(time.monotonic() - started_s, 3))
+        self._meter.begin_anew()
         self._save()
-        self._meter.is_rewritten = True
 
     def _rewrite(self) -> None:
         """Rewrite the index while it is searched and changed. Only the beginning and the switch need the lock."""
@@ -266,8 +266,8 @@ class CollectionIndex:
                 with self._lock.writing():
                     if self._filled is filled:
                         self._make([switch])
-            self._save()
             self._meter.is_rewritten = True
+            self._save()
         except BaseException:
             self._is_rewriting = False
             raise

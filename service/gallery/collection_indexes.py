@@ -47,6 +47,7 @@ class CollectionIndexes:
     open_stored: gives access to the faces of a collection in the records.
     create_index: creates an empty index.
     snapshots: what large indexes leave for the next start.
+    background: builds and rewrites. checks: compares with exact search, and keeps no rewrite waiting.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class CollectionIndexes:
         self._create_index = create_index
         self._snapshots = snapshots
         self.background = Background()
+        self.checks = Background()
         snapshots.keep_only(
             {open_stored(collection).key() for collection, count in faces.items() if count > SMALL_FACES}
         )
@@ -129,6 +131,7 @@ class CollectionIndexes:
 
     def stop(self) -> None:
         """End what is done in the background, and write the snapshots that are not up to date."""
+        self.checks.stop()
         self.background.stop()
         for index in self._by_collection.values():
             index.end()
@@ -149,9 +152,9 @@ class CollectionIndexes:
         return min(measured, default=math.nan if states else 1.0)
 
     def measure_agreement(self) -> None:
-        """Compare the indexes that are not exact with exact search, in the background."""
+        """Compare the indexes that are not exact with exact search, in the background, if it is time for it."""
         for index in self._by_collection.values():
-            index.measure_agreement()
+            index.measure_agreement(self.checks)
 
     def discard_idle(self) -> None:
         """Discard the small indexes that were not used for a while."""

@@ -4,6 +4,7 @@ The records are the truth, and each collection has an index that is made from th
 first, then made in the index, and only then acknowledged. So an enrolled face is found by the next search.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -48,6 +49,8 @@ from service.observability.outcomes import note_subject
 DEFAULT_COLLECTION = "default"
 CHECK_WAIT_S = 0.5
 """How long the check waits for a change. A change can wait for a rewrite of the database, and the check may not."""
+CHECKSUMS_S = 300.0
+"""How often the check reads all checksums of the records again, although nothing was changed."""
 
 
 class Gallery(GalleryReader):
@@ -73,7 +76,7 @@ class Gallery(GalleryReader):
         self._log = log
         super().__init__(database, create_index, self._log, now, snapshots)
         self._enrolments = GroupedChanges(database, self._writing, self._index_enrolled)
-        self._checksums_at: int | None = None
+        self._checksums_at = -1, 0.0
         self._checksums: Mapping[str, FaceChecksum] = {}
         self._deletions = GroupedChanges(database, self._writing, self._erase_deleted)
 
@@ -261,11 +264,12 @@ class Gallery(GalleryReader):
         self._deletions.make(collection, partial(transactions.delete_face, collection=collection, face=face))
 
     def _read_checksums(self) -> Mapping[str, FaceChecksum]:
-        """Return the checksums of the records. They are read again only after a change: a million faces take 0.3 s."""
-        if self._checksums_at != self._database.commits:
+        """Return the checksums of the records. A million faces take 0.3 s, so they are read only now and then."""
+        commits, now_s = self._database.commits, time.monotonic()
+        if (commits, True) != (self._checksums_at[0], now_s < self._checksums_at[1] + CHECKSUMS_S):
             with self._database.reading() as connection:
                 self._checksums = collections.checksums(connection)
-            self._checksums_at = self._database.commits
+            self._checksums_at = commits, now_s
         return self._checksums
 
     def _read_settings(self) -> None:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -37,6 +38,8 @@ IDLE_INDEXES_S = 60.0
 """How often small indexes that are not used are forgotten."""
 AGREEMENT_S = 30.0
 """How often it is asked whether a compressed index is to be compared with exact search."""
+CHECK_S = 5.0
+"""How often it is asked whether the structure of a large database file is still to be checked."""
 FREED_MEMORY_S = 60.0
 """How often freed memory is given back to the system."""
 
@@ -61,8 +64,8 @@ def open_gallery(
             encrypt(database, keys.key_id)
             LOG.info("gallery_opened", encryption_key=keys.key_id or "none")
             gallery = Gallery(database, create_index, log, snapshots=_snapshots(data_dir, keys))
-        gallery.indexes.background.begin(database.check_structure_beside)  # after the indexes, which searches wait for
         resources.callback(gallery.indexes.stop)
+        resources.callback(database.interrupt_check)
         resources.callback(_note_last_head, gallery)
         resources.enter_context(log.open(gallery.noted_audit_head()))
         chores = [
@@ -72,6 +75,7 @@ def open_gallery(
             _every(MAX_WAIT_S, gallery.indexes.save),
             _every(AGREEMENT_S, gallery.indexes.measure_agreement),
             _every(FREED_MEMORY_S, return_freed_memory),
+            _every(CHECK_S, partial(_check_structure, database, gallery)),
         ]
         resources.enter_context(housekeeping(database, chores))
         yield gallery
@@ -138,6 +142,12 @@ def _snapshots(data_dir: Path, keys: DataKeys) -> SnapshotFolder:
     if keys.key_id:
         folder.keep_only(())
     return folder
+
+
+def _check_structure(database: Database, gallery: Gallery) -> None:
+    """Check a large file when the indexes are built, which searches wait for, and when nothing was deleted."""
+    if not database.is_checked and database.erased_at_s is None and gallery.indexes.background.is_idle:
+        gallery.indexes.checks.begin_if_idle(database.check_structure)
 
 
 def _every(interval_s: float, chore: Callable[[], None]) -> Callable[[], None]:

@@ -3,6 +3,8 @@
 import ctypes
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 HEAPS = 2
 """glibc gives each thread a heap of its own, up to eight for each core. Each keeps what was freed in it.
@@ -22,14 +24,19 @@ def limit_heaps() -> None:
         _LIBC.mallopt(M_ARENA_MAX, HEAPS)
 
 
-def set_aside_lasting_objects() -> None:
-    """Take the objects of the start out of garbage collection.
+@contextmanager
+def without_start_objects() -> Iterator[None]:
+    """Leave the objects that exist now out of garbage collection, until the context ends.
 
     The start makes several hundred thousand objects that stay until the end. The collector would look at all of them
     again and again, and all requests wait meanwhile.
     """
     gc.collect()
     gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def return_freed_memory() -> None:

@@ -1,4 +1,4 @@
-"""A thread for long work that nobody waits for: building and rewriting indexes."""
+"""A thread for long work that nobody waits for, such as building and rewriting indexes."""
 
 import threading
 from collections import deque
@@ -33,9 +33,13 @@ class Background:
                 self._thread = threading.Thread(target=self._do_all, name="indexes", daemon=True)
                 self._thread.start()
 
+    @property
+    def is_idle(self) -> bool:
+        return self._thread is None
+
     def begin_if_idle(self, work: Work) -> None:
         """Do the work if nothing else is to be done."""
-        if self._thread is None:
+        if self.is_idle:
             self.begin(work)
 
     def wait(self, timeout_s: float) -> bool:

@@ -4,7 +4,7 @@ import errno
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
@@ -13,11 +13,9 @@ from sqlite3 import Error as SqliteError
 
 import structlog
 from sqlalchemy import Connection, NullPool, QueuePool, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
-from service.domain.waiting import begin_storing, is_abandoned
+from service.domain.waiting import begin_storing
 from service.gallery.records import sqlite
 from service.gallery.records.encryption.data_keys import DataKeys, NoDataKeys
 from service.gallery.records.migrate import migrate, require_journal, require_same_gallery
@@ -29,7 +27,7 @@ LOG = structlog.get_logger(__name__)
 COPY_FILE = "backup.part"
 """A copy that is being made, in the folder of the database. It has a name only until it is complete."""
 LARGE_BYTES = 2**26
-"""A larger file is checked beside the work of the service: a gigabyte takes some seconds. Then 64 MB take 0.3 s."""
+"""A larger file is checked while the service works. A gigabyte takes some seconds, and 64 MB take 0.3 s."""
 
 
 class Database:
@@ -41,7 +39,7 @@ class Database:
     raises StorageLost until the service is started again.
 
     data_keys: of the collections. Without encryption, there are none.
-    commits: how many changes were committed.
+    is_checked: whether the structure of the whole file was checked. commits: how many changes were committed.
     erased_at_s: when something was last deleted that `rewrite` has not removed yet (time.monotonic). None if nothing.
     """
 
@@ -55,9 +53,11 @@ class Database:
         self._maintenance: SqliteConnection | None = None
         self._files: StoredFiles | None = None
         self._lost: StorageLost | None = None
+        self._checking: SqliteConnection | None = None
+        self.is_checked = False
         self.commits = 0
         self.erased_at_s: float | None = None
-        with storage_errors():
+        with sqlite.storage_errors():
             self._had_journal = sqlite.journal(path).exists()
             sqlite.create(path)
         # hide_parameters: errors are logged, and must not hold names or vectors
@@ -84,11 +84,12 @@ class Database:
                 storage.set_in_use(connection)
             if storage.needs_rewrite(connection):
                 self.erased_at_s = time.monotonic()
-        with storage_errors():
+        with sqlite.storage_errors():
             self._maintenance = sqlite.connect_for_maintenance(self._path)
             sqlite.check_schema(self._maintenance)
             if self._path.stat().st_size <= LARGE_BYTES:
                 sqlite.check_structure(self._maintenance)
+                self.is_checked = True
             # After a crash, the journal can still hold a deleted face. And a copy of the database file alone must say
             # that it was in use, so this must not be in the journal only.
             if not self.empty_journal() and not was_in_use:
@@ -97,21 +98,30 @@ class Database:
             self._files.check()
         return gallery
 
-    def check_structure_beside(self) -> None:
-        """Check the structure of a large file, while it is used. After damage, every transaction raises StorageLost.
+    def check_structure(self) -> None:
+        """Check the structure of the whole file if `migrate` left that for later. Reading and writing go on meanwhile.
 
-        Raises StorageLost. Raises StorageUnavailable if nobody waits for the result any more.
+        It ends, and is to be tried again, when something is deleted: while it reads, the journal cannot be emptied.
+        If the file is damaged, every transaction raises StorageLost from then on.
         """
-        if self._path.stat().st_size <= LARGE_BYTES:
-            return  # `migrate` has done it
+        if self.is_checked:
+            return
         try:
-            with storage_errors(), closing(self._connect()) as connection:
-                sqlite.end_if(connection, is_abandoned)
-                sqlite.check_structure(connection)
+            with sqlite.storage_errors(), closing(self._connect()) as self._checking:
+                sqlite.check_structure(self._checking)
         except StorageLost as error:
             self._lost = error
-            raise
-        LOG.info("storage_checked")
+        except StorageUnavailable as error:
+            LOG.info("storage_check_interrupted", reason=str(error.__cause__))
+        else:
+            self.is_checked = True
+            LOG.info("storage_checked")
+
+    def interrupt_check(self) -> None:
+        """End `check_structure` if it runs."""
+        with suppress(SqliteError):  # it has ended already
+            if self._checking is not None:
+                self._checking.interrupt()
 
     def close(self) -> None:
         """Close all connections. SQLite removes the journal when the last connection is closed."""
@@ -130,7 +140,7 @@ class Database:
         """
         if self._lost is not None:
             raise StorageLost(self._lost.reason)
-        with storage_errors(), self._engine.begin() as connection:
+        with sqlite.storage_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -152,7 +162,7 @@ class Database:
         """
         with self._write_lock:
             self.check_files()
-            with storage_errors(), self._writer.begin() as connection:
+            with sqlite.storage_errors(), self._writer.begin() as connection:
                 yield connection
             self.commits += 1
             committed()
@@ -176,6 +186,7 @@ class Database:
 
         The change itself is committed already. So a failure is only logged, and `rewrite` tries again.
         """
+        self.interrupt_check()
         try:
             with self._maintaining() as connection:
                 emptied = sqlite.empty_journal(connection)
@@ -195,6 +206,7 @@ class Database:
             self.check_files()
             if self._copy_lock.locked():
                 return False
+            self.interrupt_check()
             with self._maintaining() as connection:
                 began_at = storage.time_of_rewrite()
                 sqlite.rewrite(connection)
@@ -214,7 +226,7 @@ class Database:
         target = self._path.with_name(COPY_FILE)
         try:
             self.check_files()
-            with storage_errors(), closing(self._engine.raw_connection()) as connection:
+            with sqlite.storage_errors(), closing(self._engine.raw_connection()) as connection:
                 sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
                 sqlite.change_copy(target, storage.SET_COMPLETE, storage.CLEAR_AUDIT_HEAD)
                 with reading_copy(target) as copied:
@@ -261,7 +273,7 @@ class Database:
 
     @contextmanager
     def _maintaining(self) -> Iterator[SqliteConnection]:
-        with self._maintenance_lock, storage_errors():
+        with self._maintenance_lock, sqlite.storage_errors():
             if self._maintenance is None:
                 raise StorageUnavailable
             yield self._maintenance
@@ -271,30 +283,9 @@ class Database:
 def reading_copy(path: Path) -> Iterator[Connection]:
     """Open a copy of a database that nobody changes. Raises StorageUnavailable."""
     engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_copy, path), poolclass=NullPool)
-    with storage_errors(), engine.begin() as connection:
+    with sqlite.storage_errors(), engine.begin() as connection:
         yield connection
 
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", sqlite.BEGIN_READING))
-
-
-@contextmanager
-def storage_errors() -> Iterator[None]:
-    """Turn the errors of the database, its driver and the operating system into StorageUnavailable."""
-    try:
-        yield
-    except StorageLost as error:
-        LOG.error("storage_damaged", reason=error.reason)  # noqa: TRY400  # the trace says nothing
-        raise
-    except DBAPIError as error:
-        raise _storage_error(error.orig) from error.orig
-    except (PoolTimeout, SqliteError, OSError) as error:
-        raise _storage_error(error) from error
-
-
-def _storage_error(error: BaseException | None) -> StorageUnavailable:
-    if isinstance(error, SqliteError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in sqlite.DAMAGED:
-        LOG.error("storage_damaged", reason=str(error))
-        return StorageLost("the database is damaged")
-    return StorageUnavailable()

@@ -28,7 +28,7 @@ Finish = Callable[[str, Sequence[R]], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Made(Generic[R]):
+class _Done(Generic[R]):
     """The result of a change."""
 
     result: R
@@ -45,7 +45,7 @@ class _Waiting(Generic[R]):
     collection: str
     change: Change[R]
     context: Context = field(default_factory=copy_context)
-    outcome: _Made[R] | Exception | None = None
+    outcome: _Done[R] | Exception | None = None
 
     def make(self, connection: Connection) -> None:
         """Run the statements, or note why they were undone. Raises what concerns the whole transaction."""
@@ -61,13 +61,13 @@ class _Waiting(Generic[R]):
 
     def note_stored(self) -> None:
         """Note for the audit log that the request changed the records, if it did."""
-        if isinstance(self.outcome, _Made):
+        if isinstance(self.outcome, _Done):
             self.context.run(note_stored)
 
-    def _make(self, connection: Connection) -> _Made[R]:
+    def _make(self, connection: Connection) -> _Done[R]:
         result = self.change(connection)
         begin_storing()
-        return _Made(result)
+        return _Done(result)
 
 
 class GroupedChanges(Generic[R]):
@@ -94,7 +94,7 @@ class GroupedChanges(Generic[R]):
         with self._writing:
             if own.outcome is None:
                 self._make(list(self._take_all()))
-        if isinstance(own.outcome, _Made):
+        if isinstance(own.outcome, _Done):
             return own.outcome.result
         raise own.outcome or StorageUnavailable()
 
@@ -115,11 +115,15 @@ class GroupedChanges(Generic[R]):
             for waiting in group:
                 waiting.outcome = error
         else:
-            self._finish_all(waiting for waiting in group if isinstance(waiting.outcome, _Made))
+            self._finish_all(waiting for waiting in group if isinstance(waiting.outcome, _Done))
 
     def _finish_all(self, made: Iterable[_Waiting[R]]) -> None:
         by_collection = sorted(made, key=lambda waiting: waiting.collection)  # stable: in the order of the changes
         for collection, changes in groupby(by_collection, key=lambda waiting: waiting.collection):
             of_one = list(changes)
-            results = [one.outcome.result for one in of_one if isinstance(one.outcome, _Made)]
-            of_one[0].context.run(self._finish, collection, results)
+            results = [one.outcome.result for one in of_one if isinstance(one.outcome, _Done)]
+            try:
+                of_one[0].context.run(self._finish, collection, results)
+            except Exception as error:  # noqa: BLE001  # it is that of this collection, and not of the others
+                for one in of_one:
+                    one.outcome = error

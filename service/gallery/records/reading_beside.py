@@ -10,7 +10,6 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from service.domain.errors import StorageUnavailable
 from service.gallery.records import sqlite
-from service.gallery.records.database import storage_errors
 from service.gallery.records.statements import storage
 from service.gallery.records.statements.storage import Remains
 
@@ -45,12 +44,12 @@ def reading_beside(path: Path) -> Iterator[Connection]:
     """
     connect = sqlite.connect_read_only if sqlite.journal(path).exists() else sqlite.connect_to_copy
     engine = create_engine("sqlite://", creator=partial(connect, path), poolclass=NullPool)
-    with storage_errors(), engine.begin() as connection:
+    with sqlite.storage_errors(), engine.begin() as connection:
         yield connection
 
 
 def check_copy(path: Path) -> None:
     """Check the structure of a copy of a database. Raises StorageUnavailable."""
-    with storage_errors(), closing(sqlite.connect_to_copy(path)) as connection:
+    with sqlite.storage_errors(), closing(sqlite.connect_to_copy(path)) as connection:
         sqlite.check_schema(connection)
         sqlite.check_structure(connection)

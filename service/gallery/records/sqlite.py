@@ -2,11 +2,17 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from service.domain.errors import StorageLost
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.domain.errors import StorageLost, StorageUnavailable
+
+LOG = structlog.get_logger(__name__)
 
 APPLICATION_ID = 0x46414345  # "FACE"
 """Bytes 68 to 71 of the file. They tell a gallery from any other database of SQLite."""
@@ -34,9 +40,6 @@ PRAGMAS = {
 BEGIN_READING = "BEGIN"
 # IMMEDIATE waits here for other writers. Without it, a transaction that reads first and writes later could be refused.
 BEGIN_WRITING = "BEGIN IMMEDIATE"
-
-INSTRUCTIONS = 100_000
-"""After so many instructions of SQLite's machine, a statement asks whether it is to go on: every few milliseconds."""
 
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """Error codes of a file that is no longer a database, or not this one."""
@@ -101,11 +104,6 @@ def check_structure(connection: sqlite3.Connection) -> None:
         raise StorageLost("the database is damaged")
 
 
-def end_if(connection: sqlite3.Connection, is_abandoned: Callable[[], bool]) -> None:
-    """End a statement with an error of SQLite, soon after its result is not needed any more."""
-    connection.set_progress_handler(is_abandoned, INSTRUCTIONS)
-
-
 def journal(path: Path) -> Path:
     """Return the journal file of a database."""
     return path.with_name(f"{path.name}-wal")
@@ -157,3 +155,24 @@ def change_copy(path: Path, *statements: str) -> None:
         connection.execute("PRAGMA journal_mode=OFF")
         for statement in statements:
             connection.execute(statement)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn the errors of the database, its driver and the operating system into StorageUnavailable."""
+    try:
+        yield
+    except StorageLost as error:
+        LOG.error("storage_damaged", reason=error.reason)  # noqa: TRY400  # the trace says nothing
+        raise
+    except DBAPIError as error:
+        raise _storage_error(error.orig) from error.orig
+    except (PoolTimeout, sqlite3.Error, OSError) as error:
+        raise _storage_error(error) from error
+
+
+def _storage_error(error: BaseException | None) -> StorageUnavailable:
+    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+        LOG.error("storage_damaged", reason=str(error))
+        return StorageLost("the database is damaged")
+    return StorageUnavailable()

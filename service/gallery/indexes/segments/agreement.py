@@ -50,9 +50,13 @@ class AgreementMeter:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to measure again. It takes at most a twentieth of the time of one core."""
+        """Whether it is time to measure again. It takes at most a twentieth of the time."""
         rest_s = REST * self._took_s if self.is_rewritten else INTERVAL_S
         return time.monotonic() >= self._ended_s + rest_s
+
+    def begin_anew(self) -> None:
+        """Forget the last result: the index is another one now."""
+        self.last, self.is_rewritten = None, True
 
     def state(self, index: VectorIndex) -> IndexState:
         """Describe the index of the collection."""
@@ -64,9 +68,12 @@ class AgreementMeter:
         Searches and changes go on meanwhile. A face that is deleted meanwhile does not count.
         Raises StorageUnavailable, or Abandoned if the work is to end.
         """
-        started_s, self.is_rewritten = time.monotonic(), False
+        started_s, was_rewritten, self.is_rewritten = time.monotonic(), self.is_rewritten, False
         try:
             self._measure()
+        except BaseException:
+            self.is_rewritten = was_rewritten
+            raise
         finally:
             self._ended_s = time.monotonic()
             self._took_s = self._ended_s - started_s

@@ -1,10 +1,11 @@
 """The default index: exact while a collection is small, compressed and nearly exact when it is large."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 
+import faiss
 import numpy as np
 
 from service.domain.distances import MAX_SQ_L2, Distances
@@ -17,9 +18,9 @@ from service.gallery.indexes.segments.segment import Segment
 EXACT_FACES = 200_000
 """Up to so many faces, all embeddings are in memory and every search is exact. It then takes 3 to 5 ms."""
 SEGMENT_FACES = 500_000
-"""A segment has at most so many faces. Segments are searched at the same time, so a search of a million faces can use
-two cores. And while one segment is rewritten, there is a second copy of this one only."""
-SEARCH_THREADS = ThreadPoolExecutor(4, "segments")
+"""A new segment has at most so many faces. Segments are searched at the same time, so a search of a million faces can
+use two cores. And only one segment at a time has a second copy, while it is rewritten."""
+SEARCH_THREADS = ThreadPoolExecutor(4, "segments", initializer=lambda: faiss.omp_set_num_threads(1))
 """They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL)."""
 NEW_SHARE = 0.1
 """New faces become a segment when they are more than this share of `exact_faces`."""
@@ -241,8 +242,12 @@ def _short_list(segments: Sequence[Segment], probes: Embeddings, k: int) -> Neig
     """Return the faces that are compared exactly, with their distances by their codes."""
     count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
     first, *others = [partial(segment.search, probes, min(count, len(segment))) for segment in segments]
-    waiting = [SEARCH_THREADS.submit(search) for search in others]
-    return _nearest([first(), *(one.result() for one in waiting)], count)
+    waiting: list[Future[Neighbours]] = []
+    try:
+        waiting.extend(SEARCH_THREADS.submit(search) for search in others)
+        return _nearest([first(), *(one.result() for one in waiting)], count)
+    finally:  # also after an error: no search may go on when the caller lets others change the segments
+        wait(waiting)
 
 
 def _nearest(found: Sequence[Neighbours], k: int) -> Neighbours:

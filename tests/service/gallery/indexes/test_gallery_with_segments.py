@@ -100,7 +100,7 @@ def test_the_agreement_of_a_large_index_with_exact_search_is_shown(tmp_path: Pat
         assert indexes.state("default") == IndexState(is_exact=False, agreement=None)
         assert math.isnan(indexes.lowest_agreement)
         indexes.measure_agreement()
-        assert indexes.background.wait(60)
+        assert indexes.checks.wait(60)
         state = indexes.state("default")
         assert state is not None
         assert state.agreement is not None

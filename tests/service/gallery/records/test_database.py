@@ -1,6 +1,8 @@
 """The database of the records: durable commits, atomic changes, and one error for every failure of the storage."""
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +11,6 @@ import pytest
 from sqlalchemy import text
 
 from service.domain.errors import StorageLost, StorageUnavailable
-from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import SubjectToCreate
 from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
@@ -162,7 +163,7 @@ def test_damage_inside_of_a_small_file_stops_the_start(tmp_path: Path) -> None:
         database.migrate()
 
 
-def test_damage_inside_of_a_large_file_is_found_beside_the_work_and_ends_it(
+def test_damage_inside_of_a_large_file_is_found_while_it_is_used_and_ends_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / DATABASE_FILE
@@ -173,36 +174,55 @@ def test_damage_inside_of_a_large_file_is_found_beside_the_work_and_ends_it(
         database.migrate()
         with database.reading():
             pass
-        with pytest.raises(StorageLost, match="damaged"):
-            database.check_structure_beside()
-        with pytest.raises(StorageLost), database.reading():
+        database.check_structure()
+        with pytest.raises(StorageLost, match="damaged"), database.reading():
             pass
         with pytest.raises(StorageLost), database.writing():
             pass
 
 
-def test_a_large_file_without_damage_is_checked_and_used_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_without_damage_is_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / DATABASE_FILE
     fill(path)
     monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
     with closing(Database(path)) as database:
         database.migrate()
-        database.check_structure_beside()
+        assert not database.is_checked
+        database.check_structure()
+        assert database.is_checked
+        monkeypatch.setattr(sqlite, "check_structure", None)
+        database.check_structure()
         with database.writing():
             pass
 
 
-def test_the_check_of_a_large_file_ends_when_the_service_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("interrupt", ["empty_journal", "rewrite", "interrupt_check"])
+def test_the_check_of_a_large_file_ends_when_the_journal_must_be_emptied_and_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: str
+) -> None:
     path = tmp_path / DATABASE_FILE
     fill(path)
     monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
-    monkeypatch.setattr(sqlite, "INSTRUCTIONS", 10)
-    client = WaitingClient()
-    client.leave()
     with closing(Database(path)) as database:
         database.migrate()
-        with work_for(client), pytest.raises(StorageUnavailable) as raised:
-            database.check_structure_beside()
-        assert "interrupted" in str(raised.value.__cause__)
-        with database.writing():
-            pass
+        started = threading.Event()
+
+        def read_for_ever(connection: sqlite3.Connection) -> None:
+            started.set()
+            connection.execute(
+                "WITH RECURSIVE n(i) AS (SELECT number FROM faces UNION ALL SELECT i FROM n) SELECT count(*) FROM n"
+            )
+
+        with monkeypatch.context() as patched:
+            patched.setattr(sqlite, "check_structure", read_for_ever)
+            thread = threading.Thread(target=database.check_structure)
+            thread.start()
+            assert started.wait(10)
+            time.sleep(0.1)  # until the statement runs
+            result = getattr(database, interrupt)()
+            thread.join(10)
+            assert not thread.is_alive()
+        assert not database.is_checked
+        assert result is not False  # the journal was emptied
+        database.check_structure()
+        assert database.is_checked
