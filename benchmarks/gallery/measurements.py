@@ -52,7 +52,7 @@ class Imported:
     """An import in bulk.
 
     per_s: faces that were enrolled and acknowledged, a second.
-    settle_s: how long segments were made after it. agreement: as the service measured it.
+    settle_s: how long segments were made after it, and compared with exact search. agreement: what the service shows.
     building_p99_ms: latency of a search meanwhile. None if none were made.
     """
 

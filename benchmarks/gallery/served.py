@@ -14,6 +14,7 @@ from tests.support.running_service import RunningService
 
 LINES_A_REQUEST = 10_000
 IDLE_S = 1.0
+TIMEOUT_S = 600
 IDLE_SHARE = 0.2
 """The service is idle if it uses less than this share of one core for IDLE_S."""
 
@@ -56,14 +57,19 @@ class ServedCollection:
         return load.cpu_s_of(self.service.process.pid) - before_s > IDLE_SHARE * IDLE_S
 
     def wait_for_agreement(self) -> float:
-        """Wait until the service has compared the index with exact search. Return the agreement: 1 if it is exact."""
-        while True:
+        """Wait until the service has compared the index with exact search. Return the agreement: 1 if it is exact.
+
+        Raises TimeoutError.
+        """
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline_s:
             index = httpx.get(f"{self.service.url}{self.path}").raise_for_status().json()["index"]
             if index["exact"]:
                 return 1.0
             if index["agreement"]:
                 return float(index["agreement"]["share"])
             time.sleep(IDLE_S)
+        raise TimeoutError(f"the index was not compared with exact search within {TIMEOUT_S} s")
 
     def wait_until_searchable(self, body: bytes) -> None:
         """Wait until a search is answered. Until then, it is refused with 503."""
