@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmarks import load
 from benchmarks.gallery.face_shape import measured_shape
-from benchmarks.gallery.measurements import GalleryBench
+from benchmarks.gallery.measurements import GalleryBench, Measured
 from benchmarks.gallery.report import GalleryReport, table
 from models.commands.options import PipelineChoice
 from models.evaluation.reports.report import write_report
@@ -37,9 +37,12 @@ def main() -> None:
         settings = _encryption(Path(folder)) if arguments.encrypted else {}
         models = options.embedder.path.parent.resolve()
         bench = GalleryBench(shape, generator, models, Path(folder), settings, arguments.probes, console.log)
-        report = GalleryReport([bench.measure(faces) for faces in arguments.faces])
-    Console(width=None if Console().is_terminal else 200).print(table(report))
-    write_report(report, arguments.out, "gallery", {"models": [arguments.model], "probes": arguments.probes})
+        measured: list[Measured] = []
+        for faces in arguments.faces:
+            measured.append(bench.measure(faces))
+            report = GalleryReport(measured)
+            Console(width=None if Console().is_terminal else 200).print(table(report))
+            write_report(report, arguments.out, "gallery", {"models": [arguments.model], "probes": arguments.probes})
     print(f"Written: {arguments.out / 'gallery.json'}, {arguments.out / 'gallery.png'}")
 
 

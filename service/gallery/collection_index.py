@@ -145,8 +145,7 @@ class CollectionIndex:
     @property
     def has_stale_snapshot(self) -> bool:
         """Whether there can be a snapshot that holds deleted faces."""
-        filled = self._filled
-        return self._snapshot.is_stale(None if filled is None else filled.index)
+        return self._snapshot.is_stale(self._index)
 
     @property
     def state(self) -> IndexState | None:
@@ -159,16 +158,21 @@ class CollectionIndex:
         if (state := self.state) is not None and not state.is_exact and self._meter.is_due:
             checks.begin_if_idle(self._meter.measure)
 
+    @property
+    def _index(self) -> VectorIndex | None:
+        filled = self._filled
+        return None if filled is None else filled.index
+
     def save(self) -> None:
         """Write the snapshot in the background, if it is not up to date."""
-        if self._is_built and self.has_stale_snapshot:
+        if self._is_built and self._snapshot.is_to_save(self._index):
             self._background.begin(self._save)
 
     def end(self) -> None:
         """Write the snapshot now, if it is not up to date. Nothing is done in the background any more."""
         if self._late_changes:
             self._snapshot.remove()
-        elif self.has_stale_snapshot:
+        elif self._snapshot.is_to_save(self._index):
             self._save()
 
     def forget(self) -> None:
@@ -267,7 +271,6 @@ class CollectionIndex:
                     if self._filled is filled:
                         self._make([switch])
             self._meter.is_rewritten = True
-            self._save()
         except BaseException:
             self._is_rewriting = False
             raise
@@ -283,7 +286,7 @@ class CollectionIndex:
     def _in_memory(self) -> Iterator[VectorIndex | None]:
         """Hold the lock while the index is used as it is. None if it is not in memory."""
         with self._lock.reading():
-            yield None if self._filled is None else self._filled.index
+            yield self._index
 
     @contextmanager
     def _current(self) -> Iterator[FilledIndex | None]:

@@ -27,6 +27,10 @@ class KeptSnapshot:
         """Return whether there can be a snapshot that holds deleted faces. index: None if it is not in memory."""
         return self.may_exist and (index is None or not index.is_saved)
 
+    def is_to_save(self, index: VectorIndex | None) -> bool:
+        """Return whether there is a snapshot to write or to remove."""
+        return self.is_stale(index) or not (index is None or index.is_exact or index.is_saved)
+
     def load(self, index: VectorIndex, numbers: FaceNumbers) -> bool:
         """Fill an empty index. Return whether that was possible. Raises StorageUnavailable."""
         return self.may_exist and index.load(self._open(), numbers)

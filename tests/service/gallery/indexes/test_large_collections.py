@@ -307,3 +307,25 @@ def test_an_error_of_the_disk_does_not_fail_a_deletion(
         index.forget()
         assert background.wait(WAIT_S)
     assert index.has_stale_snapshot  # the next start removes it
+
+
+@pytest.mark.parametrize("when", ["in the background", "at the end"])
+def test_a_collection_that_grew_large_gets_a_snapshot(
+    records: SlowRecords, background: Background, snapshot: SnapshotFile, when: str
+) -> None:
+    index = CollectionIndex(records, CREATE, background, lambda: snapshot)
+    index.add(records.new_faces(1, 500))
+    assert background.wait(WAIT_S)
+    assert not snapshot.path.exists()
+    if when == "at the end":
+        index.end()
+    else:
+        index.save()
+        assert background.wait(WAIT_S)
+    assert snapshot.path.exists()
+    assert not index.has_stale_snapshot
+    with mock.patch.object(SnapshotFile, "write") as write:
+        index.save()
+        assert background.wait(WAIT_S)
+        index.end()
+    write.assert_not_called()
