@@ -24,7 +24,7 @@ GALLERY_REMAINS = Gauge(
 INDEX_AGREEMENT = Gauge(
     "face_index_agreement",
     "Of a sample of enrolled faces, the share whose nearest other face a compressed index finds. The lowest of all "
-    "collections. 1 if all indexes are exact. NaN if it was not measured yet.",
+    "collections that were measured. 1 if all indexes in memory are exact. NaN if none was measured yet.",
 )
 MEMORY_LIMIT = Gauge(
     "face_memory_limit_bytes",
