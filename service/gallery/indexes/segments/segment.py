@@ -19,10 +19,9 @@ FEWEST_TRAINING_FACES = 16
 """A 4-bit code has 16 values, and k-means needs a vector for each."""
 RANGE_MARGIN = 0.15
 """The range of an 8-bit code is this much wider on each side than the sample, so that hardly any vector is cut off."""
-REFINED = 1_000
-"""How many faces are found by their 4-bit codes, at least. The 8-bit codes then choose among them. In a million faces,
-the nearest face of 2,000 strangers was among 500 for 99.85 %, among 1,000 for 99.95 %, and among 2,000 for all."""
 REFINED_PER_FACE = 2
+"""At least so many times as many faces as are asked for are found by their 4-bit codes. The 8-bit codes choose among
+them."""
 PROGRESS_FACES = 100_000
 NUMBER = np.dtype("<i8")
 """How a number is written to a file."""
@@ -137,14 +136,15 @@ class Segment:
             self._packer.pack_1(far, place, blocks[block : block + 1])
         return len(rows)
 
-    def search(self, probes: Embeddings, k: int) -> Neighbours:
+    def search(self, probes: Embeddings, k: int, refined: int) -> Neighbours:
         """Find about the k nearest faces of each probe, with about their distances. k: at most the number of faces.
 
         More are searched if erased faces are among the nearest.
+        refined: how many faces are found by their 4-bit codes, at least. The 8-bit codes then choose among them.
         """
         searched = k
         while True:
-            distances, rows = self._search_codes(probes, searched)
+            distances, rows = self._search_codes(probes, searched, refined)
             if not self._erased:
                 return Neighbours(self._all_numbers[rows], distances)
             alive = self._alive[rows] & (rows >= 0)
@@ -154,8 +154,8 @@ class Segment:
                 return Neighbours(self._all_numbers[rows], np.take_along_axis(distances, nearest, axis=1))
             searched = min(4 * searched, len(self._all_numbers))
 
-    def _search_codes(self, probes: Embeddings, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        refined = min(max(REFINED, REFINED_PER_FACE * k), len(self._all_numbers))
+    def _search_codes(self, probes: Embeddings, k: int, refined: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        refined = min(max(refined, REFINED_PER_FACE * k), len(self._all_numbers))
         parameters = faiss.IndexRefineSearchParameters(k_factor=refined / k)  # type: ignore[call-arg]  # it has it
         distances, rows = self._index.search(probes, k, params=parameters)
         return distances, rows

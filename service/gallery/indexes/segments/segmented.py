@@ -1,8 +1,8 @@
 """The default index: exact while a collection is small, compressed and nearly exact when it is large."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import faiss
@@ -30,6 +30,9 @@ EXACT_AGAIN_SHARE = 0.5
 """The index is exact again when it has at most this share of `exact_faces`."""
 MERGED_RATIO = 2
 """A segment is merged with smaller ones that have at least half as many faces. So there are few segments."""
+REFINED = 1_000
+"""How many faces of all segments are found by their 4-bit codes, at least. The 8-bit codes then choose among them. Of
+2,000 strangers, the nearest of a million faces was among 500 for 99.85 %, and among 1,000 for 99.95 %."""
 SHORT_LIST = 32
 """So many faces of a segment are compared by their stored embeddings, at least."""
 SHORT_LIST_MARGIN = 1.25
@@ -158,12 +161,14 @@ class SegmentedIndex:
         Raises ValueError if the shape does not fit, or StorageUnavailable.
         """
         vectors = check_vectors(probes, self._dimension)
-        in_flat = self._flat.search(vectors, k)
         segments = [segment for segment in self._segments if len(segment)]
         if not segments:
-            return in_flat
-        short_list = self._compare_exactly(vectors, _short_list(segments, vectors, k))
-        return _nearest([in_flat, short_list], min(k, len(self)))
+            return self._flat.search(vectors, k)
+        count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
+        with _searching(segments, vectors, count) as waiting:
+            in_flat = self._flat.search(vectors, k)
+            short_list = _nearest([one.result() for one in waiting], count)
+        return _nearest([in_flat, self._compare_exactly(vectors, short_list)], min(k, len(self)))
 
     def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
         """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32.
@@ -238,15 +243,20 @@ class SegmentedIndex:
         return Neighbours(found.numbers, np.where(stored[rows] == found.numbers, exact, found.distances))
 
 
-def _short_list(segments: Sequence[Segment], probes: Embeddings, k: int) -> Neighbours:
-    """Return the faces that are compared exactly, with their distances by their codes."""
-    count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
-    first, *others = [partial(segment.search, probes, min(count, len(segment))) for segment in segments]
+@contextmanager
+def _searching(segments: Sequence[Segment], probes: Embeddings, count: int) -> Iterator[list[Future[Neighbours]]]:
+    """Search all segments at the same time, each for `count` faces, with their distances by their codes.
+
+    At the end of the context, also after an error, no search goes on. The caller may then change the segments.
+    """
+    refined_share = REFINED / sum(map(len, segments))
     waiting: list[Future[Neighbours]] = []
     try:
-        waiting.extend(SEARCH_THREADS.submit(search) for search in others)
-        return _nearest([first(), *(one.result() for one in waiting)], count)
-    finally:  # also after an error: no search may go on when the caller lets others change the segments
+        for segment in sorted(segments, key=len, reverse=True):
+            refined = int(refined_share * len(segment))
+            waiting.append(SEARCH_THREADS.submit(segment.search, probes, min(count, len(segment)), refined))
+        yield waiting
+    finally:
         wait(waiting)
 
 

@@ -197,7 +197,7 @@ def test_nothing_of_a_removed_face_stays_in_the_codes(stored: StoredVectors) -> 
     np.testing.assert_array_equal(segment.code_blocks[2:], blocks[2:])
     assert (segment.refinement_codes[:64] == 255).all()
     np.testing.assert_array_equal(segment.refinement_codes[64:], codes[64:])
-    assert not np.isin(segment.search(embeddings, 136).numbers, numbers[:64]).any()
+    assert not np.isin(segment.search(embeddings, 136, 136).numbers, numbers[:64]).any()
 
 
 def test_nothing_of_a_removed_row_stays_in_the_room_for_more() -> None:
