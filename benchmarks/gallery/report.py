@@ -103,12 +103,11 @@ def _searches(searched: Searched) -> dict[str, str]:
 
 
 def _imports(imported: Imported) -> dict[str, str]:
-    p99_ms = imported.building_p99_ms
     return {
         "imported faces a second (asked 15,000)": f"{imported.per_s:.0f}",
         "agreement, as the service shows it": f"{imported.agreement:.2%}",
         "s until all segments are made": f"{imported.settle_s:.1f}",
-        "p99 of /identify while segments are made, ms": "" if p99_ms is None else f"{p99_ms:.1f}",
+        "p99 of /identify during the import, ms": f"{imported.importing_p99_ms:.1f}",
     }
 
 
