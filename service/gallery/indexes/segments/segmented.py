@@ -20,8 +20,9 @@ EXACT_FACES = 200_000
 SEGMENT_FACES = 500_000
 """A new segment has at most so many faces. Segments are searched at the same time, so a search of a million faces can
 use two cores. And only one segment at a time has a second copy, while it is rewritten."""
-SEARCH_THREADS = ThreadPoolExecutor(4, "segments", initializer=lambda: faiss.omp_set_num_threads(1))
-"""They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL)."""
+SEARCH_THREADS = ThreadPoolExecutor(2, "segments", initializer=lambda: faiss.omp_set_num_threads(1))
+"""They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL). With more threads, the
+event loop would wait for a core."""
 NEW_SHARE = 0.1
 """New faces become a segment when they are more than this share of `exact_faces`."""
 ERASED_SHARE = 0.1
@@ -165,9 +166,9 @@ class SegmentedIndex:
         if not segments:
             return self._flat.search(vectors, k)
         count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
-        with _searching(segments, vectors, count) as waiting:
+        with _searching(segments, vectors, count) as in_segments:
             in_flat = self._flat.search(vectors, k)
-            short_list = _nearest([one.result() for one in waiting], count)
+            short_list = _nearest(in_segments(), count)
         return _nearest([in_flat, self._compare_exactly(vectors, short_list)], min(k, len(self)))
 
     def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
@@ -244,18 +245,24 @@ class SegmentedIndex:
 
 
 @contextmanager
-def _searching(segments: Sequence[Segment], probes: Embeddings, count: int) -> Iterator[list[Future[Neighbours]]]:
-    """Search all segments at the same time, each for `count` faces, with their distances by their codes.
+def _searching(
+    segments: Sequence[Segment], probes: Embeddings, count: int
+) -> Iterator[Callable[[], Sequence[Neighbours]]]:
+    """Search all segments, each for `count` faces with their distances by their codes. Yields what returns the results.
 
+    For a lone probe, they are searched at the same time. If there are several, others wait for the cores too.
     At the end of the context, also after an error, no search goes on. The caller may then change the segments.
     """
     refined_share = REFINED / sum(map(len, segments))
+    searches = [
+        partial(segment.search, probes, min(count, len(segment)), int(refined_share * len(segment)))
+        for segment in sorted(segments, key=len, reverse=True)
+    ]
     waiting: list[Future[Neighbours]] = []
     try:
-        for segment in sorted(segments, key=len, reverse=True):
-            refined = int(refined_share * len(segment))
-            waiting.append(SEARCH_THREADS.submit(segment.search, probes, min(count, len(segment)), refined))
-        yield waiting
+        if len(probes) == 1:
+            waiting.extend(SEARCH_THREADS.submit(search) for search in searches)
+        yield lambda: [one.result() for one in waiting] or [search() for search in searches]
     finally:
         wait(waiting)
 
