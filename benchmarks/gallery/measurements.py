@@ -86,7 +86,8 @@ class Searched:
 
 @dataclass(frozen=True)
 class Room:
-    """Memory and disk. anonymous_bytes: what the kernel may not drop, for each face, without the empty service."""
+    """Memory and disk after the searches. anonymous_bytes: what the kernel may not drop, for each face, without the empty
+    service. The import has returned what it freed by then."""
 
     anonymous_bytes: float
     resident_mib: float
@@ -166,7 +167,6 @@ class GalleryBench:
         bodies = [identify_body(probe, large.model) for probe in mated[:LATENCY_PROBES]]
         self.step(f"{faces} faces: import")
         imported = _import(large, people, bodies)
-        anonymous_mib = resident_mib(process_id, "Anon") - empty_mib
         self.step(f"{faces} faces: search")
         searched = Searched(
             _latency(large, small, bodies),
@@ -177,7 +177,7 @@ class GalleryBench:
             *(self._agreement(large, people, probes) for probes in (mated, strangers, real_probes(self.shape))),
         )
         room = Room(
-            anonymous_mib * 2**20 / faces,
+            (resident_mib(process_id, "Anon") - empty_mib) * 2**20 / faces,
             load.memory_mib_of(process_id, "VmRSS"),
             load.memory_mib_of(process_id, "VmHWM"),
             sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20,

@@ -21,8 +21,8 @@ SEGMENT_FACES = 500_000
 """A new segment has at most so many faces. Segments are searched at the same time, so a search of a million faces can
 use two cores. And only one segment at a time has a second copy, while it is rewritten."""
 SEARCH_THREADS = ThreadPoolExecutor(2, "segments", initializer=lambda: faiss.omp_set_num_threads(1))
-"""They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL). With more threads, the
-event loop would wait for a core."""
+"""They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL). With more threads,
+the event loop would wait for a core."""
 NEW_SHARE = 0.1
 """New faces become a segment when they are more than this share of `exact_faces`."""
 ERASED_SHARE = 0.1
