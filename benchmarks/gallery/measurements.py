@@ -86,8 +86,10 @@ class Searched:
 
 @dataclass(frozen=True)
 class Room:
-    """Memory and disk after the searches. anonymous_bytes: what the kernel may not drop, for each face, without the empty
-    service. The import has returned what it freed by then."""
+    """Memory and disk after the searches. The import has returned what it freed by then.
+
+    anonymous_bytes: memory that the kernel may not drop, for each face, without that of the empty service.
+    """
 
     anonymous_bytes: float
     resident_mib: float
