@@ -5,7 +5,7 @@
 Each model computes once for each shape of its input. After that, a call sleeps as long as that took, and returns the
 same result. So the models need no core, and any number of calls run at the same time, as on a machine with that many
 cores. All else is real: HTTP, the event loop, threads, decoding, alignment. It runs on the cores of this machine, so
-the result is a lower bound. All requests send the same two photographs, because the results are kept by shape.
+the result is a lower bound. All requests send one photograph of LFW, or of the demo, twice: results are kept by shape.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from rich.table import Table
 
 from benchmarks import load
 from benchmarks.speed.exposition import MetricsSnapshot
+from benchmarks.speed.photographs import default_folder, read_sets
 from tests.support.running_service import run_service
 
 ROOT = Path(__file__).parents[1]
-PHOTOGRAPH = ROOT / "var" / "photographs" / "obama" / "obama.jpg"
 SIMULATE = "--simulate"
 MOST_CLIENTS = 128
 ALONE = 20
@@ -52,7 +52,7 @@ def _measure(generator: Any, cores: int, count: int) -> tuple[str, ...]:  # noqa
     wrapper = (sys.executable, "-m", "benchmarks.simulated_cores", SIMULATE)
     settings = {"FACE_INFERENCE__THREADS": str(cores), "FACE_INFERENCE__WORKERS": str(cores)}
     settings |= {"FACE_LIMITS__REQUEST_TIMEOUT_S": "120", "FACE_LIMITS__IMAGES_IN_FLIGHT": str(4 * MOST_CLIENTS)}
-    photograph, clients = PHOTOGRAPH.read_bytes(), min(4 * cores, MOST_CLIENTS)
+    photograph, clients = read_sets(default_folder(), [])[0].photographs[0], min(4 * cores, MOST_CLIENTS)
     with (
         TemporaryDirectory() as folder,
         run_service(Path(folder) / "data", ROOT / "var" / "models", *wrapper, **settings) as service,
