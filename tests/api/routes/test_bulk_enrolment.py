@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from service.access.keyring import KeyToCreate
 from service.api.bodies import Lines, read_face_line
+from service.api.routes import faces
 from service.app import open_app
 from service.decisions.bulk_enrol import BulkEnrolment
 from service.domain.access import Scope
@@ -23,6 +24,7 @@ from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EmbeddingModel
 from service.gallery.gallery import Gallery
 from service.observability.outcomes import request_outcome
+from service.pipeline.round_robin import NoThreads
 from service.settings.environment import Settings
 from service.settings.groups import Models
 from tests.support.asgi_client import connect_to_app
@@ -296,3 +298,23 @@ async def test_each_line_counts_as_an_image_of_the_key_and_the_request_has_one_l
     changes = [line for line in changes if line["route"] == "/collections/{collection}/faces"]
     assert [line["counts"] for line in changes] == [{"enrolled": 3, "refused": 1}]
     assert "secret-id" not in json.dumps(written)
+
+
+async def test_only_few_and_short_lines_are_read_on_the_event_loop(
+    client: httpx.AsyncClient, collection: str, model_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long lines would hold it: 16 lines of the greatest length take 0.2 s."""
+    used: list[int] = []
+
+    class CountedNoThreads(NoThreads):
+        def __init__(self) -> None:
+            used.append(1)
+
+    monkeypatch.setattr(faces, "NoThreads", CountedNoThreads)
+    few = [face_line(f"s{i}", one, model_id) for i, one in enumerate(unit_vectors(3, seed=5))]
+    long = face_line("long", unit_vectors(1, seed=6)[0], model_id, metadata={"text": "x" * 4000}).ljust(20_000)
+    many = [face_line(f"m{i}", one, model_id) for i, one in enumerate(unit_vectors(17, seed=7))]
+    for lines, expected in ((few, 1), ([long], 0), (many, 0)):
+        used.clear()
+        assert set(statuses_of(await send(client, collection, *lines))) == {"enrolled"}
+        assert len(used) == expected

@@ -194,6 +194,27 @@ def test_deletions_that_wait_share_one_transaction_and_an_error_undoes_only_one(
     gallery.check()
 
 
+def test_an_error_after_the_commit_is_that_of_its_collection_only(
+    gallery: BlockingGallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for collection in ("left", "right"):
+        gallery.create_collection(collection)
+        gallery.put_subject(collection, "anna", None, {})
+        gallery.enrol(collection, "anna", make_faces(1), MODEL)
+
+    def fail(_numbers: Sequence[int]) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(gallery.gallery.indexes["left"], "remove", fail)
+    futures = run_while_locked(
+        gallery,
+        gallery.gallery._deletions,  # noqa: SLF001
+        [lambda: gallery.delete_subject("left", "anna"), lambda: gallery.delete_subject("right", "anna")],
+    )
+    assert [type(future.exception()) for future in futures] == [MemoryError, type(None)]
+    assert gallery.search("right", make_face(0).embedding[None], 1, MODEL)[1] == 0
+
+
 def test_many_threads_enrol_while_others_delete_and_the_index_agrees(gallery: BlockingGallery) -> None:
     for number in range(6):
         gallery.put_subject("default", f"s{number}", None, {})

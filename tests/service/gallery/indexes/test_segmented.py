@@ -1,5 +1,7 @@
 """The segmented index, with small limits. The reference is the exact index, which gets the same changes."""
 
+import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -219,3 +221,39 @@ def test_a_segment_takes_few_bytes_for_a_face(stored: StoredVectors) -> None:
     segment = Segment.build(MODEL.dimension, numbers, stored.read)
     assert segment.code_blocks.size == 6400 * MODEL.dimension // 4
     assert segment.refinement_codes.size == 6400 * MODEL.dimension
+
+
+def test_a_lone_probe_finds_the_same_as_many_together(stored: StoredVectors) -> None:
+    index = CREATE(MODEL.dimension, stored.read)
+    numbers, embeddings = np.arange(1, 1001), make_embeddings(1000)
+    stored.store(numbers, embeddings)
+    index.fill(numbers)
+    together = index.search(PROBES, 5)
+    for row, probe in enumerate(PROBES):
+        alone = index.search(probe[np.newaxis], 5)
+        np.testing.assert_array_equal(alone.numbers[0], together.numbers[row])
+        np.testing.assert_allclose(alone.distances[0], together.distances[row], atol=1e-6)
+
+
+def test_after_an_error_no_search_of_a_segment_goes_on(stored: StoredVectors, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = CREATE(MODEL.dimension, stored.read)
+    numbers = np.arange(1, 1001)
+    stored.store(numbers, make_embeddings(1000))
+    index.fill(numbers)
+    running = threading.Semaphore(0)
+    ended: list[int] = []
+
+    def search(segment: Segment, *_arguments: object) -> None:
+        if running.acquire(blocking=False):  # another one is running
+            raise MemoryError
+        running.release()
+        time.sleep(0.2)
+        ended.append(len(segment))
+
+    monkeypatch.setattr(Segment, "search", search)
+    with pytest.raises(MemoryError):
+        index.search(PROBES[:1], 5)
+    before = len(ended)
+    assert before
+    time.sleep(0.3)
+    assert len(ended) == before
