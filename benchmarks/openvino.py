@@ -8,17 +8,17 @@ the ratio little. The package of OpenVINO contains both.
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 import onnxruntime as ort
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.alternating import alternate, shortest
 from service.domain.command_errors import StartupError
-from service.domain.face import Crops
 from service.model_files.card import EmbedderCard
 from service.model_files.execution.options import Execution
 from service.model_files.model_file import open_model
@@ -41,10 +41,10 @@ def main() -> None:
     for batch in BATCHES:
         alignment = cpu.card.alignment
         crops = np.random.default_rng(0).integers(0, 256, (batch, alignment.height, alignment.width, 3), np.uint8)
-        times = [(_seconds(cpu, crops), _seconds(openvino, crops)) for _ in range(arguments.calls)]
-        first, second = (min(column) for column in zip(*times, strict=True))
-        shortest = (f"{1e3 * first:.1f}", f"{1e3 * second:.1f}", f"{first / second:.2f}")
-        table.add_row(str(batch), *shortest, f"{median(one / other for one, other in times):.2f}")
+        times = alternate(partial(cpu.embed, crops), partial(openvino.embed, crops), arguments.calls)
+        first, second = shortest(times)
+        of_shortest = (f"{1e3 * first:.1f}", f"{1e3 * second:.1f}", f"{first / second:.2f}")
+        table.add_row(str(batch), *of_shortest, f"{median(one / other for one, other in times):.2f}")
     Console().print(table)
 
 
@@ -54,12 +54,6 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--calls", type=int, default=40, help="of each, for each number of crops")
     parser.add_argument("--models", type=Path, default=ROOT / "var" / "models", help="the folder of the model files")
     return parser.parse_args()
-
-
-def _seconds(embedder: OnnxEmbedder, crops: Crops) -> float:
-    start_s = perf_counter()
-    embedder.embed(crops)
-    return perf_counter() - start_s
 
 
 if __name__ == "__main__":

@@ -7,18 +7,17 @@ full size. The two are timed one after the other.
 """
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from time import perf_counter
 
 import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.alternating import alternate, shortest
 from benchmarks.speed.photographs import enlarge
 from models.commands.options import PipelineChoice
 from models.progress import progress_bar
@@ -78,17 +77,8 @@ def _compare(extractor: FaceExtractor, embedder: Embedder, photograph: bytes) ->
         return []
     if not len(reduced) or not len(full):
         return []
-    return [Compared(_seconds(decode_reduced) / _seconds(decode_full), float(paired_squared_l2(reduced, full)[0]))]
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    """Return the shorter of two times."""
-    times_s = []
-    for _ in range(2):
-        start_s = perf_counter()
-        work()
-        times_s.append(perf_counter() - start_s)
-    return min(times_s)
+    reduced_s, full_s = shortest(alternate(decode_reduced, decode_full, rounds=2))
+    return [Compared(reduced_s / full_s, float(paired_squared_l2(reduced, full)[0]))]
 
 
 def _table(found: list[Compared]) -> Table:

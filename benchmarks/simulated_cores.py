@@ -12,6 +12,7 @@ import argparse
 import runpy
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -48,7 +49,7 @@ def main() -> None:
     Console().print(table)
 
 
-def _measure(generator: Any, cores: int, count: int) -> tuple[str, ...]:  # noqa: ANN401  # a process pool
+def _measure(generator: ProcessPoolExecutor, cores: int, count: int) -> tuple[str, ...]:
     wrapper = (sys.executable, "-m", "benchmarks.simulated_cores", SIMULATE)
     settings = {"FACE_INFERENCE__THREADS": str(cores), "FACE_INFERENCE__WORKERS": str(cores)}
     settings |= {"FACE_LIMITS__REQUEST_TIMEOUT_S": "120", "FACE_LIMITS__IMAGES_IN_FLIGHT": str(4 * MOST_CLIENTS)}
@@ -77,7 +78,7 @@ def _measure(generator: Any, cores: int, count: int) -> tuple[str, ...]:  # noqa
     )
 
 
-def _send(generator: Any, url: str, request: bytes, count: int, clients: int) -> load.Exchange:  # noqa: ANN401
+def _send(generator: ProcessPoolExecutor, url: str, request: bytes, count: int, clients: int) -> load.Exchange:
     exchange: load.Exchange = generator.submit(load.exchange_repeatedly, url, [request], count, clients).result()
     if exchange.refused:
         raise ValueError(f"{exchange.refused} requests were refused")

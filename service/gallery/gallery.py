@@ -76,9 +76,9 @@ class Gallery(GalleryReader):
         self._log = log
         super().__init__(database, create_index, self._log, now, snapshots)
         self._enrolments = GroupedChanges(database, self._writing, self._index_enrolled)
-        self._checksums_at = -1, 0.0
-        self._checksums: Mapping[str, FaceChecksum] = {}
         self._deletions = GroupedChanges(database, self._writing, self._erase_deleted)
+        self._checksums: Mapping[str, FaceChecksum] = {}
+        self._checksums_commits, self._checksums_until_s = -1, 0.0
 
     @in_thread
     def check(self) -> None:
@@ -266,10 +266,10 @@ class Gallery(GalleryReader):
     def _read_checksums(self) -> Mapping[str, FaceChecksum]:
         """Return the checksums of the records. A million faces take 0.3 s, so they are read only now and then."""
         commits, now_s = self._database.commits, time.monotonic()
-        if (commits, True) != (self._checksums_at[0], now_s < self._checksums_at[1] + CHECKSUMS_S):
+        if commits != self._checksums_commits or now_s >= self._checksums_until_s:
             with self._database.reading() as connection:
                 self._checksums = collections.checksums(connection)
-            self._checksums_at = commits, now_s
+            self._checksums_commits, self._checksums_until_s = commits, now_s + CHECKSUMS_S
         return self._checksums
 
     def _read_settings(self) -> None:

@@ -1,8 +1,8 @@
 """The default index: exact while a collection is small, compressed and nearly exact when it is large."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 import faiss
@@ -35,7 +35,8 @@ REFINED = 1_000
 """How many faces of all segments are found by their 4-bit codes, at least. The 8-bit codes then choose among them. Of
 2,000 strangers, the nearest of a million faces was among 500 for 99.85 %, and among 1,000 for 99.95 %."""
 SHORT_LIST = 32
-"""So many faces of a segment are compared by their stored embeddings, at least."""
+"""So many faces are compared by their stored embeddings, at least."""
+Search = Callable[[], Neighbours]
 SHORT_LIST_MARGIN = 1.25
 """If a caller asks for many faces, this many times as many are compared."""
 
@@ -166,10 +167,11 @@ class SegmentedIndex:
         if not segments:
             return self._flat.search(vectors, k)
         count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
-        with _searching(segments, vectors, count) as in_segments:
-            in_flat = self._flat.search(vectors, k)
-            short_list = _nearest(in_segments(), count)
-        return _nearest([in_flat, self._compare_exactly(vectors, short_list)], min(k, len(self)))
+        searches: list[Search] = [partial(self._flat.search, vectors, k), *_searches(segments, vectors, count)]
+        # If there are several probes, other requests wait for the cores too.
+        in_flat, *in_segments = _all_at_once(searches) if len(vectors) == 1 else [search() for search in searches]
+        short_list = self._compare_exactly(vectors, _nearest(in_segments, count))
+        return _nearest([in_flat, short_list], min(k, len(self)))
 
     def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
         """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32.
@@ -244,25 +246,21 @@ class SegmentedIndex:
         return Neighbours(found.numbers, np.where(stored[rows] == found.numbers, exact, found.distances))
 
 
-@contextmanager
-def _searching(
-    segments: Sequence[Segment], probes: Embeddings, count: int
-) -> Iterator[Callable[[], Sequence[Neighbours]]]:
-    """Search all segments, each for `count` faces with their distances by their codes. Yields what returns the results.
-
-    For a lone probe, they are searched at the same time. If there are several, others wait for the cores too.
-    At the end of the context, also after an error, no search goes on. The caller may then change the segments.
-    """
+def _searches(segments: Sequence[Segment], probes: Embeddings, count: int) -> list[Search]:
+    """Return the search of each segment for `count` faces, by their codes. The search that takes longest is first."""
     refined_share = REFINED / sum(map(len, segments))
-    searches = [
+    return [
         partial(segment.search, probes, min(count, len(segment)), int(refined_share * len(segment)))
         for segment in sorted(segments, key=len, reverse=True)
     ]
+
+
+def _all_at_once(searches: Sequence[Search]) -> list[Neighbours]:
+    """Search in several threads. At the end, also after an error, no search goes on: an index may then be changed."""
     waiting: list[Future[Neighbours]] = []
     try:
-        if len(probes) == 1:
-            waiting.extend(SEARCH_THREADS.submit(search) for search in searches)
-        yield lambda: [one.result() for one in waiting] or [search() for search in searches]
+        waiting.extend(SEARCH_THREADS.submit(search) for search in searches[1:])
+        return [searches[0](), *(one.result() for one in waiting)]
     finally:
         wait(waiting)
 

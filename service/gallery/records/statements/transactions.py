@@ -104,8 +104,7 @@ def delete_subject(connection: Connection, collection: str, subject: str) -> lis
     """Delete the subject. Return the numbers of its faces. Raises CollectionNotFound or SubjectNotFound."""
     key = collections.find(connection, collection).key
     numbers = subjects.remove(connection, key, subject)
-    collections.unbind_model_if_empty(connection, key)
-    storage.set_needs_rewrite(connection)
+    _finish_deletion(connection, key)
     return numbers
 
 
@@ -114,9 +113,14 @@ def delete_face(connection: Connection, collection: str, face: str) -> list[int]
     key = collections.find(connection, collection).key
     note_subject(collection, faces.get(connection, key, face).subject)
     number = faces.remove(connection, key, face)
+    _finish_deletion(connection, key)
+    return [number]
+
+
+def _finish_deletion(connection: Connection, key: int) -> None:
+    """key: of the collection."""
     collections.unbind_model_if_empty(connection, key)
     storage.set_needs_rewrite(connection)
-    return [number]
 
 
 def joined_references(enrolled: Sequence[Enrolment]) -> References | None:
