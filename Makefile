@@ -10,12 +10,25 @@ TARGET ?= cpu
 # Labelled Faces in the Wild: LFW/images/NAME/NAME_0001.jpg and LFW/pairs.txt, from http://vis-www.cs.umass.edu/lfw/
 # (lfw.tgz, pairs.txt). Without it, `make accuracy` cannot run, and the tests that need it are skipped.
 LFW    ?= ../shared/lfw
+# Where `make demo` enrols. A collection holds the faces of one model.
+COLLECTION ?= demo
 RECIPE ?= smoke
+# Every recipe of models/training/recipes/recipes.py. So a wrong one is refused before anything is set up.
+RECIPES := smoke distil-compact-start distil-compact distil-nns2 triplets-nn4 triplets-nns2 arcface-nns2 cosface-nns2 \
+	triplets-nns2-d64 triplets-nns2-d128 triplets-nns2-d256 triplets-nns2-d512 \
+	triplets-nns2-p100 triplets-nns2-p250 triplets-nns2-p500 harmonic-compact paper-nn1 paper-nn2 paper-nn3
+ifneq ($(filter train,$(MAKECMDGOALS)),)
+ifeq ($(filter $(RECIPE),$(RECIPES)),)
+$(error There is no recipe $(RECIPE). The recipes are $(RECIPES))
+endif
+endif
 FACES  ?= var/photographs
 CROP   ?= five_point
 # The package index of PyTorch: the build for the CPU, or for a GPU such as https://download.pytorch.org/whl/cu130
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
+# The newest server that is a Python package. It needs no other package, and runs on Linux on x86-64.
+MILVUS := milvus==2.3.5
 # Container images: the engine, the base image, and build secrets for a package index. No image keeps the secrets:
 # --secret id=pip.conf,src=/etc/pip.conf --secret id=ca.crt,src=/etc/ssl/certs/ca-certificates.crt
 DOCKER ?= docker
@@ -29,21 +42,22 @@ PROVIDER := $(if $(filter gpu,$(TARGET)),cuda,$(TARGET))
 BIN := $(ENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-quick coverage check bench bench-gpu bench-openvino bench-peers bench-gallery bench-training chaos overload soak fuzz accuracy train models photographs images engine
-.PHONY: format lock clean test-notice test-containers sbom audit
+.PHONY: client-schemas format lock clean test-notice test-containers test-milvus sbom audit
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu or openvino)
+	@test -e var/models/onet.onnx || echo "The models are downloaded and converted now: about 50 MB."
 	$(BIN)/facenet-models pull $(MODEL) $(if $(filter sface,$(MODEL)),sface-int8) yunet onet
 	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=$(or $(FACE_LOG__FORMAT),console) \
 	FACE_INFERENCE__PROVIDER=$(or $(FACE_INFERENCE__PROVIDER),$(PROVIDER)) $(BIN)/facenet serve
 
-demo: $(ENV)/$(TARGET)  ## Enrol real photographs in the running service, then verify, identify and cluster them
+demo: $(ENV)/$(TARGET)  ## Enrol real photographs in the running service, then verify, identify and cluster them (COLLECTION=demo2)
 	$(BIN)/facenet-models photographs
-	$(BIN)/facenet demo var/photographs --url http://$(HOST):$(PORT)
+	$(BIN)/facenet demo var/photographs --collection $(COLLECTION) --url http://$(HOST):$(PORT)
 
-test: test-notice models photographs  ## Set up and run all tests in parallel, with coverage (ARGS="-k verify" runs a part)
+test: test-notice models photographs .venv-sdk/sdk  ## Set up and run all tests in parallel, with coverage (ARGS="-k verify" runs a part)
 	rm -f var/coverage/.coverage*
 	LFW=$(LFW) $(BIN)/python -m coverage run -m pytest -n auto --dist loadfile $(ARGS)
 	$(BIN)/python -m coverage combine --quiet
@@ -59,7 +73,7 @@ coverage: test  ## Run all tests, then print the lines and branches that no test
 test-notice:
 	@test -e .venv/dev && test -e var/photographs || echo "The first run sets up .venv and var/. It downloads about 1 GB:" \
 		"Python packages, PyTorch for the CPU, models and photographs. This takes about 4 minutes."
-	@echo "All tests take about 15 minutes on two cores, make test-quick runs the quick ones only, in about two."
+	@echo "All tests take about 40 minutes on two cores, make test-quick runs the quick ones only, in about two."
 
 check: .venv/dev  ## Check format, lint, types, import directions and unused dependencies
 	$(BIN)/ruff format --check .
@@ -138,7 +152,7 @@ sbom: .venv/dev  ## List what is in each image, as CycloneDX: var/sbom/*.json
 	$(BIN)/python docker/sbom.py locks/train.txt $(TORCH) sface yunet onet > var/sbom/facenet-training.json
 
 # The folders that an operator applies to a cluster.
-AUDITED := overlays/cpu overlays/gpu jobs jobs/claims jobs/workspace jobs/several-nodes
+AUDITED := overlays/cpu overlays/gpu overlays/scale-out milvus jobs jobs/claims jobs/workspace jobs/several-nodes
 audit: .venv/dev .venv-audit/audit  ## Check the Dockerfiles, the manifests, and the packages for known vulnerabilities
 	mkdir -p var/rendered
 	$(foreach one,$(AUDITED),$(BIN)/kubectl kustomize k8s/$(one) > var/rendered/$(subst /,-,$(one)).yaml &&) true
@@ -150,35 +164,58 @@ audit: .venv/dev .venv-audit/audit  ## Check the Dockerfiles, the manifests, and
 test-containers: engine models photographs  ## Run the tests of the images and of docker-compose.yml
 	DOCKER=$(DOCKER) $(BIN)/python -m pytest -m containers tests/containers $(ARGS)
 
+test-milvus: models .venv-milvus/milvus  ## Run the tests that need a real Milvus server, which it installs (Linux on x86-64, about 10 minutes)
+	MILVUS_SERVER=$(CURDIR)/.venv-milvus $(BIN)/python -m pytest -m milvus tests/contracts tests/service/gallery/milvus $(ARGS)
+
 models: .venv/dev  ## Download and convert every model of the zoo
 	$(BIN)/facenet-models pull sface sface-int8 yunet onet facenet compact
 
 photographs: .venv/dev  ## Download the photographs of the demo and the tests
 	$(BIN)/facenet-models photographs
 
+# As `facenet openapi` does, but without the commands: they need the client, which may not fit yet.
+DESCRIBE := import json; from service.app import describe_app; from service.settings.environment import Settings; \
+	print(json.dumps(describe_app(Settings()).openapi()))
+client-schemas: .venv/dev  ## Write the schemas of the Python client again, after a change of the API
+	$(BIN)/python -c "$(DESCRIBE)" > var/openapi.json
+	$(BIN)/python service/client/write_schemas.py var/openapi.json service/client/facenet_client/schemas
+
 format: .venv/dev  ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove what the other targets have set up; the gallery in var/data stays
-	rm -rf .venv .venv-gpu .venv-openvino .venv-audit var/models var/packages var/photographs
+	rm -rf .venv .venv-gpu .venv-openvino .venv-audit .venv-sdk .venv-milvus var/models var/packages var/photographs
 
 # Each environment has a lock file with hashes, so every installation has the same packages. The lock dev contains the
 # lock cpu. A lock lists every package, so pip does not look for dependencies (--no-deps). Only PyTorch is from TORCH_INDEX.
-.venv/% .venv-gpu/% .venv-openvino/%: locks/%.txt pyproject.toml
+.venv/% .venv-gpu/% .venv-openvino/%: locks/%.txt pyproject.toml service/client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(@D): Python packages are downloaded and installed$(if $(SIZE_$*), ($(SIZE_$*))). This takes a minute or several."
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--editable . --editable service/client
 	$(if $(filter dev train,$*),$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --retries 1 \
 		--extra-index-url $(TORCH_INDEX) $(TORCH))
 	@touch $@
 
-# checkov needs exact versions of its dependencies, so it and pip-audit have their own environment.
-.venv-audit/audit: locks/audit.txt
+# What an environment takes on the disk. It is said before the wait.
+SIZE_cpu := 700 MB
+SIZE_train := about 2 GB with PyTorch
+SIZE_dev := 2.4 GB with PyTorch
+SIZE_gpu := several GB with CUDA
+
+# checkov and openapi-python-client need older versions of packages of the service, so they have their own environments.
+.venv-audit/% .venv-sdk/%: locks/%.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
+	@touch $@
+
+.venv-milvus/milvus:
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(MILVUS)
 	@touch $@
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
@@ -194,5 +231,6 @@ lock:  ## Write the lock files with the newest versions
 	$(LOCK) $(MAKES) --extra cpu --extra train --output-file locks/train.txt pyproject.toml
 	$(LOCK) $(MAKES) --extra cpu --extra train --extra dev --output-file locks/dev.txt pyproject.toml
 	printf 'checkov\npip-audit\n' | $(LOCK) --output-file locks/audit.txt -
-	$(LOCK) --extra cpu --constraint locks/cpu.txt --output-file locks/serve-cpu.txt pyproject.toml
-	$(LOCK) --extra gpu --constraint locks/gpu.txt --output-file locks/serve-gpu.txt pyproject.toml
+	echo openapi-python-client | $(LOCK) --output-file locks/sdk.txt -
+	$(LOCK) --extra cpu --extra milvus --constraint locks/cpu.txt --output-file locks/serve-cpu.txt pyproject.toml
+	$(LOCK) --extra gpu --extra milvus --constraint locks/gpu.txt --output-file locks/serve-gpu.txt pyproject.toml

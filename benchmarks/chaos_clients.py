@@ -63,7 +63,11 @@ class Client:
         self.last_code = ""
         with httpx.Client(base_url=url, timeout=60) as http:
             try:
-                model = http.get("/model").json()["id"]
+                answer = http.get("/model")
+                if not answer.is_success:
+                    self.last_code = answer.json()["code"]
+                    return
+                model = answer.json()["id"]
                 while not self.last_code:
                     self._change(http, model)
             except httpx.TransportError:
@@ -164,7 +168,8 @@ def _with_stored_ids(unsure: Subjects, find: FindFace) -> Subjects:
 def check(url: str, clients: Sequence[Client], chance: random.Random) -> None:
     """Compare all subjects with what the clients know, and identify some faces. Raise Loss."""
     with httpx.Client(base_url=url, timeout=60) as http:
-        require(http.get("/readyz").is_success, "the service is not ready")
+        ready = http.get("/readyz")
+        require(ready.is_success, f"the service is not ready: {ready.text}")
         find = partial(_find, http, http.get("/model").json()["id"])
         stored = _list_subjects(http)
         for client in clients:

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from service.access.secret_file import write_encryption_key
 from service.gallery.base import EmbeddingModel, FaceToEnrol
-from service.gallery.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
 from service.observability.logs import configure_logs
 from tests.support.blocking_gallery import BlockingGallery
 from tests.support.running_service import RunningService, run_service

@@ -30,7 +30,6 @@ from benchmarks import load
 from benchmarks.speed.exposition import MetricsSnapshot
 from benchmarks.speed.photographs import ROOT, default_folder, read_sets
 from models.files import write_atomically
-from service.app import pipeline_options
 from service.domain.command_errors import StartupError
 from service.domain.face import Crops
 from service.model_files.execution.options import Numbers
@@ -39,6 +38,7 @@ from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.embedders.precision import PrecisionOptions
 from service.pipeline.opening import PipelineOptions, execution_of_embedder
 from service.settings.environment import load_settings
+from service.settings.pipeline import pipeline_options
 from tests.support.running_service import run_service
 
 ROUNDS = 3

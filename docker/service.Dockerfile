@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip.conf,t
     sh docker/packages.sh locks/serve-gpu.txt
 
 
-# The default models are downloaded, converted and checked here. The project is built as a wheel.
+# The default models are downloaded, converted and checked here. The project and its client are built as wheels.
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
@@ -42,7 +42,7 @@ COPY models/ models/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
     /tools/bin/python -m models pull sface sface-int8 yunet onet \
     && chmod -R a+rX .
-RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels .
+RUN /tools/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels . ./service/client
 
 
 # The service does not need what makes models. It also holds a model that is for research only.

@@ -25,7 +25,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY service/ service/
 COPY models/ models/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
-    /opt/facenet/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
+    /opt/facenet/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . --editable service/client \
     && /opt/facenet/bin/facenet-models pull \
     && mv var/models /opt/facenet/models && rm -r var/packages && ln -s /opt/facenet/models var/models \
     && chmod -R a+rX . \

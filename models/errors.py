@@ -8,6 +8,7 @@
         ├── InvalidModel          a model file has no valid card, or its graph was changed after the card was written
         ├── DatasetError          a file of a data set is missing or invalid
         ├── TrainingError         a run cannot start or continue
+        ├── AdoptionRefused       a published file cannot become a model file, or something about it must be said
         └── ExportRefused         a new file is not written: it would differ too much from its network or source file
 
 Each message is one line: what was expected, what came, and what to do next.
@@ -42,6 +43,10 @@ class DatasetError(ModelsError):
 
 class TrainingError(ModelsError):
     """A run cannot start or continue: an input is missing, or a loss, gradient or embedding is not finite."""
+
+
+class AdoptionRefused(ModelsError):
+    """A published file cannot become a model file: its graph or its results do not fit, or something must be said."""
 
 
 class ExportRefused(ModelsError):

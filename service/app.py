@@ -1,7 +1,7 @@
 """Build the application: settings -> objects -> FastAPI. Only this module and `__main__` use the settings."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -17,7 +17,7 @@ from service.access.audit.files import FOLDER, Keeping
 from service.access.audit.gallery_log import GalleryAuditLog
 from service.access.audit.log import AuditLog
 from service.access.keyring import Keyring
-from service.access.opening import AccessOptions, open_keyring
+from service.access.opening import open_keyring
 from service.api import problems
 from service.api.access import require_access
 from service.api.admission import Admission
@@ -32,12 +32,12 @@ from service.api.middleware.response_headers import ResponseHeaders
 from service.api.middleware.root_path import RootPath
 from service.api.middleware.running_requests import RunningRequests, RunningRequestsOfKey
 from service.api.middleware.uploads import UploadRules
-from service.api.openapi.description import HEADERS, complete_description
+from service.api.openapi.description import HEADERS, complete_description, operation_id
+from service.api.openapi.introduction import ABOUT
 from service.api.routes import (
     backup,
     cluster,
     collections,
-    docs,
     embed,
     exports,
     faces,
@@ -47,26 +47,29 @@ from service.api.routes import (
     subjects,
     verify,
 )
+from service.api.routes.pages import docs, home
 from service.api.server.connections import within_descriptors
 from service.api.server.server import ServerOptions
 from service.decisions.cluster import ClusteringPlaces
 from service.decisions.probes import ProbeReader
+from service.decisions.two_models import LoadedModels, embedding_in_background
+from service.domain.command_errors import InvalidSettings
 from service.gallery.gallery import Gallery
-from service.gallery.opening import open_gallery
+from service.gallery.opening import Server, open_gallery
+from service.gallery.records.shared_settings import SharedSettings
 from service.model_files.card import EmbedderCard
-from service.model_files.catalogue import ModelSource, find_int8, find_model
-from service.model_files.execution.options import GPU_PROVIDERS, Execution
-from service.model_files.model_file import open_model
 from service.observability.heap import return_freed_memory, without_start_objects
 from service.observability.loop_lag import measured_loop_lag
 from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, INDEX_AGREEMENT, MEMORY_LIMIT
-from service.observability.process_limits import cpu_count, descriptor_limit, memory_limit_bytes
-from service.pipeline.opening import PipelineOptions, open_pipeline
+from service.observability.process_limits import descriptor_limit, memory_limit_bytes
+from service.pipeline.opening import open_next, open_pipeline
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.processes.worker_process import WorkerProcess
 from service.pipeline.round_robin import RoundRobinThreads
 from service.pipeline.selection import all_faces
 from service.settings.environment import Settings
+from service.settings.in_force import access_options, milvus_address
+from service.settings.pipeline import SAME_MODEL, next_embedder_options, pipeline_options, usable_ids
 
 CLUSTERINGS_AT_ONCE = 1
 LINE_READERS = 1
@@ -75,8 +78,6 @@ SPARE_CONNECTIONS = 64
 """Connections that are kept for probes when all others have a request; a quarter of the connections at most."""
 SHORT_QUEUE = 4
 """How many images of a key that asks for too much are in flight, for each thread: two are worked on, and two wait."""
-GPU_WORKERS = 2
-"""While the GPU computes one batch, the next one is stacked and copied to it."""
 CORS: dict[str, Any] = {
     "allow_methods": ("HEAD", *problems.METHODS),
     "allow_headers": ("Authorization", "X-API-Key", "X-Request-ID"),
@@ -100,21 +101,46 @@ async def open_app(settings: Settings) -> AsyncIterator[FastAPI]:
     Raises StartupError.
     """
     cv2.setNumThreads(1)  # photographs are already processed in parallel
-    async with open_pipeline(pipeline_options(settings)) as pipeline:
-        await _warm(pipeline)
-        audit, key_file = _audit_log(settings), settings.gallery.encryption_key_file
-        with open_gallery(settings.data_dir, settings.gallery.index, GalleryAuditLog(audit), key_file) as gallery:
+    async with _open_models(settings) as pipelines:
+        audit = _audit_log(settings)
+        with _open_gallery(settings, [one.card for one in pipelines], GalleryAuditLog(audit)) as gallery:
+            models = LoadedModels(*(ProbeReader(one, gallery) for one in pipelines))
             async with (
                 open_keyring(gallery.database, settings.data_dir, access_options(settings)) as keyring,
                 WorkerProcess() as clustering,
                 WorkerProcess() as parsing,
                 measured_loop_lag(),
+                embedding_in_background(models),
             ):
                 processes = Processes(clustering, parsing)
                 return_freed_memory()
                 with without_start_objects():
-                    yield build_app(settings, _services(settings, pipeline, gallery, keyring, audit, processes))
+                    yield build_app(settings, _services(settings, models, keyring, audit, processes))
                 await gallery.finish()
+
+
+@asynccontextmanager
+async def _open_models(settings: Settings) -> AsyncIterator[list[Pipeline]]:
+    """Open the pipeline of the embedder, and that of the next one if there is one. Call each model once."""
+    async with AsyncExitStack() as opened:
+        pipelines = [await opened.enter_async_context(open_pipeline(pipeline_options(settings)))]
+        if (options := next_embedder_options(settings)) is not None:
+            pipelines.append(await opened.enter_async_context(open_next(pipelines[0], options)))
+            if pipelines[0].card.id == pipelines[1].card.id:
+                raise InvalidSettings(SAME_MODEL)
+        for pipeline in pipelines:
+            await _warm(pipeline)
+        yield pipelines
+
+
+def _open_gallery(
+    settings: Settings, cards: Sequence[EmbedderCard], log: GalleryAuditLog
+) -> AbstractContextManager[Gallery]:
+    chosen, server = settings.gallery, None
+    if chosen.url is not None:
+        server = Server(chosen.url.get_secret_value(), cards[0].id, usable_ids(cards))
+    milvus = milvus_address(settings)
+    return open_gallery(settings.data_dir, chosen.index, log, chosen.encryption_key_file, server, milvus)
 
 
 def _audit_log(settings: Settings) -> AuditLog:
@@ -122,23 +148,20 @@ def _audit_log(settings: Settings) -> AuditLog:
     return AuditLog(settings.data_dir / FOLDER, settings.audit.secret_in(settings.data_dir), keeping)
 
 
-def _services(  # noqa: PLR0913, PLR0917  # it only joins what is open
-    settings: Settings,
-    pipeline: Pipeline,
-    gallery: Gallery,
-    keyring: Keyring,
-    audit: AuditLog,
-    processes: Processes,
+def _services(
+    settings: Settings, models: LoadedModels, keyring: Keyring, audit: AuditLog, processes: Processes
 ) -> Services:
+    gallery = models.first.gallery
     GALLERY_FACES.set_function(lambda: gallery.face_count)
-    INDEX_AGREEMENT.set_function(lambda: gallery.indexes.lowest_agreement)
+    INDEX_AGREEMENT.set_function(lambda: gallery.face_search.lowest_agreement)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
     limits = settings.limits
     return Services(
-        probes=ProbeReader(pipeline, gallery),
+        models=models,
         gallery=gallery,
         keyring=keyring,
+        shared_settings=SharedSettings(gallery.database, [keyring.read_keys, gallery.read_settings]),
         audit=audit,
         admission=_admission(settings, keyring),
         clustering=ClusteringPlaces(RoundRobinThreads(CLUSTERINGS_AT_ONCE), processes.clustering),
@@ -165,10 +188,9 @@ def build_app(settings: Settings, services: Services) -> FastAPI:
 def describe_app(settings: Settings) -> FastAPI:
     """Build the application without services. This is enough for its OpenAPI description."""
     app = FastAPIOffline(
-        title="FaceNet service",
+        **ABOUT,
         version=metadata.version("facenet-service"),
-        description="Face verification, identification and clustering. Every distance is the squared L2 distance of "
-        "unit vectors, in [0, 4]. Two faces match if their distance is below the threshold.",
+        generate_unique_id_function=operation_id,
         docs_url=None,
         redoc_url=None,
         static_url=docs.STATIC_PATH,
@@ -179,6 +201,7 @@ def describe_app(settings: Settings) -> FastAPI:
     for route in (verify, identify, cluster, embed, collections, subjects, faces, exports, keys, backup, health):
         app.include_router(route.router)
     app.add_api_route(docs.PATH, docs.show_docs, include_in_schema=False)
+    home.install(app)
     problems.install(app)
     complete_description(app)
     _add_middleware(app, settings)
@@ -191,7 +214,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     connections = _connections(settings)
     requests = connections - min(SPARE_CONNECTIONS, connections // 4)
     app.add_middleware(RunningRequestsOfKey, limit=requests)
-    app.add_middleware(Authentication, static_path=docs.STATIC_PATH)
+    app.add_middleware(Authentication, static_paths=(docs.STATIC_PATH, home.FILES_PATH))
     app.add_middleware(AllowedOrigins, origins=settings.cors_origins)
     app.add_middleware(AllowedHosts, names=settings.allowed_hosts)
     app.add_middleware(
@@ -211,11 +234,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(ResponseHeaders)
 
 
-def access_options(settings: Settings) -> AccessOptions:
-    """Return who may call the service."""
-    return AccessOptions(settings.host, settings.admin_key_file, settings.insecure == "yes")
-
-
 def server_options(settings: Settings) -> ServerOptions:
     """Return the options of the server."""
     return ServerOptions(
@@ -232,48 +250,6 @@ def server_options(settings: Settings) -> ServerOptions:
 
 def _connections(settings: Settings) -> int:
     return within_descriptors(settings.limits.connections, descriptor_limit())
-
-
-def pipeline_options(settings: Settings) -> PipelineOptions:
-    """Return the options of the pipeline. The defaults of threads, workers and batch size depend on the machine."""
-    models, inference, detection = settings.models, settings.inference, settings.detection
-    cores = cpu_count()
-    on_gpu = inference.provider in GPU_PROVIDERS
-    return PipelineOptions(
-        detector=_find(settings, models.detector, "detector"),
-        landmarks=None if models.landmarks == "detector" else _find(settings, models.landmarks, "landmarks"),
-        embedder=_find(settings, models.embedder, "embedder"),
-        int8=find_int8(models.embedder, models.dir, models.zoo),
-        precision=inference.precision,
-        provider=inference.provider,
-        threads=inference.threads or cores,
-        workers=inference.workers or (GPU_WORKERS if on_gpu else cores),
-        max_batch=inference.max_batch or (64 if on_gpu else 2),
-        threads_per_call=inference.threads_per_call,
-        engines=settings.data_dir / "tensorrt",
-        mirror=models.mirror,
-        max_pixels=settings.limits.pixels,
-        max_side_px=detection.max_side_px,
-        min_face_px=detection.min_face_px,
-        min_score=detection.min_score,
-        max_faces=detection.max_faces,
-    )
-
-
-def _find(settings: Settings, name: str, role: str) -> ModelSource:
-    return find_model(name, settings.models.dir, settings.models.zoo, role=role)
-
-
-def embedder_card(settings: Settings) -> EmbedderCard:
-    """Return the card of the embedder. Raises StartupError."""
-    source = _find(settings, settings.models.embedder, "embedder")
-    return open_model(source.path, EmbedderCard, Execution(), source.sha256).card
-
-
-def usable_models(settings: Settings) -> frozenset[str]:
-    """Return the ids of the embedder and of the models that can be compared with it. Raises StartupError."""
-    card = embedder_card(settings)
-    return frozenset({card.id, *(model.id for model in card.compatible_with)})
 
 
 async def _warm(pipeline: Pipeline) -> None:

@@ -1,12 +1,16 @@
 """Fixtures of all tests: real models, real photographs, and Labelled Faces in the Wild if it is available."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from service.gallery.search.milvus.address import MilvusAddress
 from service.model_files.catalogue import ModelSource
 from service.pipeline.opening import PipelineOptions
+from tests.support.milvus_server import MilvusServerProcess, milvus_program, running_milvus
+from tests.support.postgres_server import PostgresServer, running_postgres
 
 ROOT = Path(__file__).parent.parent
 LFW = Path(os.environ.get("LFW", "../shared/lfw"))
@@ -59,6 +63,29 @@ def groups() -> Path:
     if not folder.exists():
         pytest.skip(f"{GROUPS} does not exist (photographs of several people)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Start a real PostgreSQL server with pgvector."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def milvus_server() -> Iterator[MilvusServerProcess]:
+    """Start a real Milvus server."""
+    if milvus_program() is None:
+        pytest.skip("MILVUS_SERVER does not name the environment of a Milvus server")
+    with running_milvus() as server:
+        yield server
+
+
+@pytest.fixture
+def milvus_address(milvus_server: MilvusServerProcess) -> Iterator[MilvusAddress]:
+    """Return the address of a real Milvus server, which is empty again afterwards."""
+    yield milvus_server.address
+    milvus_server.drop_collections()
 
 
 @pytest.fixture(scope="session")

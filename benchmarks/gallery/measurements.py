@@ -25,6 +25,8 @@ SMALL_FACES = 1000
 """The collection that the large one is compared with."""
 
 LATENCY_PROBES = 500
+SEARCHES_AT_ONCE = 50
+"""So many searches are sent beside an import, or while segments are made, before it is asked whether that goes on."""
 ROUNDS = 4
 WAITING_CLIENTS = 32
 CHANGES = 100
@@ -57,12 +59,14 @@ class Imported:
     per_s: faces that were enrolled and acknowledged, a second.
     settle_s: how long segments were made after it. agreement: what the service shows.
     importing_p99_ms: of a search while the last part is imported, and segments are made.
+    merging_p99_ms: of a search after it, while segments are made. None if none was made.
     """
 
     per_s: float
     settle_s: float
     agreement: float
     importing_p99_ms: float
+    merging_p99_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -223,15 +227,32 @@ def _import(collection: ServedCollection, people: EnrolledPeople, bodies: Sequen
     with ThreadPoolExecutor(1) as thread:
         importing = thread.submit(collection.import_beside, lines[-last:])
         while not importing.done():
-            latencies_s += collection.identify(bodies[:50], 1).latencies_s
+            latencies_s += collection.identify(bodies[:SEARCHES_AT_ONCE], 1).latencies_s
         importing.result()
     start_s = time.perf_counter()
-    while collection.is_working:
-        if time.perf_counter() - start_s > SETTLE_TIMEOUT_S:
-            raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
+    merging_s = list(_while_it_works(collection, bodies))
     settle_s = time.perf_counter() - start_s
-    importing_p99_ms = _percentile_ms(latencies_s, 99)
-    return Imported((len(lines) - last) / import_s, settle_s, collection.wait_for_agreement(), importing_p99_ms)
+    return Imported(
+        (len(lines) - last) / import_s,
+        settle_s,
+        collection.wait_for_agreement(),
+        importing_p99_ms=_percentile_ms(latencies_s, 99),
+        merging_p99_ms=_percentile_ms(merging_s, 99) if merging_s else None,
+    )
+
+
+def _while_it_works(collection: ServedCollection, bodies: Sequence[bytes]) -> Iterator[float]:
+    """Search until the service makes no segment any more. Yield the latency of each search before that, in seconds.
+
+    Raises TimeoutError.
+    """
+    end_s = time.monotonic() + SETTLE_TIMEOUT_S
+    found = collection.identify(bodies[:SEARCHES_AT_ONCE], 1)
+    while collection.is_working:
+        yield from found.latencies_s
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
+        found = collection.identify(bodies[:SEARCHES_AT_ONCE], 1)
 
 
 def _latency(large: ServedCollection, small: ServedCollection, bodies: Sequence[bytes]) -> Latency:

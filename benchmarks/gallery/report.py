@@ -108,7 +108,12 @@ def _imports(imported: Imported) -> dict[str, str]:
         "agreement, as the service shows it": f"{imported.agreement:.2%}",
         "s until all segments are made": f"{imported.settle_s:.1f}",
         "p99 of /identify during the import, ms": f"{imported.importing_p99_ms:.1f}",
+        "p99 of /identify while segments are made, ms": _shown_ms(imported.merging_p99_ms),
     }
+
+
+def _shown_ms(milliseconds: float | None) -> str:
+    return "none was made" if milliseconds is None else f"{milliseconds:.1f}"
 
 
 def _room(room: Room) -> dict[str, str]:

@@ -46,7 +46,11 @@ class ServedCollection:
         """Enrol faces in large requests, one after the other. Return the time in seconds, as one client sees it."""
         start_s = time.perf_counter()
         for body in _joined(lines):
-            self.exchange([self.request("POST", f"{self.path}/faces", body, "application/x-ndjson")], 1)
+            request = self.request("POST", f"{self.path}/faces", body, "application/x-ndjson")
+            (answer,) = self.exchange([request], 1).answers
+            results = answer.body.splitlines()
+            if len(results) != body.count(b"\n") or not all(b'"enrolled"' in result for result in results):
+                raise ValueError(f"not all faces were enrolled: {results[-1].decode(errors='replace')}")
         return time.perf_counter() - start_s
 
     def import_beside(self, lines: Iterable[bytes]) -> None:

@@ -26,9 +26,9 @@ from benchmarks.speed.rows import Row, rows_of, stage_row, stage_shares
 from benchmarks.speed.stages import StageTime, measure_search, measure_stages
 from models.evaluation.reports.report import write_report
 from models.progress import progress_bar
-from service.app import pipeline_options
 from service.pipeline.opening import PipelineOptions, open_embedder
 from service.settings.environment import load_settings
+from service.settings.pipeline import pipeline_options
 from tests.support.running_service import run_service
 
 STAGE_GROUPS = 4

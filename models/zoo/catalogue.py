@@ -57,7 +57,11 @@ class Zoo(BaseModel):
         if name in self.models:
             return self.models[name]
         hint = did_you_mean(name, self.models)
-        raise UnknownModel(f"The catalogue has no model {name}. {hint}The known names are {', '.join(self.models)}.")
+        raise UnknownModel(
+            f"The catalogue has no model {name}. {hint}The known names are {', '.join(self.models)}. "
+            "A model of your own is a file NAME.onnx in the folder of the models, which facenet-models export or "
+            "facenet-models adopt writes."
+        )
 
 
 def read_zoo(path: Path = CATALOGUE) -> Zoo:

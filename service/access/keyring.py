@@ -1,4 +1,4 @@
-"""All access keys. One process owns the records, so a key that is created or revoked here is known at once."""
+"""All access keys. They are in memory, and are read again when another replica has changed one."""
 
 import threading
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from time import monotonic
 
 import anyio
 import structlog
+from sqlalchemy import Connection
 
 from service.access.key import NO_KEY_HAS_THIS_DIGEST, KeyHasher, id_of, is_same, new_id, new_key
 from service.access.loaded_key import KeyState, LoadedKey, sealed
@@ -16,8 +17,8 @@ from service.domain.access import FULL_ACCESS, Access, Scope, current_access
 from service.domain.access_errors import FirstKeyTooNarrow, KeyInvalid, KeyMissing, KeyNotFound
 from service.domain.errors import StorageUnavailable
 from service.gallery.records.database import Database
-from service.gallery.records.statements import keys
-from service.gallery.records.statements.keys import KeyUse, StoredKey
+from service.gallery.records.statements import keys, storage
+from service.gallery.records.statements.keys import StoredKey
 from service.gallery.threads import in_changing_thread
 from service.observability.outcomes import note_changed_key
 
@@ -58,13 +59,36 @@ class Keyring:
         self._database = database
         self._secret = secret
         self._changing = threading.Lock()
-        with database.reading() as connection:
-            rows = keys.load_all(connection)
-        self.is_open = not (rows or secret.exists() or admin_key)
+        self.is_open = not (admin_key or secret.exists())
         self._hasher: KeyHasher | None = None if self.is_open else secret.hasher()
         # This dictionary is replaced and never changed in place. So another thread can read it at any time.
-        self._by_id = {key.id: LoadedKey(key, self._hasher) for key in rows} if self._hasher else {}
+        self._by_id: dict[str, LoadedKey] = {}
+        self.read_keys()
         self._admin_digest = self._hasher.digest(admin_key) if self._hasher and admin_key else NO_KEY_HAS_THIS_DIGEST
+
+    def read_keys(self) -> None:
+        """Read the keys from the records. What was counted here since they were last stored is kept."""
+        with self._changing:
+            with self._database.reading() as connection:
+                rows = keys.load_all(connection)
+            if rows and self._hasher is None:
+                self._hasher, self.is_open = self._secret.hasher(), False
+            if self._hasher is not None:
+                self._by_id = {row.id: self._loaded(row, self._hasher) for row in rows}
+
+    def _loaded(self, row: StoredKey, hasher: KeyHasher) -> LoadedKey:
+        known = self._by_id.get(row.id)
+        if known is None:
+            return LoadedKey(row, hasher)
+        known.read_again(row, hasher)
+        return known
+
+    @property
+    def has_foreign_secret(self) -> bool:
+        """Whether all keys of a shared database were hashed with another secret than that of this replica."""
+        secrets = {key.stored.secret_id for key in self._by_id.values()}
+        own = self._hasher.id if self._hasher else None
+        return self._database.is_shared and bool(secrets) and own not in secrets
 
     @property
     def unusable_keys(self) -> int:
@@ -130,6 +154,7 @@ class Keyring:
             hasher = self._hasher or self._secret.hasher()
             stored, text = _make(new, hasher)
             with self._database.writing() as connection:
+                storage.note_changed_settings(connection)
                 keys.add(connection, stored)
             added = self._add(stored, hasher)
         note_changed_key(stored.id)
@@ -145,15 +170,16 @@ class Keyring:
         """
         with self._changing:
             old, hasher = self._find(key)
-            row = old.describe().stored
-            if row.replaced_by is not None or not old.is_valid(datetime.now(UTC)):
-                raise KeyNotFound
-            stored, text = _make(_copy_of(row), hasher)
-            stored = replace(stored, images_day=row.images_day, images_used=row.images_used)
-            ends_at = datetime.now(UTC) + timedelta(seconds=overlap_s)
-            ended = replace(row, expires_at=min(ends_at, row.expires_at or ends_at), replaced_by=stored.id)
-            ended = sealed(ended, hasher)
             with self._database.writing() as connection:
+                storage.note_changed_settings(connection)
+                row = _read_now(connection, old, hasher)
+                if row.replaced_by is not None or not old.is_valid(datetime.now(UTC)):
+                    raise KeyNotFound
+                stored, text = _make(_copy_of(row), hasher)
+                stored = replace(stored, images_day=row.images_day, images_used=row.images_used)
+                ends_at = datetime.now(UTC) + timedelta(seconds=overlap_s)
+                ended = replace(row, expires_at=min(ends_at, row.expires_at or ends_at), replaced_by=stored.id)
+                ended = sealed(ended, hasher)
                 keys.add(connection, stored)
                 keys.set_end(connection, ended)
             old.stored = ended
@@ -172,8 +198,12 @@ class Keyring:
         with self._changing:
             found, hasher = self._find(key)
             found.is_refused = True
-            ended = sealed(replace(found.describe().stored, revoked_at=datetime.now(UTC)), hasher)
             with self._database.writing() as connection:
+                storage.note_changed_settings(connection)
+                row = _read_now(connection, found, hasher)
+                if row.revoked_at is not None:
+                    raise KeyNotFound
+                ended = sealed(replace(row, revoked_at=datetime.now(UTC)), hasher)
                 keys.set_end(connection, ended)
             found.stored = ended
         note_changed_key(key)
@@ -181,19 +211,22 @@ class Keyring:
 
     @in_changing_thread
     def store_uses(self) -> None:
-        """Store when the keys were last used, and their images. Raises StorageUnavailable."""
+        """Store when the keys were last used, and add their images. Raises StorageUnavailable.
+
+        Then learn how many images were sent to other replicas.
+        """
         used = [key for key in self._by_id.values() if key.was_used]
-        for key in used:
-            key.was_used = False  # before it is read, so that a use meanwhile is stored the next time
-        uses = [_use_of(key.describe().stored) for key in used]
+        uses = [key.take_use() for key in used]
         try:
             if uses:
                 with self._database.writing() as connection:
-                    keys.set_uses(connection, uses)
+                    keys.add_uses(connection, uses)
         except StorageUnavailable:
-            for key in used:
-                key.was_used = True
+            for key, use in zip(used, uses, strict=True):
+                key.return_use(use)
             raise
+        if self._database.is_shared:
+            self.read_keys()
 
     def _find(self, key: str) -> tuple[LoadedKey, KeyHasher]:
         """Return a key that was not revoked, and what it is hashed with. Raises KeyNotFound."""
@@ -207,6 +240,18 @@ class Keyring:
         self._by_id = self._by_id | {stored.id: added}
         self._hasher, self.is_open = hasher, False
         return added.describe()
+
+
+def _read_now(connection: Connection, key: LoadedKey, hasher: KeyHasher) -> StoredKey:
+    """Read a key again before it is changed, and return its row. Another replica may have ended it just now.
+
+    connection: in a transaction that no other change of a setting has at the same time. Raises KeyNotFound.
+    """
+    row = keys.load(connection, key.stored.id)
+    if row is None:
+        raise KeyNotFound
+    key.read_again(row, hasher)
+    return key.describe().stored
 
 
 def _make(new: KeyToCreate, hasher: KeyHasher) -> tuple[StoredKey, str]:
@@ -239,7 +284,3 @@ def _copy_of(old: StoredKey) -> KeyToCreate:
         requests_per_minute=old.requests_per_minute,
         images_per_day=old.images_per_day,
     )
-
-
-def _use_of(key: StoredKey) -> KeyUse:
-    return KeyUse(key.id, key.last_used_at, key.images_day, key.images_used)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from service.access.key import KeyHasher, is_same
 from service.access.rates import ImageCount, RequestRate
 from service.domain.access import Access, Scope
-from service.gallery.records.statements.keys import StoredKey
+from service.gallery.records.statements.keys import KeyUse, StoredKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,24 @@ class LoadedKey:
         self.images = ImageCount(stored.images_per_day, stored.images_day, stored.images_used)
         self.last_used_at = stored.last_used_at
         self.was_used = False
+
+    def read_again(self, stored: StoredKey, hasher: KeyHasher) -> None:
+        """Take the row as the records have it now. What was counted here and is not stored yet is kept."""
+        self.stored = stored
+        self.is_sealed = stored.secret_id == hasher.id and is_same(stored.seal, _seal_of(stored, hasher))
+        self.is_refused = self.is_refused or stored.revoked_at is not None
+        self.images.read_again(stored.images_day, stored.images_used)
+
+    def take_use(self) -> KeyUse:
+        """Return how the key was used since the last call. A use meanwhile is returned by the next call."""
+        self.was_used = False
+        images = self.images.take_not_stored()
+        return KeyUse(self.stored.id, self.last_used_at, self.images.day if images else None, images)
+
+    def return_use(self, use: KeyUse) -> None:
+        """Take back a use that could not be stored."""
+        self.was_used = True
+        self.images.return_not_stored(use.images_day, use.images)
 
     def is_valid(self, now: datetime) -> bool:
         """Return whether a request with the key is let in."""

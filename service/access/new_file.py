@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from service.gallery.data_directory import sync_folder
+from service.gallery.records.sqlite.data_directory import sync_folder
 
 
 def write_new_file(file: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from service.access.keyring import Keyring
-from service.access.secret_file import KeySecret, read_admin_key
+from service.access.secret_file import SECRET_FILE, KeySecret, read_admin_key
 from service.domain.command_errors import InvalidSettings
 from service.domain.errors import StorageUnavailable
 from service.gallery.records.database import Database
@@ -27,11 +27,17 @@ class AccessOptions:
     host: the address that the service listens on.
     admin_key_file: a file with the key of the operator. None if there is none.
     insecure: whether everybody may call the service without a key, from other machines too.
+    secret_file: the secret that keys are hashed with. None: it is in the data directory.
     """
 
     host: str
     admin_key_file: Path | None
     insecure: bool
+    secret_file: Path | None = None
+
+    def secret_in(self, data_dir: Path) -> Path:
+        """Return the file of the secret that keys are hashed with."""
+        return self.secret_file or data_dir / SECRET_FILE
 
 
 @asynccontextmanager
@@ -39,7 +45,7 @@ async def open_keyring(database: Database, data_dir: Path, options: AccessOption
     """Open the keys. Raises InvalidSettings if everybody could call the service, and DataDirectoryUnusable."""
     file = options.admin_key_file
     admin_key = read_admin_key(file) if file else None
-    keyring = Keyring(database, KeySecret(data_dir), admin_key)
+    keyring = Keyring(database, KeySecret(options.secret_in(data_dir)), admin_key)
     _say_who_may_call(keyring, options)
     storing = asyncio.create_task(_store_uses(keyring))
     try:
@@ -52,6 +58,11 @@ async def open_keyring(database: Database, data_dir: Path, options: AccessOption
 
 def _say_who_may_call(keyring: Keyring, options: AccessOptions) -> None:
     """Log who may call the service. Raises InvalidSettings."""
+    if keyring.has_foreign_secret:
+        raise InvalidSettings(
+            "The access keys in the database were made with another secret. Set FACE_KEY_SECRET_FILE to a copy of the "
+            "file that the other replicas use."
+        )
     if keyring.unusable_keys:
         LOG.warning("keys_unusable", keys=keyring.unusable_keys)
     if not keyring.can_be_called:

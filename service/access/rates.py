@@ -39,6 +39,7 @@ class ImageCount:
         self._per_day = per_day
         self.day = day
         self.used = used
+        self._not_stored = 0
 
     def take(self, images: int, now: datetime) -> None:
         """Count the images of a request. Raises QuotaUsed, and then counts none of them."""
@@ -48,7 +49,24 @@ class ImageCount:
         used = self.used if self.day == today else 0
         if self._per_day is not None and used + images > self._per_day:
             raise QuotaUsed(retry_after_s=ceil(_until_tomorrow(now).total_seconds()))
+        self._not_stored = images + (self._not_stored if self.day == today else 0)
         self.day, self.used = today, used + images
+
+    def take_not_stored(self) -> int:
+        """Return how many images were counted since the last call. The caller adds them to the records."""
+        images, self._not_stored = self._not_stored, 0
+        return images
+
+    def return_not_stored(self, day: str | None, images: int) -> None:
+        """Take back what could not be stored. day: of these images."""
+        self._not_stored += images if day == self.day else 0
+
+    def read_again(self, day: str | None, used: int) -> None:
+        """Continue from the records, to which other replicas have added."""
+        if day is not None and day == self.day:
+            self.used = used + self._not_stored
+        elif day is not None and (self.day is None or day > self.day):
+            self.day, self.used, self._not_stored = day, used, 0
 
 
 def _until_tomorrow(now: datetime) -> timedelta:

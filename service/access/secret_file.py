@@ -7,8 +7,8 @@ from pathlib import Path
 from service.access.key import SECRET_BYTES, KeyHasher
 from service.access.new_file import write_new_file
 from service.domain.command_errors import DataDirectoryUnusable, InvalidSettings, KeyFileUnusable
-from service.gallery.data_directory import unusable
 from service.gallery.records.encryption.key_file import KEY_BYTES, OperatorKey
+from service.gallery.records.sqlite.data_directory import unusable
 
 SECRET_FILE = "key_secret"  # noqa: S105  # a name
 MAX_FILE_BYTES = 4096
@@ -17,13 +17,13 @@ _ADMIN_KEY = re.compile(r"[A-Za-z0-9_.~+/=-]{32,256}")
 
 
 class KeySecret:
-    """The secret of a data directory, 32 bytes in a file.
+    """The secret that keys are hashed with, 32 bytes in a file. Replicas of one database share it.
 
     It is made with the first key. So if it exists, the service has had keys, even if they are gone from the database.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        self._file = data_dir / SECRET_FILE
+    def __init__(self, file: Path) -> None:
+        self._file = file
 
     def exists(self) -> bool:
         """Return whether the service has had keys."""

@@ -7,6 +7,7 @@ schemas/          what comes in and goes out, one file for each route
 bodies.py         a body is JSON or a form
 forms.py          the parts of a form
 admission.py      how many images are in flight
+errors/           what can be wrong with a request in HTTP: its fields, its media type, its size
 problems.py       every error as application/problem+json
-openapi.py        what FastAPI cannot describe by itself
+openapi/          what FastAPI cannot describe by itself
 """

@@ -20,8 +20,8 @@ class Need:
     all_collections: bool = False
 
 
-PUBLIC_ROUTES = frozenset({"/livez", "/readyz", "/docs"})
-"""They need no key, and tell nothing of what is stored. Probes have no key, and a browser opens /docs without one."""
+PUBLIC_ROUTES = frozenset({"/livez", "/readyz", "/docs", "/", "/console/{file:path}"})
+"""They need no key, and tell nothing of what is stored. Probes have no key, and a browser opens pages without one."""
 
 NEEDS = {
     ("POST", "/verify"): Need(Scope.VERIFY),
@@ -34,9 +34,15 @@ NEEDS = {
     ("PUT", "/collections/{collection}"): Need(Scope.ENROL),
     ("PATCH", "/collections/{collection}"): Need(Scope.ADMIN),
     ("DELETE", "/collections/{collection}"): Need(Scope.ADMIN),
+    ("GET", "/collections/{collection}/export"): Need(Scope.ADMIN),
+    ("POST", "/collections/{collection}/import"): Need(Scope.ADMIN),
     ("GET", "/collections/{collection}/calibration"): Need(Scope.READ),
     ("POST", "/collections/{collection}/calibration"): Need(Scope.ADMIN),
     ("DELETE", "/collections/{collection}/calibration"): Need(Scope.ADMIN),
+    ("GET", "/collections/{collection}/reembedding"): Need(Scope.READ),
+    ("POST", "/collections/{collection}/reembedding"): Need(Scope.ADMIN),
+    ("DELETE", "/collections/{collection}/reembedding"): Need(Scope.ADMIN),
+    ("PUT", "/collections/{collection}/model"): Need(Scope.ADMIN),
     ("GET", "/collections/{collection}/subjects"): Need(Scope.READ),
     ("POST", "/collections/{collection}/subjects"): Need(Scope.ENROL),
     ("GET", "/collections/{collection}/subjects/{subject}"): Need(Scope.READ),
@@ -49,6 +55,8 @@ NEEDS = {
     ("POST", "/collections/{collection}/subjects/{subject}/faces"): Need(Scope.ENROL),
     ("POST", "/collections/{collection}/faces"): Need(Scope.ENROL),
     ("GET", "/collections/{collection}/faces/{face}"): Need(Scope.READ),
+    ("GET", "/collections/{collection}/faces/{face}/crop"): Need(Scope.READ),
+    ("DELETE", "/collections/{collection}/crops"): Need(Scope.ADMIN),
     ("PATCH", "/collections/{collection}/faces/{face}"): Need(Scope.ENROL),
     ("DELETE", "/collections/{collection}/faces/{face}"): Need(Scope.ENROL),
     ("GET", "/keys"): Need(Scope.ADMIN, all_collections=True),

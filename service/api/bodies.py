@@ -11,14 +11,20 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from service.api.dependencies import Services, ServicesDep
-from service.api.field_errors import describe_errors
+from service.api.errors.field_errors import describe_body_errors
+from service.api.errors.http_errors import (
+    BodyTooLarge,
+    CompressedBody,
+    HttpError,
+    InvalidJson,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
 from service.api.forms import parse_form
-from service.api.problems import BodyTooLarge, CompressedBody, UnsupportedMediaType
 from service.api.schemas.faces import FaceLine
 from service.api.schemas.fields import Body, InvalidBody, TooManyValues, errors_of
 from service.decisions.inputs import PhotographInput, SentFace
@@ -46,6 +52,9 @@ MAX_LINE_ERRORS = 3
 GZIP_START = b"\x1f\x8b"
 """The first bytes of every gzip file (RFC 1952, section 2.3.1). No JSON text and no form starts with them."""
 
+FORM_START = b"--"
+"""The first bytes of every form. No JSON text starts with them."""
+
 
 def body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B]]:
     """Return a FastAPI dependency that reads the body as `model`, from JSON or from a form.
@@ -59,6 +68,8 @@ def body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B]]:
         if _media_type(request) == FORM:
             files = await _read_form(request, lists)
             return _validate(model, files)
+        if _media_type(request) != JSON:
+            raise UnsupportedMediaType
         return await _read_json(request, services, model)
 
     return read
@@ -78,6 +89,8 @@ def json_body_of(model: type[B]) -> Callable[[Request, Services], Awaitable[B]]:
     """Return a FastAPI dependency like `body_of`, for JSON only, of at most MAX_RESOURCE_BYTES."""
 
     async def read(request: Request, services: ServicesDep) -> B:
+        if _media_type(request) != JSON:
+            raise NotJson
         return await _read_json(request, services, model, MAX_RESOURCE_BYTES)
 
     return read
@@ -91,6 +104,21 @@ def optional_json_body_of(model: type[B]) -> Callable[[Request, Services], Await
         return await read(request, services) if _has_body(request) else None
 
     return read_if_present
+
+
+class NotJson(UnsupportedMediaType):
+    """The body is not JSON."""
+
+    detail = "This call takes no form. Send the body as application/json (curl: -H 'Content-Type: application/json')."
+
+
+class FormAsJson(InvalidJson):
+    """The body is a form, and its Content-Type says that it is JSON."""
+
+    detail = (
+        "The body is a form, and its Content-Type says application/json. Let the HTTP library set the Content-Type of "
+        "a form, and do not set it yourself."
+    )
 
 
 class NotLines(UnsupportedMediaType):
@@ -165,16 +193,17 @@ def read_face_line(line: Line) -> SentFace:
     try:
         return FaceLine.model_validate_json(line.data).to_face()
     except ValidationError as error:
-        faults = _faults(error)
+        faults = describe_line_errors(error, FaceLine)
     # Raised here, and not above, where the new error would keep the other one, with all that was read of the line.
     raise InvalidLine(faults)
 
 
-def _faults(error: ValidationError) -> str:
+def describe_line_errors(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say what is wrong with a line, and repeat nothing of it but a misspelt name."""
     errors = errors_of(error)
     if any(one["type"] == "json_invalid" for one in errors):
         return "The line is not valid JSON (RFC 8259) in UTF-8."
-    faults = describe_errors(errors)[:MAX_LINE_ERRORS]
+    faults = describe_body_errors(errors, model)[:MAX_LINE_ERRORS]
     return " ".join(f"{fault.where.removeprefix('body.')}: {fault.message.rstrip('.')}." for fault in faults)
 
 
@@ -187,19 +216,19 @@ def _has_body(request: Request) -> bool:
 
 
 async def _read_json(request: Request, services: Services, model: type[B], max_bytes: float = math.inf) -> B:
-    if _media_type(request) != JSON:
-        raise UnsupportedMediaType
     data = bytearray()
     async for part in _uncompressed_parts(request):
         data += part
         if len(data) > max_bytes:
             raise BodyTooLarge
+    if data.startswith(FORM_START):
+        raise FormAsJson
     try:
         if len(data) < LARGE_JSON_BYTES:
             return model.read_json(data)
         return await services.parsing.run(model.read_json, data)
     except InvalidBody as error:
-        raise RequestValidationError(error.errors) from None
+        raise _invalid_body(error.errors, model) from None
     except TooManyValues:
         raise BodyTooLarge from None
 
@@ -221,7 +250,14 @@ def _validate(model: type[B], files: dict[str, Any]) -> B:
     try:
         return model.model_validate(files)
     except ValidationError as error:
-        raise RequestValidationError(errors_of(error)) from None
+        raise _invalid_body(errors_of(error), model) from None
+
+
+def _invalid_body(errors: list[dict[str, Any]], model: type[Body]) -> HttpError:
+    """Name every error of a body. The input is left out: it can hold a face, or NaN, which is not JSON."""
+    if any(one["type"] == "json_invalid" for one in errors):
+        return InvalidJson()
+    return InvalidRequest(describe_body_errors(errors, model))
 
 
 async def _read_form(request: Request, lists: Collection[str]) -> dict[str, Any]:

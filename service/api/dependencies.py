@@ -11,10 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from service.access.audit.log import AuditLog
 from service.access.keyring import Keyring
 from service.api.admission import Admission
-from service.api.schemas.fields import Id, NoOptions
+from service.api.schemas.fields import EXAMPLE_COLLECTION, EXAMPLE_FACE, EXAMPLE_SUBJECT, Id, NoOptions
 from service.decisions.cluster import ClusteringPlaces
 from service.decisions.probes import ProbeReader
+from service.decisions.two_models import LoadedModels
 from service.gallery.gallery import Gallery
+from service.gallery.records.shared_settings import SharedSettings
 from service.model_files.card import EmbedderCard
 from service.pipeline.processes.worker_process import WorkerProcess
 from service.pipeline.round_robin import RoundRobinThreads
@@ -24,6 +26,7 @@ from service.pipeline.round_robin import RoundRobinThreads
 class Services:
     """The objects that the routes use. `app.py` builds them.
 
+    models: the loaded models.
     clustering: where faces are clustered.
     parsing: the process in which large JSON bodies are parsed.
     lines: the thread in which the lines of bulk enrolments are read.
@@ -31,9 +34,10 @@ class Services:
     shutting_down: set when the service was told to stop. The service then still answers requests, but is not ready.
     """
 
-    probes: ProbeReader
+    models: LoadedModels
     gallery: Gallery
     keyring: Keyring
+    shared_settings: SharedSettings
     audit: AuditLog
     admission: Admission
     clustering: ClusteringPlaces
@@ -42,6 +46,11 @@ class Services:
     embeddings_per_request: int
     request_timeout_s: float
     shutting_down: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def probes(self) -> ProbeReader:
+        """What reads the inputs of a request that is not about one collection."""
+        return self.models.first
 
     @property
     def card(self) -> EmbedderCard:
@@ -56,10 +65,21 @@ async def _services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 
-CollectionPath = Annotated[Id, Path(description="the id of the collection")]
-SubjectPath = Annotated[Id, Path(description="the id of the subject, which is a person in the collection")]
-KeyPath = Annotated[Id, Path(description="the id of the access key, which is the part after `facenet_`")]
-FacePath = Annotated[Id, Path(description="the id of the enrolled face")]
+CollectionPath = Annotated[Id, Path(description="the id of the collection", examples=[EXAMPLE_COLLECTION])]
+SubjectPath = Annotated[
+    Id, Path(description="the id of the subject, which is a person in the collection", examples=[EXAMPLE_SUBJECT])
+]
+KeyPath = Annotated[
+    Id,
+    Path(
+        description="the id of the access key: `id` in the answer of create_key, and the part of the key between "
+        "`facenet_` and the next `_`",
+        examples=["0123456789ab"],
+    ),
+]
+FacePath = Annotated[
+    Id, Path(description="the id of the enrolled face: `face` in the answer of its enrolment", examples=[EXAMPLE_FACE])
+]
 
 NoQuery = Annotated[NoOptions, Query()]
 """For a route without options: any option is refused."""

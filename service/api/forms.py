@@ -6,7 +6,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from service.api.problems import InvalidForm
+from service.api.errors.http_errors import InvalidForm
 from service.api.schemas.cluster import ClusterBody
 from service.api.schemas.fields import MAX_IMAGES
 from service.api.schemas.identify import IdentifyBody
@@ -20,7 +20,8 @@ IMAGE_FIELDS = frozenset(
 """The fields of all requests whose parts are files. Some clients send no `filename` with the bytes of a file."""
 
 NO_BOUNDARY = (
-    "Its Content-Type has no boundary. Let the HTTP library set the Content-Type of a form, and do not set it yourself."
+    "Its Content-Type has no boundary. Let the HTTP library set the Content-Type of a form, and do not set it "
+    "yourself. If the body is JSON, its Content-Type is application/json."
 )
 CUT_OFF = "It is cut off: the last part has no end."
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from service.decisions.assignment import Assignment
 from service.decisions.error_rates.score import ScoreScale
-from service.gallery.base import Candidate
+from service.gallery.search_values import Candidate
 
 DEFAULT_MARGIN_POINTS = 10.0
 """The margin, if the caller gives none. Up to it, a wrong name that is prevented costs at most eight right ones.

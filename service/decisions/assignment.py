@@ -11,7 +11,7 @@ away from the nearest face if another face would otherwise be unknown.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.gallery.base import Candidate
+from service.gallery.search_values import Candidate
 
 CandidateRows = Sequence[Sequence[Candidate]]
 """The candidates of each face, nearest first."""

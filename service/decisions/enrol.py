@@ -3,12 +3,24 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from service.decisions.inputs import Input, PhotographInput, SubjectInput
+from service.decisions.inputs import FaceInput, Input, PhotographInput, SubjectInput
 from service.decisions.probes import Probe, ProbeReader, gather_in_order
 from service.domain.embedding import embedding_sha256
-from service.domain.errors import FacenetError, InvalidOption, LowQuality, NoFace, StorageUnavailable, Unavailable
+from service.domain.errors import (
+    CollectionNotFound,
+    CropNotFound,
+    FacenetError,
+    FaceNotFound,
+    InvalidOption,
+    LowQuality,
+    NoFace,
+    StorageUnavailable,
+    Unavailable,
+)
+from service.domain.face import KeptCrop
 from service.gallery.base import EnrolmentOutcome, FaceToEnrol
 from service.observability.metrics import DECISIONS
 from service.observability.outcomes import note_decision
@@ -85,7 +97,16 @@ async def _read_or_refuse(
         raise
     except FacenetError as error:
         return None, error
-    return probe, _refusal(probes, probe, rules) or FaceToEnrol(_sha256(item, probe), probe.embeddings[0])
+    crop = await _crop_to_keep(probes, item, probe)
+    return probe, _refusal(probes, probe, rules) or FaceToEnrol(_sha256(item, probe), probe.embeddings[0], crop)
+
+
+async def _crop_to_keep(probes: ProbeReader, item: Input, probe: Probe) -> KeptCrop | None:
+    """Return what is kept of the photograph: a part of it, or what is kept of the enrolled face that is copied."""
+    if isinstance(item, FaceInput) and probes.pipeline.keeps_crops:
+        with suppress(CropNotFound, FaceNotFound, CollectionNotFound):  # or the face was deleted just now
+            return await probes.gallery.get_crop(item.collection, item.face)
+    return probe.kept_crops[0] if probe.kept_crops else None
 
 
 def _refusal(probes: ProbeReader, probe: Probe, rules: EnrolmentRules) -> LowQuality | None:

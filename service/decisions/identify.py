@@ -15,7 +15,7 @@ from service.decisions.model_comparison import compare_models
 from service.decisions.probes import Probe, ProbeReader, name_input
 from service.domain.face import Face
 from service.domain.image import Notice
-from service.gallery.base import Candidate
+from service.gallery.search_values import Candidate
 from service.model_files.calibration import CalibrationSource
 from service.model_files.card import CompatibleModel
 from service.observability.metrics import DECISIONS

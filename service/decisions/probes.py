@@ -11,7 +11,7 @@ from typing import TypeVar
 from service.decisions.inputs import EmbeddingInput, FaceInput, Input, PhotographInput, StoredInput, SubjectInput
 from service.domain.embedding import Embeddings, check_embedding
 from service.domain.errors import FacenetError, ModelMismatch
-from service.domain.face import Face
+from service.domain.face import Face, KeptCrop
 from service.domain.image import Notice
 from service.gallery.base import EmbeddingModel
 from service.gallery.gallery import Gallery
@@ -31,6 +31,7 @@ class Probe:
     model: the model that made them: the loaded one, or one that is compatible with it.
     faces: None for each embedding that did not come from a photograph.
     faces_found: how many faces the photograph shows. None if there is no photograph.
+    kept_crops: what is kept of the photograph around each face. Empty if there is no photograph.
     """
 
     embeddings: Embeddings
@@ -38,6 +39,7 @@ class Probe:
     faces: tuple[Face | None, ...]
     faces_found: int | None = None
     notices: tuple[Notice, ...] = ()
+    kept_crops: tuple[KeptCrop | None, ...] = ()
 
     @classmethod
     def from_photograph(cls, found: EmbeddedFaces, model: EmbeddingModel) -> "Probe":
@@ -45,7 +47,7 @@ class Probe:
         notices = found.notices
         if len(found.faces) == 1 < found.faces_found:
             notices = (*notices, Notice.SEVERAL_FACES)
-        return cls(found.embeddings, model, found.faces, found.faces_found, notices)
+        return cls(found.embeddings, model, found.faces, found.faces_found, notices, found.kept_crops)
 
     @classmethod
     def from_embeddings(cls, embeddings: Embeddings, model: EmbeddingModel) -> "Probe":
@@ -117,7 +119,7 @@ class ProbeReader:
         Raises GalleryError. Raises ModelMismatch if the model is not compatible with the loaded one.
         """
         model = await self.gallery.collection_model(collection)
-        if model is None or not self._is_comparable(model):
+        if model is None or not self.is_comparable(model):
             self.loaded_model.require_same(model)
             return self.loaded_model
         return model
@@ -127,13 +129,16 @@ class ProbeReader:
         self.require_loaded_model(probe.model.id)
         return probe
 
-    def _is_comparable(self, model: EmbeddingModel) -> bool:
-        """Models of different dimensions are never comparable, whatever the card says."""
+    def is_comparable(self, model: EmbeddingModel) -> bool:
+        """Return whether its embeddings can be compared with those of the loaded model.
+
+        Models of different dimensions are never comparable, whatever the card says.
+        """
         is_known = model.id == self.card.id or self.card.compatible_model(model.id) is not None
         return is_known and model.dimension == self.card.dimension
 
     def _check_given(self, embedding: Sequence[float], model: EmbeddingModel) -> Probe:
-        if not self._is_comparable(model):
+        if not self.is_comparable(model):
             raise _made_by_another_model()
         return Probe.from_embeddings(check_embedding(embedding, model.dimension), model)
 

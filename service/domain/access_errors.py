@@ -58,7 +58,10 @@ class AllCollectionsNeeded(AccessError):
     code = "all_collections_needed"
 
     def __init__(self) -> None:
-        super().__init__("The request concerns all collections, and the access key is for some of them only.")
+        super().__init__(
+            "The request concerns all collections, and the access key is for some of them only. The operator makes a "
+            "key that has all."
+        )
 
 
 class KeyNotFound(AccessError):
@@ -88,7 +91,11 @@ class RateExceeded(Unavailable):
     code = "rate_exceeded"
 
     def __init__(self, *, retry_after_s: int) -> None:
-        super().__init__("The access key has sent its requests for this minute.", retry_after_s=retry_after_s)
+        super().__init__(
+            "The access key has sent its requests for this minute. Wait for the seconds in Retry-After, or ask the "
+            "operator for a higher rate.",
+            retry_after_s=retry_after_s,
+        )
 
 
 class QuotaUsed(Unavailable):
@@ -97,4 +104,8 @@ class QuotaUsed(Unavailable):
     code = "quota_used"
 
     def __init__(self, *, retry_after_s: int) -> None:
-        super().__init__("The access key has sent its images for this day (UTC).", retry_after_s=retry_after_s)
+        super().__init__(
+            "The access key has sent its images for this day (UTC). Wait for the seconds in Retry-After, or ask the "
+            "operator for more images a day.",
+            retry_after_s=retry_after_s,
+        )

@@ -1,7 +1,8 @@
-"""A detected face, and the crops that are cut out for the embedder."""
+"""A detected face, the crops that are cut out for the embedder, and what is kept of a photograph."""
 
 import math
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ Points = NDArray[np.float32]
 
 Crops = NDArray[np.uint8]
 """(n, h, w, 3) uint8, RGB: faces that are aligned to the template of a model."""
+
+_STORED_NUMBER = np.dtype("<f4")
+_STORED_NUMBERS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +82,33 @@ class Face:
         """
         across, down = (self.landmarks[1] - self.landmarks[0]).tolist()
         return math.degrees(math.atan2(down, across))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptCrop:
+    """The part of a photograph around an enrolled face. Every embedder can cut its own crop out of it.
+
+    picture: a JPEG, in which the head is nearly upright.
+    reduction: how many pixels of the photograph one pixel of the picture stands for, along a side.
+    box, landmarks: of the face, in pixels of the photograph. (0, 0) is the upper left pixel of the picture.
+    """
+
+    picture: bytes
+    reduction: int
+    box: Box
+    landmarks: Points
+
+    def to_bytes(self) -> bytes:
+        """Return what is stored: the reduction, the box and the landmarks as 15 numbers (float32), then the picture."""
+        box = self.box
+        numbers = [self.reduction, box.x, box.y, box.width, box.height, *self.landmarks.ravel().tolist()]
+        return np.array(numbers, _STORED_NUMBER).tobytes() + self.picture
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> Self:
+        """Read what `to_bytes` returned. Raises ValueError if it is something else."""
+        numbers = np.frombuffer(stored, _STORED_NUMBER, _STORED_NUMBERS)
+        reduction, *box = numbers[:5].tolist()
+        if not np.isfinite(numbers).all() or reduction < 1:
+            raise ValueError("the place of the face is damaged")
+        return cls(stored[numbers.nbytes :], int(reduction), Box(*box), numbers[5:].reshape(5, 2).astype(np.float32))

@@ -1,7 +1,8 @@
 """The values that go into the gallery and come out of it."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypedDict, TypeVar
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
 from service.domain.errors import ModelMismatch
+from service.domain.face import KeptCrop
 from service.model_files.calibration import CalibrationSource
 from service.model_files.error_rates import FacesOfPeople
 
@@ -49,6 +51,7 @@ class Collection:
     model_id: the model that made the embeddings of its faces. None if it has no face.
     expires_after_days: faces are deleted at this age. None: never.
     calibration: which one a search uses if the caller does not say it.
+    import_unfinished: whether it is being imported, or an import of it was interrupted.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Collection:
     created_at: datetime
     expires_after_days: int | None
     calibration: CalibrationSource
+    import_unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,17 +80,19 @@ class DrawnPeople:
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
-    """What was deleted because of its age.
+class Deleted:
+    """What the gallery deleted without a request that names it.
 
+    reason: `expired` at its age, or `not_embedded` by the model that the collection has now.
     subjects: the ids of all subjects that it is about.
     faces, deleted_subjects: how many.
     """
 
+    reason: Literal["expired", "not_embedded"]
     collection: str
     subjects: tuple[str, ...]
     faces: int
-    deleted_subjects: int
+    deleted_subjects: int = 0
 
 
 class GalleryLog(Protocol):
@@ -95,8 +101,8 @@ class GalleryLog(Protocol):
     def open(self, noted: tuple[int, bytes] | None) -> AbstractContextManager[None]:
         """Open the log, until the context ends. noted: the line that `durable_head` returned last, or None."""
 
-    def record_expired(self, expired: Expired) -> None:
-        """Record what was deleted outside a request."""
+    def record_deleted(self, deleted: Deleted) -> None:
+        """Record what was deleted without a request that names it."""
 
     def durable_head(self) -> tuple[int, bytes] | None:
         """Return the number and the hash of the last durable line. None if there is no log."""
@@ -109,7 +115,7 @@ class NoGalleryLog:
         """Open nothing."""
         return nullcontext()
 
-    def record_expired(self, expired: Expired) -> None:
+    def record_deleted(self, deleted: Deleted) -> None:
         """Record nothing."""
 
     def durable_head(self) -> tuple[int, bytes] | None:
@@ -170,6 +176,7 @@ class EnrolledFace:
     number: its key in the index.
     subject: the id of the subject.
     created_at: UTC.
+    has_crop: whether a part of its photograph is kept.
     """
 
     number: int
@@ -177,6 +184,7 @@ class EnrolledFace:
     subject: str
     image_sha256: str
     created_at: datetime
+    has_crop: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,10 +193,12 @@ class FaceToEnrol:
 
     image_sha256: the sha256 of the photograph's bytes, in hexadecimal.
     embedding: (d,) float32, unit length.
+    crop: what is kept of the photograph. None: nothing.
     """
 
     image_sha256: str
     embedding: NDArray[np.float32]
+    crop: KeptCrop | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,29 +237,6 @@ EnrolmentOutcome = EnrolledNow | EnrolledBefore | EnrolledForAnother
 
 
 @dataclass(frozen=True, slots=True)
-class SearchQuestion:
-    """What searches must have in common to go together. k: the most subjects for each probe."""
-
-    collection: str
-    k: int
-    model: EmbeddingModel
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A subject that a probe may show, and the nearest face of that subject.
-
-    subject, face: ids.
-    distance: squared L2.
-    """
-
-    subject: str
-    name: str | None
-    distance: float
-    face: str
-
-
-@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """A part of a list. next_cursor: where the next part starts. None after the last part."""
 
@@ -264,12 +251,15 @@ class StoredSubject:
     model_id: the model that made the embeddings. None without faces.
     faces: in the order of enrolment.
     embeddings: (n, d) float32, row by row. None without faces.
+    other_model_id: the other model of the collection. other_embeddings: (d,) float32 each, by the ids of the faces.
     """
 
     subject: Subject
     model_id: str | None
-    faces: list[EnrolledFace]
-    embeddings: Embeddings | None
+    faces: list[EnrolledFace] = field(default_factory=list)
+    embeddings: Embeddings | None = None
+    other_model_id: str | None = None
+    other_embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,23 +4,24 @@ The records are the truth, and each collection has an index that is made from th
 first, then made in the index, and only then acknowledged. So an enrolled face is found by the next search.
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
 
 from service.domain.embedding import check_embedding
-from service.domain.errors import CollectionNotFound, InvalidOption, StorageUnavailable, TooFewPeople
+from service.domain.errors import CollectionNotFound, InvalidOption, TooFewPeople
+from service.gallery.backup.collection_import import CollectionImports
 from service.gallery.base import (
     NO_GALLERY_LOG,
     Collection,
     CollectionChanges,
+    Deleted,
     DrawnPeople,
     EmbeddingModel,
     EnrolledFace,
     EnrolmentOutcome,
-    FaceChecksum,
     FaceOfSubject,
     FaceToEnrol,
     GalleryLog,
@@ -28,29 +29,20 @@ from service.gallery.base import (
     SubjectChanges,
     SubjectToCreate,
 )
-from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, Snapshots
 from service.gallery.reader import GalleryReader
 from service.gallery.records.database import Database
 from service.gallery.records.grouped_changes import GroupedChanges
-from service.gallery.records.statements import (
-    calibration,
-    collections,
-    faces,
-    retention,
-    storage,
-    subjects,
-    transactions,
-)
+from service.gallery.records.statements import collections, faces, storage, subjects, transactions
+from service.gallery.records.statements.kept import crops
+from service.gallery.records.statements.rules import calibration, retention
+from service.gallery.reembedding import Reembeddings
 from service.gallery.retention import utc_now
+from service.gallery.search.face_search import OpenSearch
 from service.gallery.threads import in_changing_thread, in_thread
 from service.model_files.own_calibration import CollectionCalibration
 from service.observability.outcomes import note_subject
 
 DEFAULT_COLLECTION = "default"
-CHECK_WAIT_S = 0.5
-"""How long the check waits for a change. A change can wait for a rewrite of the database, and the check may not."""
-CHECKSUMS_S = 300.0
-"""How often the check reads all checksums of the records again, although nothing was changed."""
 
 
 class Gallery(GalleryReader):
@@ -59,44 +51,41 @@ class Gallery(GalleryReader):
     Every method raises StorageUnavailable if the records cannot be read or written, and then nothing was changed. A
     method that names a collection, subject or face raises CollectionNotFound, SubjectNotFound or FaceNotFound.
 
-    snapshots: what large indexes leave for the next start. log: the audit log.
-    now: returns the time by which faces expire.
+    open_search: opens what searches the faces. log: the audit log. now: returns the time by which faces expire.
+    imports: stores collections from files. reembeddings: embeddings by another model.
     """
 
     def __init__(
         self,
         database: Database,
-        create_index: CreateIndex,
+        open_search: OpenSearch,
         log: GalleryLog = NO_GALLERY_LOG,
         now: Callable[[], datetime] = utc_now,
-        snapshots: Snapshots = NO_SNAPSHOTS,
     ) -> None:
         with database.writing() as connection:
+            storage.note_changed_settings(connection)
             collections.ensure(connection, DEFAULT_COLLECTION)
         self._log = log
-        super().__init__(database, create_index, self._log, now, snapshots)
+        super().__init__(database, open_search, self._log, now)
         self._enrolments = GroupedChanges(database, self._writing, self._index_enrolled)
         self._deletions = GroupedChanges(database, self._writing, self._erase_deleted)
-        self._checksums: Mapping[str, FaceChecksum] = {}
-        self._checksums_commits, self._checksums_until_s = -1, 0.0
+        self.imports = CollectionImports(
+            database, self.face_search, self._writing, self.read_settings, self.changing_threads
+        )
+        threads = self.threads, self.changing_threads
+        self.reembeddings = Reembeddings(database, self.face_search, self._writing, self._note_switch, threads)
 
     @in_thread
     def check(self) -> None:
-        """Check that the records can be read, and that every index in memory holds the faces of the records.
+        """Check that the records can be read, and that the search agrees with them.
 
-        Raises StorageUnavailable otherwise. An index that disagrees is built again, so the next check succeeds. While a
-        change takes long, only the records are read. Raises IndexBuilding while a large index is built.
+        Raises StorageUnavailable otherwise, or IndexBuilding while a large index is built. While a
+        change takes long, only the records are read.
         """
         self._database.check_files()
         with self._database.reading() as connection:
             storage.require_readable(connection)
-        if self._writing.acquire(timeout=CHECK_WAIT_S):
-            try:
-                if self.indexes.rebuild_where_wrong(self._read_checksums()):
-                    raise StorageUnavailable
-            finally:
-                self._writing.release()
-        self.indexes.require_built()
+        self.face_search.check()
 
     @in_changing_thread
     def create_collection(self, collection: str, expires_after_days: int | None = None) -> tuple[Collection, bool]:
@@ -106,11 +95,12 @@ class Gallery(GalleryReader):
         """
         with self._writing:
             with self._database.writing() as connection:
+                storage.note_changed_settings(connection)
                 is_new = collections.create(connection, collection, expires_after_days)
                 created = collections.get(connection, collection)
             if is_new:
-                self.indexes.put_empty(collection)
-                self._read_settings()
+                self.face_search.add_collection(collection)
+                self.read_settings()
         return created, is_new
 
     @in_changing_thread
@@ -121,13 +111,14 @@ class Gallery(GalleryReader):
         """
         with self._writing:
             with self._database.writing() as connection:
+                storage.note_changed_settings(connection)
                 key = collections.find(connection, collection).key
                 if "calibration" in changes:
                     calibration.choose(connection, key, changes["calibration"])
                 if "expires_after_days" in changes:
                     retention.set_expiry(connection, key, changes["expires_after_days"])
                 changed = collections.get(connection, collection)
-            self._read_settings()
+            self.read_settings()
         return changed
 
     @in_changing_thread
@@ -149,21 +140,23 @@ class Gallery(GalleryReader):
         """Delete the calibration of the collection. Raises CalibrationNotFound."""
         with self._writing:
             with self._database.writing() as connection:
+                storage.note_changed_settings(connection)
                 calibration.remove(connection, collections.find(connection, collection).key)
-            self._read_settings()
+            self.read_settings()
 
     @in_changing_thread
     def delete_collection(self, collection: str) -> None:
         """Delete the collection and all it holds. If it is `default`, it is created again at once, empty."""
         with self._writing:
             with self._database.erasing() as connection:
-                collections.remove(connection, collection)
+                storage.note_changed_settings(connection)
+                transactions.delete_collection(connection, collection)
                 collections.ensure(connection, DEFAULT_COLLECTION)
             if collection == DEFAULT_COLLECTION:
-                self.indexes.put_empty(collection)
-            else:
-                self.indexes.remove(collection)
-            self._read_settings()
+                self.face_search.add_collection(collection)
+            elif collection in self.face_search:  # one whose import is not finished is not searched
+                self.face_search.remove_collection(collection)
+            self.read_settings()
 
     @in_changing_thread
     def create_subject(self, collection: str, new: SubjectToCreate) -> Subject:
@@ -216,7 +209,7 @@ class Gallery(GalleryReader):
                 numbers = faces.move_all(connection, key, merged_key, subject_key)
                 subjects.remove(connection, key, merged)
                 result = subjects.get(connection, key, subject)
-            self.indexes[collection].move(numbers, subject_key)
+            self.face_search.move(collection, numbers, subject_key)
         note_subject(collection, merged)
         return result, len(numbers)
 
@@ -228,7 +221,7 @@ class Gallery(GalleryReader):
 
         The first face of a collection binds it to its model. Raises InvalidEmbedding or ModelMismatch.
         """
-        checked = [FaceToEnrol(face.image_sha256, check_embedding(face.embedding, model.dimension)[0]) for face in new]
+        checked = [replace(face, embedding=check_embedding(face.embedding, model.dimension)[0]) for face in new]
         store = partial(transactions.enrol, collection=collection, subject=subject, new=checked, model=model)
         return self._enrolments.make(collection, store).outcomes
 
@@ -253,7 +246,7 @@ class Gallery(GalleryReader):
                 former = faces.get(connection, key, face)  # an unknown face is reported before an unknown subject
                 subject_key = subjects.find_key(connection, key, subject, field="subject")
                 moved = faces.move(connection, key, face, subject_key)
-            self.indexes[collection].move([moved.number], subject_key)
+            self.face_search.move(collection, [moved.number], subject_key)
         note_subject(collection, former.subject)
         note_subject(collection, moved.subject)
         return moved
@@ -263,30 +256,34 @@ class Gallery(GalleryReader):
         """Delete the face and its embedding."""
         self._deletions.make(collection, partial(transactions.delete_face, collection=collection, face=face))
 
-    def _read_checksums(self) -> Mapping[str, FaceChecksum]:
-        """Return the checksums of the records. A million faces take 0.3 s, so they are read only now and then."""
-        commits, now_s = self._database.commits, time.monotonic()
-        if commits != self._checksums_commits or now_s >= self._checksums_until_s:
-            with self._database.reading() as connection:
-                self._checksums = collections.checksums(connection)
-            self._checksums_commits, self._checksums_until_s = commits, now_s + CHECKSUMS_S
-        return self._checksums
+    @in_changing_thread
+    def delete_crops(self, collection: str) -> None:
+        """Delete what is kept of the photographs of the collection. The faces stay."""
+        with self._writing, self._database.erasing() as connection:
+            crops.remove_all(connection, collections.find(connection, collection).key)
 
-    def _read_settings(self) -> None:
+    def read_settings(self) -> None:
         """Read again what the gallery knows of its collections without a record, after a change of one of them."""
+        self.face_search.read_collections()
         self._retention.read_rules()
-        self._read_calibration_sources()
+        self._read_states()
+
+    def _note_switch(self, deleted: Deleted) -> None:
+        """Record what a change of a model has deleted, and read the settings again."""
+        if deleted.faces:
+            self._log.record_deleted(deleted)
+        self.read_settings()
 
     def _index_enrolled(self, collection: str, enrolled: Sequence[transactions.Enrolment]) -> None:
         """Add new faces to the index, all with one change."""
         if (stored := transactions.joined_references(enrolled)) is not None:
-            self.indexes[collection].add(stored)
+            self.face_search.add(collection, stored)
             self._retention.note_enrolled(collection)
 
     def _erase_deleted(self, collection: str, deleted: Sequence[Sequence[int]]) -> None:
         """Remove deleted faces from the disk and from the index. deleted: the numbers of the faces."""
         self._database.erase_replaced_content()
-        self.indexes[collection].remove(list(chain.from_iterable(deleted)))
+        self.face_search.remove(collection, list(chain.from_iterable(deleted)))
 
     def expire_all(self) -> None:
         """Delete what is older than its collection keeps it. The thread of the gallery calls this."""

@@ -1,41 +1,37 @@
 """The half of the gallery that only reads: what is stored, and which enrolled faces are the nearest."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 
 import anyio
 import numpy as np
 
 from service.domain.access import require_collection
 from service.domain.embedding import Embeddings
-from service.domain.errors import StorageUnavailable
+from service.domain.errors import ImportUnfinished
+from service.domain.face import KeptCrop
 from service.gallery.backup.archive import Backup
+from service.gallery.backup.collection_export import CollectionExport
 from service.gallery.base import (
-    Candidate,
     Collection,
     DrawnPeople,
     EmbeddingModel,
     EnrolledFace,
     GalleryLog,
     Page,
-    SearchQuestion,
     StoredSubject,
     Subject,
 )
-from service.gallery.collection_index import SMALL_FACES
-from service.gallery.collection_indexes import CollectionIndexes
-from service.gallery.indexes.base import CreateIndex, Snapshots
-from service.gallery.indexes.filled import NearestFace
 from service.gallery.indexes.joint_searches import JointSearches
 from service.gallery.records.database import Database
-from service.gallery.records.statements import calibration, collections, faces, indexed_faces, storage, subjects
-from service.gallery.records.statements.faces import FaceOwner
-from service.gallery.records.statements.paging import PageRequest
-from service.gallery.records.stored_faces import StoredFaces
+from service.gallery.records.statements import collections, faces, storage, subjects
+from service.gallery.records.statements.kept import crops, other_embeddings
+from service.gallery.records.statements.rows.paging import PageRequest
+from service.gallery.records.statements.rules import calibration
 from service.gallery.retention import Retention
+from service.gallery.search.face_search import OpenSearch
+from service.gallery.search_values import Found, SearchQuestion
 from service.gallery.threads import in_thread
 from service.model_files.calibration import CalibrationSource
 from service.model_files.own_calibration import CollectionCalibration
@@ -45,20 +41,12 @@ THREADS = 4
 CHANGING_THREADS = 16
 """Enrolments that wait at the same time share a transaction, and so do deletions. Other changes have one each."""
 
-Found = tuple[list[list[Candidate]], int]
-"""The candidates of each probe, nearest first, and how many faces were searched."""
-
 
 class GalleryReader:
     """Reads the records and searches the indexes. `Gallery` adds what changes them."""
 
     def __init__(
-        self,
-        database: Database,
-        create_index: CreateIndex,
-        log: GalleryLog,
-        now: Callable[[], datetime],
-        snapshots: Snapshots,
+        self, database: Database, open_search: OpenSearch, log: GalleryLog, now: Callable[[], datetime]
     ) -> None:
         self.threads = anyio.CapacityLimiter(THREADS)
         self.changing_threads = anyio.CapacityLimiter(CHANGING_THREADS)
@@ -66,15 +54,9 @@ class GalleryReader:
         self._database = database
         # One writer at a time. So the indexes get the changes in the order in which the records got them.
         self._writing = threading.Lock()
-        with database.reading() as connection:
-            counts = indexed_faces.count_faces(connection)
-            for key, count in counts.items():
-                if count <= SMALL_FACES:  # its index is built later, and a damaged embedding must stop the start
-                    indexed_faces.check_embeddings(connection, key)
-            faces_of = {collection: counts.get(key, 0) for collection, key in collections.keys(connection).items()}
-        self.indexes = CollectionIndexes(faces_of, partial(StoredFaces, database), create_index, snapshots)
-        self._read_calibration_sources()
-        self._retention = Retention(database, self.indexes, self._writing, log.record_expired, now)
+        self.face_search = open_search(database, self._writing)
+        self._read_states()
+        self._retention = Retention(database, self.face_search, self._writing, log.record_deleted, now)
 
     async def finish(self) -> None:
         """Wait until no method runs, and let no other start. A request that timed out can still work in a thread."""
@@ -90,16 +72,16 @@ class GalleryReader:
     @property
     def face_count(self) -> int:
         """The number of faces in all collections."""
-        return self.indexes.face_count
+        return self.face_search.face_count
 
     @property
     def has_remains(self) -> bool:
         """Whether the database file, or the snapshot of an index, can still hold bytes of deleted content."""
-        return self._database.erased_at_s is not None or self.indexes.have_stale_snapshots
+        return self._database.erased_at_s is not None or self.face_search.has_remains
 
     def has_collection(self, collection: str) -> bool:
-        """Return whether the collection exists."""
-        return collection in self.indexes
+        """Return whether the collection exists, also if its import is not finished."""
+        return collection in self.face_search or collection in self._unfinished
 
     def calibration_source(self, collection: str) -> CalibrationSource:
         """Return which calibration a search uses if the caller does not say it. Reads no record."""
@@ -117,6 +99,10 @@ class GalleryReader:
         Raises Overloaded while another backup is made.
         """
         return Backup(*self._database.copy())
+
+    def export(self, collection: str) -> CollectionExport:
+        """Return what reads all of a collection, as the lines of its file."""
+        return CollectionExport(self._database, self.threads, collection, self._retention.expire)
 
     @in_thread
     def get_collection(self, collection: str) -> Collection:
@@ -157,6 +143,16 @@ class GalleryReader:
         self._retention.expire(collection)
         with self._database.reading() as connection:
             return faces.get(connection, collections.find(connection, collection).key, face)
+
+    @in_thread
+    def get_crop(self, collection: str, face: str) -> KeptCrop:
+        """Return what is kept of the photograph of the face. Raises CropNotFound."""
+        self._retention.expire(collection)
+        with self._database.reading() as connection:
+            key = collections.find(connection, collection).key
+            kept = crops.get(connection, key, face)
+            note_subject(collection, faces.get(connection, key, face).subject)
+        return kept
 
     @in_thread
     def list_faces(self, collection: str, subject: str, limit: int, after: str | None) -> Page[EnrolledFace]:
@@ -204,23 +200,34 @@ class GalleryReader:
             row = collections.find(connection, collection)
             found = subjects.get(connection, row.key, subject)
             if row.model is None or not found.faces:
-                return StoredSubject(found, None, [], None)
+                return StoredSubject(found, None)
             key = subjects.find_key(connection, row.key, subject)
             enrolled = faces.list_of_subject(connection, row.key, key)
-            return StoredSubject(found, row.model.id, enrolled, faces.embeddings_of_subject(connection, row.key, key))
+            embeddings = faces.embeddings_of_subject(connection, row.key, key)
+            other = other_embeddings.model_of(connection, row.key)
+            others = other_embeddings.of_subject(connection, row.key, key)
+            return StoredSubject(found, row.model.id, enrolled, embeddings, other, others)
 
     async def collection_model(self, collection: str) -> EmbeddingModel | None:
         """Return the model that made the embeddings of the collection. None if it has no face. Reads no record."""
-        return self.indexes[collection].known_model or await self._built_model(collection)
+        self._require_finished(collection)
+        return self.face_search.known_model(collection) or await self._built_model(collection)
 
     @in_thread
     def _built_model(self, collection: str) -> EmbeddingModel | None:
-        return self.indexes[collection].model()
+        return self.face_search.model(collection)
+
+    @in_thread
+    def stored_model(self, collection: str) -> EmbeddingModel | None:
+        """Return the model that made the embeddings of the collection, as the records say. None if it has no face."""
+        with self._database.reading() as connection:
+            return collections.find(connection, collection).model
 
     @in_thread
     def count_faces(self, collection: str) -> int:
         """Return how many faces the collection has. Reads no record."""
-        return len(self.indexes[collection])
+        self._require_finished(collection)
+        return self.face_search.count_faces(collection)
 
     @in_thread
     def references(self, collection: str, model: EmbeddingModel) -> tuple[list[EnrolledFace], Embeddings]:
@@ -258,43 +265,21 @@ class GalleryReader:
         model: the model that must have made the embeddings of the collection. The probes may be of another model: the
         caller checks that the two are compatible. Raises ModelMismatch.
         """
-        require_collection(collection)
+        self._require_finished(collection)
         return await self._searches.run(SearchQuestion(collection, k, model), probes)
 
     def search_together(self, question: SearchQuestion, probes: Embeddings) -> Found:
         """Search for all requests that ask this question, in this thread. Raises what `search` raises."""
         self._retention.expire(question.collection)
-        for lock in (nullcontext(), self._writing):  # with the second, no change is between the records and the index
-            with lock, suppress(_FaceChanged):
-                return self._search_once(question, probes)
-        raise StorageUnavailable
+        return self.face_search.find(question, probes)
 
-    def _search_once(self, question: SearchQuestion, probes: Embeddings) -> Found:
-        nearest, searched = self.indexes[question.collection].search(probes, question.k, question.model)
-        with self._database.reading() as connection:
-            key = collections.find(connection, question.collection).key
-            owners = faces.owners(connection, key, {face.number for row in nearest for face in row})
-        return [_candidates(row, owners) for row in nearest], searched
+    def _require_finished(self, collection: str) -> None:
+        """Raise ImportUnfinished or CollectionNotFound if the collection is not searched. Reads no record."""
+        require_collection(collection)
+        if collection in self._unfinished:
+            raise ImportUnfinished
 
-    def _read_calibration_sources(self) -> None:
+    def _read_states(self) -> None:
         with self._database.reading() as connection:
             self._with_own_calibration = calibration.collections_with_own(connection)
-
-
-class _FaceChanged(Exception):
-    """A face was moved or deleted after the index was searched, and before its owner was read.
-
-    Another face may now be the nearest of its former subject, so the search is made again. If nothing is changed
-    meanwhile, the index is wrong: `check` builds it again.
-    """
-
-
-def _candidates(nearest: Sequence[NearestFace], owners: Mapping[int, FaceOwner]) -> list[Candidate]:
-    """Return the faces with their owners. Raises _FaceChanged."""
-    return [_candidate(face, owners.get(face.number)) for face in nearest]
-
-
-def _candidate(face: NearestFace, owner: FaceOwner | None) -> Candidate:
-    if owner is None or owner.key != face.subject:
-        raise _FaceChanged
-    return Candidate(owner.subject, owner.name, face.distance, owner.face)
+            self._unfinished = collections.unfinished(connection)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from service.domain.errors import CollectionNotFound
-from service.gallery.base import Expired
-from service.gallery.collection_indexes import CollectionIndexes
+from service.gallery.base import Deleted
 from service.gallery.records.database import Database
-from service.gallery.records.statements import collections, retention
-from service.gallery.records.statements.retention import Rule
+from service.gallery.records.statements import collections
+from service.gallery.records.statements.rules import retention
+from service.gallery.records.statements.rules.retention import Rule
+from service.gallery.search.face_search import FaceSearch
 
 SUBJECTS_INTERVAL = timedelta(minutes=1)
 """How often old subjects without faces are looked for."""
@@ -48,9 +49,9 @@ class Retention:
     def __init__(
         self,
         database: Database,
-        indexes: CollectionIndexes,
+        indexes: FaceSearch,
         writing: threading.Lock,
-        record: Callable[[Expired], None],
+        record: Callable[[Deleted], None],
         now: Callable[[], datetime],
     ) -> None:
         self._database, self._indexes, self._writing = database, indexes, writing
@@ -80,6 +81,8 @@ class Retention:
 
     def expire_all(self) -> None:
         """Delete what has expired in all collections. From time to time, look also for subjects without faces."""
+        if self._database.is_shared:
+            self.read_rules()  # another replica may have enrolled the oldest face
         now = self._now()
         looks_for_subjects = now >= self._subjects_at
         for collection, plan in list(self._plans.items()):
@@ -108,5 +111,6 @@ class Retention:
             with self._database.erasing() as connection:
                 removed = retention.remove_older(connection, collections.find(connection, collection).key, before)
             if removed.numbers:
-                self._indexes[collection].remove(removed.numbers)
-        self._record(Expired(collection, tuple(removed.subjects), len(removed.numbers), removed.deleted_subjects))
+                self._indexes.remove(collection, removed.numbers)
+        faces, subjects = len(removed.numbers), removed.deleted_subjects
+        self._record(Deleted("expired", collection, tuple(removed.subjects), faces, subjects))

@@ -1,5 +1,6 @@
 """The threads of the gallery. Its methods are plain functions that block, and callers run on the event loop."""
 
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -56,3 +57,16 @@ def in_changing_thread(method: Method[S, P, T]) -> AsyncMethod[S, P, T]:
         return await to_thread.run_sync(partial(method, owner, *args, **kwargs), limiter=owner.changing_threads)
 
     return run
+
+
+def every(interval_s: float, chore: Callable[[], None]) -> Callable[[], None]:
+    """Return a chore that does its work only if it was last done some time ago."""
+    done_s = time.monotonic()
+
+    def do() -> None:
+        nonlocal done_s
+        if time.monotonic() - done_s >= interval_s:
+            chore()
+            done_s = time.monotonic()
+
+    return do

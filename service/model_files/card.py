@@ -14,7 +14,7 @@ Casting, mean, scale and memory layout are inside the graph. So the service need
 from operator import not_
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from service.domain.distances import FACENET_THRESHOLD_SQ_L2
 from service.model_files.calibration import Calibration
@@ -262,6 +262,12 @@ class LandmarksCard(_Card):
     @property
     def outputs(self) -> TensorShapes:
         return {"landmarks": (None, 5, 2), "scores": (None,)}
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first field that makes a card invalid, and why."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 Card = Annotated[EmbedderCard | DetectorCard | LandmarksCard, Field(discriminator="role")]

@@ -26,21 +26,29 @@ class ModelSource:
 def find_model(name: str, folder: Path, catalogue: Path = CATALOGUE, *, role: str = "embedder") -> ModelSource:
     """Find a model by its name in the catalogue, or by the path of its file.
 
-    name: a name in the catalogue, whose file is `folder`/NAME.onnx; or a path that ends in .onnx. The sha256 of a path
-    is not known.
+    name: the file is `folder`/NAME.onnx. Or a path that ends in .onnx. The sha256 is known of a name in the catalogue
+    only.
     role: `embedder`, `detector` or `landmarks`. An error lists the names of this role only.
-    Raises ModelFileError if the catalogue does not have the name, or cannot be read.
+    Raises ModelFileError if there is no such file and no such name, or if the catalogue cannot be read.
     """
     if name.endswith(".onnx"):
         return ModelSource(Path(name))
     models = _read_models(catalogue)
+    if name not in models and has_own_model(name, folder):
+        return ModelSource(folder / f"{name}.onnx")
     if name not in models:
         names = sorted(known for known, entry in models.items() if entry.get("role") == role)
         raise ModelFileError(
             f"There is no model {name}. {did_you_mean(name, names)}Models with the role {role}: {', '.join(names)}. "
-            "Or give the path of an .onnx file."
+            f"A model of your own is the file {folder / name}.onnx, which facenet-models export or facenet-models "
+            "adopt writes. Or give the path of an .onnx file."
         )
     return _source(name, folder, models)
+
+
+def has_own_model(name: str, folder: Path) -> bool:
+    """Return whether the folder has a file of this name. A name with a slash is none."""
+    return Path(name).name == name and (folder / f"{name}.onnx").is_file()
 
 
 def find_int8(name: str, folder: Path, catalogue: Path = CATALOGUE) -> ModelSource | None:

@@ -51,7 +51,7 @@ def read_model(path: Path) -> bytes:
 
     Raises ModelFileError. The message is for the operator.
     """
-    data = _read(path)
+    data = read_file(path)
     try:
         check_contents(data)
     except MalformedMessage:
@@ -64,8 +64,8 @@ def read_model(path: Path) -> bytes:
     return data
 
 
-def _read(path: Path) -> bytes:
-    """Read the whole file. A pipe or a device is refused, and not waited for."""
+def read_file(path: Path) -> bytes:
+    """Read the whole file. A pipe, a device or a file that is too large is refused. Raises ModelFileError."""
     try:
         # The checks are of the opened file, so nobody can replace it between a check and the reading.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:

@@ -13,7 +13,16 @@ import onnxruntime as ort
 from pydantic import ValidationError
 
 from service.domain.command_errors import ModelFileError, ProviderUnavailable
-from service.model_files.card import CARD_ADAPTER, Card, DetectorCard, EmbedderCard, LandmarksCard, Shape, TensorShapes
+from service.model_files.card import (
+    CARD_ADAPTER,
+    Card,
+    DetectorCard,
+    EmbedderCard,
+    LandmarksCard,
+    Shape,
+    TensorShapes,
+    first_fault,
+)
 from service.model_files.contents import read_model
 from service.model_files.execution.installed import create_engine_folder, describe_failed_start, require_provider
 from service.model_files.execution.options import (
@@ -108,9 +117,7 @@ def _read_card(path: Path, session: ort.InferenceSession) -> Card:
     try:
         return CARD_ADAPTER.validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ModelFileError(f"The card of {path} is not valid: {field}: {first['msg']}.") from None
+        raise ModelFileError(f"The card of {path} is not valid: {first_fault(error)}.") from None
 
 
 def _check_tensors(path: Path, actual: Sequence[ort.NodeArg], element_type: str, expected: TensorShapes) -> None:

@@ -1,18 +1,21 @@
 """Cut faces out of an image. Each face is turned, scaled and moved as in the training of the embedder.
 
+A crop to keep is only cut out, turned by quarter turns, and shrunk if it is large. So another embedder gets nearly the
+same pixels from it as from the photograph.
+
 A transform is a 2 x 3 matrix. It maps pixels of the image to pixels of the crop. In both, (0, 0) is the centre of the
 upper left pixel.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.domain.face import Crops, Face, Points
+from service.domain.face import Box, Crops, Face, KeptCrop, Points
 from service.domain.image import Image, Pixels
 from service.model_files.card import BoxAlignment, FivePointAlignment
 
@@ -29,6 +32,20 @@ Source: ArcFace, Deng et al., 2019; insightface `face_align.py`.
 
 INTERPOLATION_MARGIN_PX = 2
 """How many pixels beyond the crop bilinear interpolation reads, rounded up."""
+
+KEPT_MARGIN_PX = 32
+"""What a kept crop shows around the template, on each side, in pixels of the template."""
+KEPT_BOX_MARGIN = 0.3
+"""What a kept crop shows around the box at least, on each side, as a fraction of the side of the box."""
+KEPT_SIDE_PX = 512
+"""The longer side of the picture of a kept crop is at most this."""
+KEPT_JPEG = [
+    cv2.IMWRITE_JPEG_QUALITY,
+    95,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]
+"""Every pixel keeps its own colour. `benchmarks/kept_crops.py` measures what is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +164,49 @@ def _visible_region(transform: Transform, crop: Pixels, pixels: Pixels, margin_p
     left, top = np.floor(corners.min(axis=1)).astype(int) - margin_px
     right, bottom = np.ceil(corners.max(axis=1)).astype(int) + margin_px
     return max(0, left), max(0, top), min(pixels.shape[1], right), min(pixels.shape[0], bottom)
+
+
+def keep_crop(image: Image, face: Face) -> KeptCrop:
+    """Cut the surroundings of a face out of the image, as a picture that can be stored."""
+    left, top, right, bottom = _kept_region(image, face)
+    region = image.pixels[top:bottom, left:right]
+    shrink = math.ceil(max(region.shape[:2]) / KEPT_SIDE_PX)
+    pixels, reduction = _shrunk(region, shrink), image.reduction * shrink
+    corner = np.array([left, top], np.float32) * image.reduction
+    box = replace(face.box, x=face.box.x - float(corner[0]), y=face.box.y - float(corner[1]))
+    landmarks = face.landmarks - corner
+    for _ in range(face.quarter_turns):
+        box, landmarks = _quarter_turned(box, landmarks, pixels.shape[1] * reduction)
+        pixels = np.rot90(pixels)
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), KEPT_JPEG)[1]
+    return KeptCrop(encoded.tobytes(), reduction, box, landmarks)
+
+
+def _shrunk(pixels: Pixels, factor: int) -> Pixels:
+    """Return the mean of each square of `factor` x `factor` pixels. What is left at the right and below is cut off."""
+    if factor == 1:
+        return pixels
+    height, width = (max(1, side // factor) for side in pixels.shape[:2])
+    shrunk = cv2.resize(pixels[: height * factor, : width * factor], (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, np.uint8)
+
+
+def _kept_region(image: Image, face: Face) -> tuple[int, int, int, int]:
+    """Return the part of the decoded pixels that is kept: left, top, right, bottom. It has at least one pixel."""
+    side_px = 112 + KEPT_MARGIN_PX
+    view = np.array([[-KEPT_MARGIN_PX, side_px, -KEPT_MARGIN_PX, side_px], [-KEPT_MARGIN_PX] * 2 + [side_px] * 2])
+    back = cv2.invertAffineTransform(similarity(face.landmarks, ARCFACE_TEMPLATE))
+    corners = (back @ np.vstack([view, np.ones(4)])).T
+    sides = np.array([face.box.width, face.box.height])
+    corner = np.array([face.box.x, face.box.y])
+    points = np.vstack([corners, corner - KEPT_BOX_MARGIN * sides, corner + (1 + KEPT_BOX_MARGIN) * sides])
+    height, width = image.pixels.shape[:2]
+    first = np.floor(points.min(axis=0) / image.reduction).clip(0, [width - 1, height - 1]).astype(int)
+    last = np.ceil(points.max(axis=0) / image.reduction).clip(first + 1, [width, height]).astype(int)
+    return int(first[0]), int(first[1]), int(last[0]), int(last[1])
+
+
+def _quarter_turned(box: Box, landmarks: Points, width_px: float) -> tuple[Box, Points]:
+    """Return the box and the landmarks after a turn by 90 degrees, counterclockwise. width_px: of the image before."""
+    turned = Box(box.y, width_px - 1 - box.x - box.width, box.height, box.width)
+    return turned, np.stack([landmarks[:, 1], width_px - 1 - landmarks[:, 0]], axis=1)

@@ -1,9 +1,9 @@
 """From the bytes of a photograph to the crops of its faces."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from service.domain.face import Crops, Face
+from service.domain.face import Crops, Face, KeptCrop
 from service.domain.image import Image, Notice
 from service.domain.quality import FaceMeasures
 from service.domain.waiting import require_waiting_client
@@ -13,6 +13,13 @@ from service.pipeline.decoding.decode import ChooseReduction, decode, outline
 from service.pipeline.detection.finding import FindFaces, RefineFaces
 from service.pipeline.quality import TEMPLATE, measure_faces
 from service.pipeline.selection import SelectFaces
+
+KeepCrop = Callable[[Image, Face], KeptCrop | None]
+"""Returns what is kept of a photograph around a face. None: nothing."""
+
+
+def keep_nothing(_image: Image, _face: Face) -> None:
+    """Return None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +40,13 @@ class ExtractedFaces:
     """The selected faces of a photograph, their crops and what was measured of them, row by row.
 
     crops: (n, h, w, 3) uint8.
+    kept_crops: what is kept of the photograph around each face. None: nothing.
     faces_found: how many faces the photograph shows, selected or not.
     """
 
     faces: tuple[Face, ...]
     crops: Crops
+    kept_crops: tuple[KeptCrop | None, ...]
     measures: tuple[FaceMeasures, ...]
     faces_found: int
     notices: tuple[Notice, ...]
@@ -72,21 +81,30 @@ class FaceExtractor:
             found = outline(data, self.max_pixels)
         return found.width * found.height
 
-    def extract(self, data: bytes, select: SelectFaces) -> ExtractedFaces:
+    def extract(self, data: bytes, select: SelectFaces, keep: KeepCrop = keep_nothing) -> ExtractedFaces:
         """Return the crops of the selected faces. There may be none.
 
         Raises PhotographError. Raises Abandoned before each step if nobody waits for the answer.
         """
-        return self.cut_out(self.detect(data, select))
+        return self.cut_out(self.detect(data, select), keep)
 
-    def cut_out(self, detected: DetectedFaces) -> ExtractedFaces:
+    def cut_out(self, detected: DetectedFaces, keep: KeepCrop = keep_nothing) -> ExtractedFaces:
         """Return the crops of detected faces, and what is measured of the faces."""
         with stage("align"):
             crops = self.aligner.align(detected.image, detected.faces)
+            kept_crops = tuple(keep(detected.image, face) for face in detected.faces)
         with stage("quality"):
             template_crops = crops if self.aligner == TEMPLATE else TEMPLATE.align(detected.image, detected.faces)
             measures = tuple(measure_faces(detected.image, detected.faces, template_crops))
-        return ExtractedFaces(detected.faces, crops, measures, detected.faces_found, detected.notices)
+        return ExtractedFaces(detected.faces, crops, kept_crops, measures, detected.faces_found, detected.notices)
+
+    def crops_of_kept(self, kept: KeptCrop) -> Crops:
+        """Return the crop of an enrolled face, (1, h, w, 3) uint8, from what was kept of its photograph.
+
+        Raises PhotographError if the picture is damaged.
+        """
+        image = replace(decode(kept.picture, self.max_pixels), reduction=kept.reduction)
+        return self.aligner.align(image, [Face(kept.box, kept.landmarks, detection_score=1.0)])
 
     def detect(self, data: bytes, select: SelectFaces) -> DetectedFaces:
         """Return the selected faces. There may be none. Raises PhotographError, Abandoned."""

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from service.model_files.card import DetectorCard, EmbedderCard, LandmarksCard
 from service.model_files.catalogue import ModelSource
 from service.model_files.execution.options import Execution, ProviderName
 from service.model_files.model_file import open_model
-from service.pipeline.alignment import Aligner
+from service.pipeline.alignment import Aligner, keep_crop
 from service.pipeline.batching import Batcher
 from service.pipeline.decoding.containers.outline import MAX_SIDE_PX
 from service.pipeline.detection.finding import DetectorAlone, FaceFinder
@@ -18,8 +18,8 @@ from service.pipeline.detection.pyramid import PyramidDetector
 from service.pipeline.detection.yunet import YuNet
 from service.pipeline.embedders.onnx import OnnxEmbedder
 from service.pipeline.embedders.precision import OPENERS, PrecisionName, PrecisionOptions
-from service.pipeline.extraction import FaceExtractor
-from service.pipeline.pipeline import MirrorAveraging, Pipeline, average_with_mirror
+from service.pipeline.extraction import FaceExtractor, keep_nothing
+from service.pipeline.pipeline import EmbedCrops, MirrorAveraging, Pipeline, average_with_mirror
 from service.pipeline.round_robin import RoundRobinLimiter, RoundRobinThreads
 
 SMALL_FACE_MIN_SCORE = 0.55
@@ -45,6 +45,7 @@ class PipelineOptions:
     max_side_px: a larger photograph is shrunk to this before it is searched for faces.
     min_face_px: the width of the smallest face to look for, in pixels of the photograph.
     min_score: the least detection score of a face.
+    keep_crops: whether a part of each photograph that is enrolled is kept.
     """
 
     detector: ModelSource
@@ -64,6 +65,7 @@ class PipelineOptions:
     min_face_px: int = 40
     min_score: float = 0.8
     max_faces: int = 100
+    keep_crops: bool = False
 
 
 @asynccontextmanager
@@ -71,17 +73,43 @@ async def open_pipeline(options: PipelineOptions) -> AsyncIterator[Pipeline]:
     """Open the models and start the batcher. The end of the context closes both. Raises StartupError."""
     embedder = open_embedder(options)
     extractor = open_face_extractor(options, embedder.card)
-    async with Batcher(embedder.embed, workers=options.workers, max_batch=options.max_batch) as batcher:
-        averaged = average_with_mirror(batcher.embed)
+    async with _open_batcher(embedder, options) as (probes, references):
         yield Pipeline(
             card=embedder.card,
             extractor=extractor,
-            embed_probe_crops=averaged if options.mirror == "always" else batcher.embed,
-            embed_reference_crops=batcher.embed if options.mirror == "off" else averaged,
+            embed_probe_crops=probes,
+            embed_reference_crops=references,
             outline_threads=RoundRobinThreads(OUTLINES_AT_ONCE),
             extraction_threads=RoundRobinThreads(options.threads),
             large_photographs=RoundRobinLimiter(max(1, options.threads - 1)),
+            keep_crop=keep_crop if options.keep_crops else keep_nothing,
         )
+
+
+@asynccontextmanager
+async def open_next(pipeline: Pipeline, options: PipelineOptions) -> AsyncIterator[Pipeline]:
+    """Open a second embedder and start a batcher for it. The rest is that of the open pipeline. Raises StartupError."""
+    embedder = open_embedder(options)
+    extractor = replace(pipeline.extractor, aligner=Aligner(embedder.card.alignment))
+    async with _open_batcher(embedder, options) as (probes, references):
+        yield replace(
+            pipeline,
+            card=embedder.card,
+            extractor=extractor,
+            embed_probe_crops=probes,
+            embed_reference_crops=references,
+        )
+
+
+@asynccontextmanager
+async def _open_batcher(
+    embedder: OnnxEmbedder, options: PipelineOptions
+) -> AsyncIterator[tuple[EmbedCrops, EmbedCrops]]:
+    """Start a batcher. Yield what embeds the crops of probes, and those of references."""
+    async with Batcher(embedder.embed, workers=options.workers, max_batch=options.max_batch) as batcher:
+        averaged = average_with_mirror(batcher.embed)
+        probes = averaged if options.mirror == "always" else batcher.embed
+        yield probes, batcher.embed if options.mirror == "off" else averaged
 
 
 def open_embedder(options: PipelineOptions) -> OnnxEmbedder:

@@ -9,11 +9,11 @@ import numpy as np
 
 from service.domain.distances import unit
 from service.domain.embedding import Embeddings
-from service.domain.face import Crops, Face
+from service.domain.face import Crops, Face, KeptCrop
 from service.domain.image import Notice
 from service.domain.waiting import require_waiting_client
 from service.model_files.card import EmbedderCard
-from service.pipeline.extraction import FaceExtractor
+from service.pipeline.extraction import FaceExtractor, KeepCrop, keep_nothing
 from service.pipeline.quality import judge_faces
 from service.pipeline.round_robin import RoundRobinLimiter, RoundRobinThreads
 from service.pipeline.selection import SelectFaces
@@ -33,11 +33,13 @@ class EmbeddedFaces:
     """The selected faces of a photograph and their embeddings, row by row.
 
     embeddings: (n, d) float32.
+    kept_crops: what is kept of the photograph around each face. None: nothing.
     faces_found: how many faces the detector found, selected or not.
     """
 
     faces: tuple[Face, ...]
     embeddings: Embeddings
+    kept_crops: tuple[KeptCrop | None, ...]
     faces_found: int
     notices: tuple[Notice, ...]
 
@@ -52,6 +54,7 @@ class Pipeline:
     outline_threads: how many files are checked in parallel before they are decoded.
     extraction_threads: those in which the extractor works, each on one photograph.
     large_photographs: how many of these photographs may be large.
+    keep_crop: returns what is kept of a photograph that is enrolled.
     """
 
     card: EmbedderCard
@@ -61,27 +64,38 @@ class Pipeline:
     outline_threads: RoundRobinThreads
     extraction_threads: RoundRobinThreads
     large_photographs: RoundRobinLimiter
+    keep_crop: KeepCrop = keep_nothing
+
+    @property
+    def keeps_crops(self) -> bool:
+        """Whether a part of each photograph that is enrolled is kept."""
+        return self.keep_crop is not keep_nothing
 
     async def embed_probe(self, data: bytes, select: SelectFaces) -> EmbeddedFaces:
         """Embed a photograph that will be compared. Raises PhotographError."""
-        return await self._embed(data, select, self.embed_probe_crops)
+        return await self._embed(data, select, self.embed_probe_crops, keep_nothing)
 
     async def embed_reference(self, data: bytes, select: SelectFaces) -> EmbeddedFaces:
         """Embed a photograph that will be enrolled. Raises PhotographError."""
-        return await self._embed(data, select, self.embed_reference_crops)
+        return await self._embed(data, select, self.embed_reference_crops, self.keep_crop)
 
-    async def _embed(self, data: bytes, select: SelectFaces, embed_crops: EmbedCrops) -> EmbeddedFaces:
+    async def embed_kept(self, kept: KeptCrop) -> Embeddings:
+        """Embed what is kept of an enrolled face, (1, d) float32. Raises PhotographError if it is damaged."""
+        return await self.embed_reference_crops(await self.extraction_threads.run(self.extractor.crops_of_kept, kept))
+
+    async def _embed(self, data: bytes, select: SelectFaces, embed_crops: EmbedCrops, keep: KeepCrop) -> EmbeddedFaces:
         pixels = await self.outline_threads.run(self.extractor.count_pixels, data)
         large = self.large_photographs.place() if pixels > LARGE_PIXELS else nullcontext()
         async with large:
-            found = await self.extraction_threads.run(self.extractor.extract, data, select)
+            found = await self.extraction_threads.run(self.extractor.extract, data, select, keep)
         require_waiting_client()
         if not found.faces:
             no_embeddings = np.empty((0, self.card.dimension), np.float32)
-            return EmbeddedFaces((), no_embeddings, found.faces_found, found.notices)
+            return EmbeddedFaces((), no_embeddings, (), found.faces_found, found.notices)
         embeddings = await embed_crops(found.crops)
         faces = judge_faces(self.card.quality, found.faces, found.measures, embeddings)
-        return EmbeddedFaces(tuple(faces), embeddings, found.faces_found, (*found.notices, *self._notices(faces)))
+        notices = (*found.notices, *self._notices(faces))
+        return EmbeddedFaces(tuple(faces), embeddings, found.kept_crops, found.faces_found, notices)
 
     def _notices(self, faces: Sequence[Face]) -> Iterator[Notice]:
         if any(face.quality and face.quality.is_below(self.card.minimum_quality) for face in faces):

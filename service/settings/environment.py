@@ -75,6 +75,11 @@ class Settings(BaseSettings):
     admin_key_file: Path | None = Field(
         None, description="a file with one line: the access key of the operator, which allows everything"
     )
+    key_secret_file: Path | None = Field(
+        None,
+        description="the secret that access keys are hashed with. It is created with the first key. Replicas of one "
+        "database need the same. Default: `key_secret` in the data directory",
+    )
     insecure: Literal["no", "yes"] = Field(
         "no", description="`yes`: without an access key, other machines may call the service too, and do everything"
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from service.model_files.catalogue import CATALOGUE
 
@@ -22,6 +22,11 @@ class Models(Group):
     dir: Path = Field(Path("var/models"), description="the folder of the NAME.onnx files")
     zoo: Path = Field(CATALOGUE, description="the file that lists the known models, and the sha256 that each must have")
     embedder: str = Field("sface", description="a name in `dir`, or the path of an .onnx file")
+    next_embedder: str | None = Field(
+        None,
+        description="a second embedder: a name in `dir`, or a path. Collections can be embedded again by it while "
+        "their own model serves",
+    )
     detector: str = Field("yunet", description="a name in `dir`, or the path of an .onnx file")
     landmarks: str = Field(
         "onet", description="a name in `dir`, a path, or `detector` for the landmarks of the detector"
@@ -83,10 +88,29 @@ class Detection(Group):
 class GallerySettings(Group):
     """How the gallery is searched."""
 
+    url: SecretStr | None = Field(
+        None,
+        description="where the records are: postgresql://USER:PASSWORD@HOST:5432/DATABASE. Default: a file in "
+        "FACE_DATA_DIR",
+    )
     index: str = Field(
         "faiss",
-        description="`faiss`: exact up to 200,000 faces in a collection, then compressed. `flat`: always exact. "
-        "`exact`: plain NumPy, slow",
+        description="`faiss`: exact up to 100,000 faces in a collection, then compressed. `flat`: always exact. "
+        "`exact`: plain NumPy, slow. `pgvector`: PostgreSQL searches, for several replicas. `milvus`: a Milvus server "
+        "searches",
+    )
+    milvus_uri: SecretStr | None = Field(
+        None,
+        description="with `FACE_GALLERY__INDEX=milvus`: http://HOST:19530. Or the name of a file that ends with .db, "
+        "for trials without a server",
+    )
+    milvus_token_file: Path | None = Field(
+        None, description="a file with one line: USER:PASSWORD or an API key of Milvus. Default: Milvus asks for none"
+    )
+    keep_crops: Literal["no", "yes"] = Field(
+        "no",
+        description="`yes`: pictures of faces are stored. Of each photograph that is enrolled, the part around the "
+        "face is kept, so that another model can embed it later",
     )
     encryption_key_file: Path | None = Field(
         None, description="the file of the key that encrypts the gallery (`facenet encryption-key`). Default: plain"

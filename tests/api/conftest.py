@@ -12,6 +12,7 @@ from service.app import open_app
 from service.settings.environment import Settings
 from service.settings.groups import Limits, Models
 from tests.support.asgi_client import connect_to_app
+from tests.support.listed_refusals import ListedRefusals
 from tests.support.sample_images import place_side_by_side
 
 
@@ -28,7 +29,9 @@ async def app(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 @pytest.fixture(scope="session")
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client of the application. It fails if an answer is a problem that the API description does not list."""
     async with connect_to_app(app) as client:
+        client.event_hooks = {"response": [ListedRefusals(app.openapi()).check]}
         yield client
 
 

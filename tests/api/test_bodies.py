@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 import time
 
 import httpx
@@ -37,6 +38,70 @@ async def test_the_error_of_a_text_part_of_a_form_names_the_query(client: httpx.
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["where"] == "body.collection"
     assert "query" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_misspelt_field_of_json_is_answered_with_the_nearest_one(client: httpx.AsyncClient) -> None:
+    image = {"subject": "ada", "colection": "default"}
+    answer = await client.post("/verify", json={"image_a": image, "imageB": image})
+    detail = answer.json()["detail"]
+    assert "body.imageB: There is no field imageB. Did you mean image_b? The fields here: image_a, image_b." in detail
+    kind = "There is no field colection. Did you mean collection? The fields here: subject, collection."
+    assert f"body.image_a.colection: {kind}" in detail
+
+
+async def test_a_misspelt_part_of_a_form_is_answered_with_the_nearest_one(
+    client: httpx.AsyncClient, obama: bytes
+) -> None:
+    answer = await client.post("/identify", files={"imge": obama})
+    assert "There is no field imge. Did you mean image? The fields here: image." in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "name", ["lovelace", "image_b\n", "<image_b>", "image_b" * 20, "im\u0430ge_b", "\u202eimage_b"]
+)
+async def test_an_unknown_field_that_is_no_misspelt_one_is_not_repeated(client: httpx.AsyncClient, name: str) -> None:
+    answer = await client.post("/verify", json={name: {}})
+    assert {"where": "body.(unknown)", "message": "There is no such field. The fields here: image_a, image_b."} in (
+        answer.json()["errors"]
+    )
+    assert "lovelace" not in answer.text
+
+
+async def test_json_that_is_sent_as_text_in_json_is_told_so(client: httpx.AsyncClient, collection: str) -> None:
+    fields = {"metadata": json.dumps({"team": "engines"})}
+    answer = await client.put(f"{collection}/subjects/ada", json=fields)
+    assert "body.metadata: Send a JSON object" in answer.json()["detail"]
+    answer = await client.put(f"{collection}/subjects/ada", json=json.dumps({"name": "Ada"}))
+    assert "it was encoded twice" in answer.json()["detail"]
+
+
+async def test_a_form_that_says_it_is_json_is_told_so(client: httpx.AsyncClient, collection: str) -> None:
+    part = form_part(b'form-data; name="image"', b"x")
+    for method, path in (("POST", "/identify"), ("PUT", f"{collection}/subjects/ada")):
+        answer = await client.request(method, path, content=part, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+        assert "The body is a form" in answer.json()["detail"]
+
+
+async def test_json_that_says_it_is_a_form_is_told_so(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/identify", content=b"{}", headers={"content-type": "multipart/form-data"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_form")
+    assert "If the body is JSON, its Content-Type is application/json." in answer.json()["detail"]
+
+
+async def test_a_form_where_only_json_is_taken_is_told_so(client: httpx.AsyncClient, collection: str) -> None:
+    answer = await client.put(f"{collection}/subjects/ada", data={"name": "Ada", "metadata": "{}"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "takes no form" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("text", [b"obama.jpg", b'{"subject": "ada", "collection": "default"}'])
+async def test_text_instead_of_a_file_is_told_so(client: httpx.AsyncClient, text: bytes) -> None:
+    part = form_part(b'form-data; name="image"', text)
+    answer = await client.post("/identify", content=part, headers=FORM_HEADERS)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
+    assert "This is text" in answer.json()["detail"]
+    assert text.decode() not in answer.text
 
 
 async def test_the_name_of_a_file_instead_of_a_file_is_refused(client: httpx.AsyncClient) -> None:

@@ -76,9 +76,13 @@ def model_files(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @asynccontextmanager
-async def open_client(embedder: Path, data_dir: Path, models_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Open the service with this embedder and this data directory, and yield a client."""
-    settings = Settings(data_dir=data_dir, models=Models(dir=models_dir, embedder=str(embedder)))
+async def open_client(
+    embedder: Path, data_dir: Path, models_dir: Path, second: Path | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Open the service with this embedder, and perhaps a second one, and this data directory. Yield a client."""
+    next_embedder = None if second is None else str(second)
+    models = Models(dir=models_dir, embedder=str(embedder), next_embedder=next_embedder)
+    settings = Settings(data_dir=data_dir, models=models)
     async with open_app(settings) as app, connect_to_app(app) as client:
         yield client
 
@@ -389,3 +393,20 @@ async def test_models_of_different_dimensions_are_not_compared_even_if_a_card_na
     async with open_client(wrong_card_file, gallery_copy, models_dir) as client:
         answer = await client.post("/identify", params={"collection": "facenet"}, files={"image": obama2})
         assert status_and_code(answer) == MISMATCH
+
+
+async def test_a_collection_of_a_model_that_is_compatible_with_the_second_one_is_searched_by_that(
+    model_files: Path, models_dir: Path, gallery_copy: Path, obama2: bytes
+) -> None:
+    first, second = model_files / "unrelated.onnx", model_files / "new.onnx"
+    async with open_client(first, gallery_copy, models_dir, second) as client:
+        answer = await client.post("/identify?collection=old", files={"image": obama2})
+        assert answer.status_code == 200
+        assert answer.json()["model"]["name"] == "new"
+        assert answer.json()["faces"][0]["subject"] == "obama"
+        stored = {"subject": "obama", "collection": "old"}
+        body = {"image_a": base64_image(obama2), "image_b": stored}
+        verified = (await client.post("/verify", json=body)).json()
+        assert (verified["verified"], verified["model"]["name"]) == (True, "new")
+        begun = await client.post("/collections/old/reembedding")
+        assert begun.json()["model"] == verified["model"]["id"]

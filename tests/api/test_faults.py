@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service.api.dependencies import Services
 from service.app import build_app
+from service.decisions.two_models import LoadedModels
 from service.domain.embedding import Embeddings
 from service.domain.face import Crops
 from service.pipeline.batching import Batcher
@@ -35,7 +36,9 @@ async def connect(
         pipeline = replace(services.probes.pipeline, embed_probe_crops=batcher.embed)
         settings = Settings(data_dir=tmp_path, limits=limits or Limits())
         timeout_s = settings.limits.request_timeout_s
-        changed = replace(services, probes=replace(services.probes, pipeline=pipeline), request_timeout_s=timeout_s)
+        changed = replace(
+            services, models=LoadedModels(replace(services.probes, pipeline=pipeline)), request_timeout_s=timeout_s
+        )
         async with connect_to_app(build_app(settings, changed)) as client:
             yield client
 

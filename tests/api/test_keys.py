@@ -179,7 +179,10 @@ async def test_bad_keys_get_the_same_answer_to_the_byte(client: httpx.AsyncClien
     assert {answer.headers["www-authenticate"] for answer in answers} == {'Bearer realm="facenet"'}
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/livez", "/readyz", "/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css", "/console/app.js"],
+)
 async def test_probes_and_the_description_need_no_key(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 200
 
@@ -187,8 +190,9 @@ async def test_probes_and_the_description_need_no_key(client: httpx.AsyncClient,
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/nothing", "/collections/", "//collections", "/livez/", "/livez/../collections", "/docs/../collections",
-        "/static-offline-docs/../collections", "/static-offline-docs", "/Collections", "/%63ollections", "/livez%00",
+        "/nothing", "/collections/", "//collections", "/livez/", "/livez/../collections", "/docs/../collections",
+        "/static-offline-docs/../collections", "/static-offline-docs", "/console", "/console/../collections",
+        "/Collections", "/%63ollections", "/livez%00",
     ],
 )  # fmt: skip
 async def test_no_spelling_of_a_path_gets_around_the_key(client: httpx.AsyncClient, path: str) -> None:
@@ -275,7 +279,7 @@ async def test_the_default_collection_can_be_deleted_by_a_key_that_sees_only_it(
 
 
 async def test_a_probe_without_a_key_can_rebuild_an_index(closed_app: FastAPI, client: httpx.AsyncClient) -> None:
-    indexes = closed_app.state.services.gallery.indexes
+    indexes = closed_app.state.services.gallery.face_search
     indexes[MINE].remove([1, 2])
     assert (await client.get("/readyz")).status_code == 503
     assert (await client.get("/readyz")).status_code == 200

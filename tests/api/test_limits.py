@@ -20,11 +20,12 @@ from starlette.types import Message, Receive, Scope, Send
 from service.access.shares import SharedLimit
 from service.api.admission import OVERLOAD_S, Admission
 from service.api.dependencies import Services
+from service.api.errors.http_errors import UploadTooSlow
 from service.api.middleware.limits import RequestLimits
 from service.api.middleware.running_requests import RunningRequestsOfKey
 from service.api.middleware.uploads import HeldBytes, UploadRules, UploadWatch
-from service.api.problems import UploadTooSlow
 from service.app import build_app
+from service.decisions.two_models import LoadedModels
 from service.domain.access import FULL_ACCESS, Access, work_with
 from service.domain.errors import Abandoned, InvalidOption, Overloaded
 from service.domain.waiting import begin_storing, require_waiting_client
@@ -104,7 +105,7 @@ def impatient_app(services: Services, tmp_path: Path, finder: BlockingFinder) ->
         extraction_threads=RoundRobinThreads(1),
     )
     one_request = Admission(max_in_flight=3, max_per_request=3, short_queue=1, count_images=lambda _images: None)
-    changed = replace(services, probes=replace(probes, pipeline=pipeline), admission=one_request)
+    changed = replace(services, models=LoadedModels(replace(probes, pipeline=pipeline)), admission=one_request)
     return build_app(make_settings(tmp_path, Limits(request_timeout_s=0.2)), changed)
 
 

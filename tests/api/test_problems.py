@@ -16,9 +16,10 @@ from service.api.dependencies import Services
 from service.api.problems import STATUS
 from service.app import build_app
 from service.decisions.probes import ProbeReader
+from service.decisions.two_models import LoadedModels
 from service.domain import access_errors, command_errors, errors
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.opening import open_gallery
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
 from service.settings.environment import Settings
 from tests.support.asgi_client import connect_to_app
 
@@ -26,14 +27,17 @@ pytestmark = pytest.mark.anyio
 
 RESULTS = (errors.EnrolledElsewhere, errors.InvalidLine, errors.LowQuality)
 """No request is refused with these. They are the result of one image or line of an enrolment."""
+RAISED_TOO = (errors.StorageUnavailable, errors.CollectionNotFound)
+"""They are raised, and have subclasses that are raised too."""
+
 PRIVATE_TEXT = "Ada's face is 0.25"
 
 
 def raised_classes() -> list[type[errors.FacenetError]]:
-    """Return every class that is raised: the classes without a subclass, and StorageUnavailable."""
+    """Return every class that is raised: the classes without a subclass, and those of RAISED_TOO."""
     members = [member for module in (errors, access_errors) for member in vars(module).values()]
     classes = {member for member in members if inspect.isclass(member) and issubclass(member, errors.FacenetError)}
-    raised = [error for error in classes if error is errors.StorageUnavailable or not error.__subclasses__()]
+    raised = [error for error in classes if error in RAISED_TOO or not error.__subclasses__()]
     return sorted(raised, key=lambda error: error.__name__)
 
 
@@ -98,7 +102,7 @@ async def test_a_gallery_that_cannot_be_read_is_503(app: FastAPI, tmp_path: Path
     services: Services = app.state.services
     with open_gallery(tmp_path, "exact") as gallery:
         services_with_gallery = replace(
-            services, gallery=gallery, probes=ProbeReader(services.probes.pipeline, gallery)
+            services, gallery=gallery, models=LoadedModels(ProbeReader(services.probes.pipeline, gallery))
         )
         async with connect_to_app(build_app(Settings(data_dir=tmp_path), services_with_gallery)) as client:
             assert (await client.get("/readyz")).status_code == 200
@@ -116,7 +120,9 @@ async def test_a_gallery_whose_files_are_gone_is_503_with_the_reason(app: FastAP
     services: Services = app.state.services
     with open_gallery(tmp_path, "exact") as gallery:
         probes = ProbeReader(services.probes.pipeline, gallery)
-        application = build_app(Settings(data_dir=tmp_path), replace(services, gallery=gallery, probes=probes))
+        application = build_app(
+            Settings(data_dir=tmp_path), replace(services, gallery=gallery, models=LoadedModels(probes))
+        )
         async with connect_to_app(application) as client:
             (tmp_path / DATABASE_FILE).unlink()
             for method, path in (("PUT", "/collections/new"), ("GET", "/readyz"), ("GET", "/collections")):

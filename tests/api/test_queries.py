@@ -1,15 +1,84 @@
 """Options are in the query, each at most once."""
 
+import json
+from typing import Any
+
 import httpx
 import pytest
+
+from service.app import describe_app
+from service.settings.environment import Settings
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_unknown_option_is_refused_without_repeating_it(client: httpx.AsyncClient, obama: bytes) -> None:
-    answer = await client.post("/identify?treshold=1", files={"image": obama})
+OPERATIONS = [
+    pytest.param(method.upper(), path, operation, id=operation["operationId"])
+    for path, operations in describe_app(Settings()).openapi()["paths"].items()
+    for method, operation in operations.items()
+]
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS)
+async def test_a_misspelt_option_of_any_call_is_named_with_the_options_that_there_are(
+    client: httpx.AsyncClient, method: str, path: str, operation: dict[str, Any]
+) -> None:
+    options = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    misspelt = options[0].replace("e", "", 1) + "x" if options else "threshold"
+    body = next(iter(operation.get("requestBody", {}).get("content", {})), None)
+    example = operation["requestBody"]["content"][body]["examples"]["example"]["value"] if body else None
+    answer = await client.request(
+        method,
+        path.format(collection="default", subject="ada", face="face-1", key_id="0123456789ab"),
+        params={misspelt: "1"},
+        content=None if body is None else example if isinstance(example, str) else json.dumps(example),
+        headers={"content-type": body} if body else None,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    takes = f"{path} takes: {', '.join(options)}." if options else f"{path} takes no options."
+    asked = f"There is no option {misspelt}. Did you mean {options[0]}?" if options else "There is no such option."
+    assert f"{asked} {takes}" in answer.json()["detail"]
+
+
+async def test_a_misspelt_option_is_answered_with_the_nearest_one(client: httpx.AsyncClient, obama: bytes) -> None:
+    answer = await client.post("/verify?treshold=1", files={"image_a": obama, "image_b": obama})
+    assert answer.json()["detail"] == (
+        "query.treshold: There is no option treshold. Did you mean threshold? /verify takes: threshold, max_fmr. /docs "
+        "shows what each call takes."
+    )
+    assert [error["where"] for error in answer.json()["errors"]] == ["query.treshold"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lovelace",
+        "threshold\n",
+        "threshold\x1b[31m",
+        "<threshold>",
+        "thr\u0435shold",
+        "threshold\u202e",
+        "\x00",
+        "",
+        "threshold" * 50,
+        "a" * 50_000,
+    ],
+)
+async def test_an_unknown_option_that_is_no_misspelt_one_is_not_repeated(
+    client: httpx.AsyncClient, obama: bytes, name: str
+) -> None:
+    answer = await client.post("/verify", params={name: "1"}, files={"image_a": obama, "image_b": obama})
     assert answer.status_code == 422
-    assert "treshold" not in answer.text
+    assert answer.json()["errors"] == [
+        {"where": "query.(unknown)", "message": "There is no such option. /verify takes: threshold, max_fmr."}
+    ]
+    assert len(answer.content) < 1_000
+
+
+async def test_many_unknown_options_are_answered_shortly(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/livez", params={f"thresh{number}": "1" for number in range(1_000)})
+    assert (answer.status_code, len(answer.json()["errors"])) == (422, 10)
+    assert len(answer.content) < 3_000
 
 
 async def test_the_error_of_an_image_in_the_query_names_the_body(client: httpx.AsyncClient, obama: bytes) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from service.gallery.base import (
     FaceToEnrol,
     SubjectToCreate,
 )
+from tests.contracts.conftest import OpenGallery, with_each_database
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -183,6 +183,7 @@ UNUSUAL_TEXTS = [
 ]
 
 
+@with_each_database
 @pytest.mark.parametrize("name", UNUSUAL_TEXTS)
 def test_names_can_be_any_text(gallery: BlockingGallery, name: str) -> None:
     gallery.create_subject("default", SubjectToCreate("anna", name, {name: [name, None, 1.5]}))
@@ -199,6 +200,7 @@ def test_ids_can_be_any_text(gallery: BlockingGallery, text: str) -> None:
     gallery.delete_subject(f"left{text}", f"anna{text}")
 
 
+@with_each_database
 @pytest.mark.parametrize(
     "vector",
     [
@@ -287,16 +289,16 @@ def test_a_collection_without_faces_has_no_references(gallery: BlockingGallery) 
 
 
 def test_all_data_is_found_after_the_gallery_is_opened_again(
-    tmp_path: Path, index_name: str, key_file: Path | None
+    open_again: OpenGallery,
 ) -> None:
-    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
+    gallery = open_again()
     for seed in range(5):
         enrol(gallery, f"s{seed}", *make_faces(3, seed))
     gallery.delete_subject("default", "s3")
     query = "default", make_embeddings(10, seed=99), 5, MODEL
     before, subjects = gallery.search(*query), gallery.list_subjects("default", 100, None)
     gallery.close()
-    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
+    gallery = open_again()
     gallery.check()
     assert gallery.search(*query) == before
     assert gallery.list_subjects("default", 100, None) == subjects

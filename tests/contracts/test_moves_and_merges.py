@@ -1,14 +1,15 @@
 """What a gallery must do with every index when a face moves to another subject, and when two subjects are merged."""
 
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from service.domain.distances import squared_l2
 from service.domain.errors import CollectionNotFound, FaceNotFound, InvalidOption, SubjectNotFound
-from service.gallery.base import Candidate, EnrolledBefore, EnrolledForAnother, SubjectToCreate
+from service.gallery.base import EnrolledBefore, EnrolledForAnother, SubjectToCreate
+from service.gallery.search_values import Candidate
+from tests.contracts.conftest import OpenGallery
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -143,15 +144,15 @@ def test_a_merge_with_itself_or_with_an_unknown_subject_changes_nothing(gallery:
     assert gallery.get_subject("default", "anna").faces == 2
 
 
-def test_moves_and_merges_survive_a_new_start(tmp_path: Path, index_name: str, key_file: Path | None) -> None:
-    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
+def test_moves_and_merges_survive_a_new_start(open_again: OpenGallery) -> None:
+    gallery = open_again()
     (face, *_), _ = enrol(gallery, "anna", 3), enrol(gallery, "berta", 2, seed=1)
     enrol(gallery, "carla", 2, seed=2)
     gallery.move_face("default", face, "berta")
     gallery.merge_subjects("default", "carla", "anna")
     before = gallery.search("default", PROBES, 5, MODEL), gallery.list_subjects("default", 9, None)
     gallery.close()
-    gallery = BlockingGallery.open(tmp_path / "data", index_name, key_file)
+    gallery = open_again()
     gallery.check()
     assert (gallery.search("default", PROBES, 5, MODEL), gallery.list_subjects("default", 9, None)) == before
     gallery.close()
@@ -226,7 +227,7 @@ def test_searches_during_moves_find_every_face_under_one_subject(gallery: Blocki
     threads = [threading.Thread(target=repeat, args=[action]) for action in ("search", "search", "search", "delete")]
     for thread in threads:
         thread.start()
-    for _ in range(100):
+    for _ in range(50):
         gallery.move_face("default", first, "berta")
         gallery.move_face("default", second, "anna")
         gallery.move_face("default", first, "anna")

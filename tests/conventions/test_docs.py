@@ -1,6 +1,7 @@
-"""The README files have a row for each setting, problem, metric and recipe, and name each command.
+"""The README files have a row for each setting, metric and recipe, and name each command.
 
-The paths in docs/architecture.md exist.
+docs/troubleshooting.md has a row for each problem. The paths in docs/architecture.md exist, and so do the pages, the
+headings and the routes that the pages name.
 """
 
 import inspect
@@ -16,7 +17,10 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from models.commands.app import app as models_app
 from models.training.recipes.recipes import RECIPES
-from service.api import problems
+from service.__main__ import app as facenet_app
+from service.api.errors import http_errors
+from service.api.errors.http_errors import HttpError
+from service.api.problems import STATUS
 from service.domain import access_errors, errors
 from service.observability import metrics
 from service.settings.environment import list_variables
@@ -24,15 +28,30 @@ from service.settings.environment import list_variables
 ROOT = Path(__file__).parents[2]
 SERVICE_README = (ROOT / "service" / "README.md").read_text("utf-8")
 MODELS_README = (ROOT / "models" / "README.md").read_text("utf-8")
+COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text("utf-8")
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+PROBLEM_ROWS = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \|", TROUBLESHOOTING, re.MULTILINE))
+"""The status of each code, as the page has it."""
+
 WHERE_IS = (ROOT / "docs" / "architecture.md").read_text("utf-8").partition("## Where is ...")[2].partition("\n## ")[0]
 STARTUP_CODES = {"startup_error"}
 """Codes of errors that stop the start. They are printed on standard error, and are never in an answer."""
+
+CODES_WITHOUT_A_CLASS = {
+    "internal_error": "500",
+    "known_elsewhere": "in `results`",
+    "low_quality": "in `results`",
+    "method_not_allowed": "405",
+    "not_found": "404",
+    "invalid_line": "in a line of the answer",
+}
+"""Codes that an answer can have without an error of their own, with their statuses."""
 
 
 def problem_codes() -> set[str]:
     classes = [
         member
-        for module in (errors, access_errors, problems)
+        for module in (errors, access_errors, http_errors)
         for _, member in inspect.getmembers(module, inspect.isclass)
     ]
     class_codes = {getattr(cls, "code", None) for cls in classes}
@@ -44,9 +63,20 @@ def test_each_setting_has_a_row(name: str) -> None:
     assert f"| `{name}` |" in SERVICE_README
 
 
+def problem_statuses() -> dict[str, str]:
+    """Return the status of each error that has one."""
+    domain = {kind.code: status for kind, status in STATUS.items()}
+    http = {kind.code: kind.status for kind in HttpError.__subclasses__()}
+    return {code: str(int(status)) for code, status in (domain | http).items()}
+
+
 @pytest.mark.parametrize("code", sorted(problem_codes()))
 def test_each_problem_has_a_row(code: str) -> None:
-    assert f"| `{code}` |" in SERVICE_README
+    assert code in PROBLEM_ROWS
+
+
+def test_every_problem_with_a_row_exists_and_has_its_status() -> None:
+    assert problem_statuses() | CODES_WITHOUT_A_CLASS == PROBLEM_ROWS
 
 
 def test_each_metric_has_a_row() -> None:
@@ -90,6 +120,11 @@ def command_names(app: typer.Typer, prefix: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("name", sorted(command_names(models_app)))
 def test_each_command_of_facenet_models_is_named(name: str) -> None:
     assert re.search(rf"`{name}[ `]", MODELS_README)
+
+
+@pytest.mark.parametrize("name", sorted({name.split()[0].replace("_", "-") for name in command_names(facenet_app)}))
+def test_each_command_of_facenet_is_on_its_page(name: str) -> None:
+    assert re.search(rf"`facenet {name}[ `]", COMMANDS_PAGE)
 
 
 @pytest.mark.parametrize("name", RECIPES)

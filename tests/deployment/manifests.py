@@ -27,6 +27,8 @@ POOLS = ("pools/gke", "pools/eks", "pools/aks")
 COMPONENTS = {
     "overlays/cpu": ("encryption", "ingress", "monitoring", "trained-model"),
     "overlays/gpu": ("encryption", "ingress", "monitoring", "trained-model", "runtime-class", *POOLS),
+    "overlays/scale-out": ("ingress", "monitoring", "trained-model", "postgresql", "keda", "milvus"),
+    "milvus": (),
     "jobs": ("runtime-class", *POOLS),
     "jobs/several-nodes": ("runtime-class", *POOLS),
     "jobs/several-nodes/claims": (),
@@ -96,6 +98,19 @@ def only_manifest(name: str, kind: str) -> Manifest:
     return manifest
 
 
+def service_workload(name: str) -> Manifest:
+    """Return what runs the service: the StatefulSet of one process, or the Deployment of several replicas."""
+    (manifest,) = manifests_of_kind(name, "StatefulSet", "Deployment")
+    return manifest
+
+
+def service_container(name: str) -> Manifest:
+    """Return the only container of the service."""
+    containers: list[Manifest] = service_workload(name)["spec"]["template"]["spec"]["containers"]
+    (container,) = containers
+    return container
+
+
 def pods_of(name: str) -> list[Manifest]:
     """Return the metadata and the spec of every Pod and every Pod template."""
     single_pods = manifests_of_kind(name, "Pod")
@@ -114,6 +129,11 @@ def selects(selector: Manifest, labels: Manifest) -> bool:
     """Return whether a label selector selects these labels."""
     required_labels: dict[str, str] = selector.get("matchLabels", selector)
     return required_labels.items() <= labels.items()
+
+
+def proxy_labels(milvus: Manifest) -> Manifest:
+    """Return labels of the Pods that clients of Milvus connect to. Its operator makes them."""
+    return {"app.kubernetes.io/instance": milvus["metadata"]["name"], "app.kubernetes.io/component": "proxy"}
 
 
 def mount_paths(pod: Manifest, kind: str) -> set[str]:
@@ -144,7 +164,7 @@ def own_variables(container: Manifest) -> dict[str, str]:
 @cache
 def load_deployed_settings(name: str) -> Settings:
     """Load the settings from the variables of the image and of the manifests. The service refuses unknown settings."""
-    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    container = service_container(name)
     target = container["image"].rpartition("-")[2]
     variables = (
         image_values("service", target, "ENV") | config_map_variables(name, container) | own_variables(container)

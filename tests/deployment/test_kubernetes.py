@@ -29,11 +29,14 @@ from tests.deployment.manifests import (
     only_manifest,
     parse_bytes,
     pods_of,
+    proxy_labels,
     render,
     render_kustomization,
     selects,
+    service_container,
+    service_workload,
 )
-from tests.deployment.operator_schemas import SPECS
+from tests.deployment.operator_schemas import API_VERSIONS, SPECS
 
 pytestmark = [kubectl_needed, pytest.mark.slow]
 VERSIONS = ("1.35", "1.36", "1.37")
@@ -44,6 +47,9 @@ INTERNAL_PATHS = {"/livez", "/readyz", "/metrics", "/backup", "/keys"}
 
 every_rendering = pytest.mark.parametrize("name", RENDERINGS)
 every_service_rendering = pytest.mark.parametrize("name", SERVICE_RENDERINGS)
+with_stateful_set = pytest.mark.parametrize(
+    "name", [name for name in SERVICE_RENDERINGS if not name.startswith("overlays/scale-out")]
+)
 with_ingress = pytest.mark.parametrize("name", [name for name in SERVICE_RENDERINGS if "ingress" in name])
 with_monitoring = pytest.mark.parametrize("name", [name for name in SERVICE_RENDERINGS if "monitoring" in name])
 
@@ -70,11 +76,11 @@ def test_every_manifest_is_valid(name: str, version: str) -> None:
             assert kubernetes_validate.validate(manifest, version, strict=True) == version
 
 
-@with_monitoring
-def test_the_manifests_of_the_prometheus_operator_are_valid(name: str) -> None:
+@every_rendering
+def test_the_manifests_for_operators_are_valid(name: str) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="pip install kubernetes-validate")
     for manifest in manifests_of_kind(name, *SPECS):
-        assert manifest["apiVersion"] == "monitoring.coreos.com/v1"
+        assert manifest["apiVersion"] == API_VERSIONS[manifest["kind"]]
         jsonschema.validate(manifest["spec"], SPECS[manifest["kind"]])
 
 
@@ -83,7 +89,7 @@ def test_every_manifest_is_in_the_namespace(name: str) -> None:
     without_namespace = {"Namespace", "PriorityClass"}
     assert {
         manifest["metadata"].get("namespace") for manifest in render(name) if manifest["kind"] not in without_namespace
-    } == {"facenet"}
+    } == {"facenet-milvus" if name == "milvus" else "facenet"}
 
 
 @every_service_rendering
@@ -174,20 +180,27 @@ def test_every_claim_is_in_the_folder_of_claims(name: str) -> None:
 
 
 @every_rendering
-def test_network_policies_name_every_client_and_allow_outgoing_traffic_only_between_nodes(name: str) -> None:
+def test_network_policies_name_every_client_and_allow_outgoing_traffic_only_to_nodes_and_the_database(
+    name: str,
+) -> None:
     policies = [manifest["spec"] for manifest in manifests_of_kind(name, "NetworkPolicy")]
     for pod in pods_of(name):
         policies_of_pod = [policy for policy in policies if selects(policy["podSelector"], pod["metadata"]["labels"])]
         assert {kind for policy in policies_of_pod for kind in policy["policyTypes"]} == {"Ingress", "Egress"}
-        assert all(rule["from"] for policy in policies_of_pod for rule in policy["ingress"])
+        assert all(rule["from"] for policy in policies_of_pod for rule in policy.get("ingress", []))
         egress_rules = [rule["to"] for policy in policies_of_pod for rule in policy.get("egress", [])]
-        assert bool(egress_rules) == name.startswith("jobs/several-nodes")
+        assert bool(egress_rules) == name.startswith(("jobs/several-nodes", "overlays/scale-out"))
 
 
 @every_rendering
 def test_every_selector_selects_a_pod(name: str) -> None:
     labels_of_pods = [pod["metadata"]["labels"] for pod in pods_of(name)]
-    selectors = [manifest["spec"]["selector"] for manifest in manifests_of_kind(name, "Service", "StatefulSet")]
+    labels_of_pods += [  # of the Pods that operators make
+        *({"cnpg.io/cluster": cluster["metadata"]["name"]} for cluster in manifests_of_kind(name, "Cluster")),
+        *(proxy_labels(milvus) for milvus in manifests_of_kind(name, "Milvus")),
+    ]
+    kinds = ("Service", "StatefulSet", "Deployment", "PodDisruptionBudget")
+    selectors = [manifest["spec"]["selector"] for manifest in manifests_of_kind(name, *kinds)]
     selectors += [manifest["spec"]["podSelector"] for manifest in manifests_of_kind(name, "NetworkPolicy")]
     for selector in selectors:
         assert any(selects(selector, labels) for labels in labels_of_pods)
@@ -201,7 +214,7 @@ def test_every_exemption_of_checkov_has_a_reason(name: str) -> None:
                 assert re.fullmatch(r"CKV2?_K8S_\d+=.{20,}", text), key
 
 
-@every_service_rendering
+@with_stateful_set
 def test_one_process_uses_the_data(name: str) -> None:
     spec = only_manifest(name, "StatefulSet")["spec"]
     (claim,) = spec["volumeClaimTemplates"]
@@ -217,7 +230,7 @@ def test_one_process_uses_the_data(name: str) -> None:
 @every_service_rendering
 def test_the_settings_are_valid_and_fit_the_mounts(name: str) -> None:
     settings = load_deployed_settings(name)
-    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    container = service_container(name)
     mounted_paths = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounted_paths["data"] == str(settings.data_dir)
     for folder in {settings.models.dir, settings.models.zoo} - {Models().zoo}:  # the default is inside the package
@@ -240,35 +253,35 @@ def test_the_gallery_is_encrypted_with_the_key_of_a_secret(name: str) -> None:
 
 @every_service_rendering
 def test_no_two_volumes_have_the_same_mount_path(name: str) -> None:
-    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    container = service_container(name)
     paths = [mount["mountPath"] for mount in container["volumeMounts"]]
-    assert (
-        len(set(paths))
-        == len(paths)
-        == len(only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["volumes"]) + 1
-    )
+    spec = service_workload(name)["spec"]
+    volumes = [*spec["template"]["spec"]["volumes"], *spec.get("volumeClaimTemplates", [])]
+    assert len(set(paths)) == len(paths) == len(volumes)
 
 
 @every_service_rendering
 def test_the_pod_waits_for_its_secrets_and_the_readme_creates_them(name: str) -> None:
+    made_by_an_operator = {f"{cluster['metadata']['name']}-ca" for cluster in manifests_of_kind(name, "Cluster")}
     for secret in mounted_secrets(name).values():
         assert (secret["defaultMode"], secret.get("optional", False)) == (0o440, False)
-        (item,) = secret["items"]
-        assert shows_how_to_create(secret["secretName"], item["key"])
+        for item in secret["items"]:
+            assert secret["secretName"] in made_by_an_operator or shows_how_to_create(secret["secretName"], item["key"])
 
 
 def mounted_secrets(name: str) -> dict[str, Manifest]:
-    """Return the volume of each Secret by the path of its only file in the container."""
-    spec = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]
+    """Return the volume of a Secret by the path of each of its files in the container."""
+    spec = service_workload(name)["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     folders = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     secrets = {volume["name"]: volume["secret"] for volume in spec["volumes"] if "secret" in volume}
-    return {f"{folders[name]}/{secret['items'][0]['path']}": secret for name, secret in secrets.items()}
+    return {f"{folders[name]}/{item['path']}": secret for name, secret in secrets.items() for item in secret["items"]}
 
 
 def shows_how_to_create(secret: str, key: str) -> bool:
     """Return whether the README has the command that creates this Secret."""
-    return f"create secret generic {secret} --from-file={key}=" in (K8S / "README.md").read_text("utf-8")
+    text = re.sub(r"\\\n\s+", "", (K8S / "README.md").read_text("utf-8"))
+    return bool(re.search(rf"create secret generic {secret} .*--from-file={re.escape(key)}=", text))
 
 
 @every_rendering
@@ -279,7 +292,7 @@ def test_no_manifest_has_a_key(name: str) -> None:
 @every_service_rendering
 def test_the_port_is_the_port_of_the_settings(name: str) -> None:
     settings = load_deployed_settings(name)
-    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    container = service_container(name)
     assert container["ports"] == [{"name": "http", "containerPort": settings.port}]
     assert (
         settings.port
@@ -290,13 +303,17 @@ def test_the_port_is_the_port_of_the_settings(name: str) -> None:
     assert {
         port["targetPort"] for service in manifests_of_kind(name, "Service") for port in service["spec"]["ports"]
     } == {"http"}
-    for policy in manifests_of_kind(name, "NetworkPolicy"):
-        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == {"http"}
+    labels = service_workload(name)["spec"]["template"]["metadata"]["labels"]
+    policies = [policy["spec"] for policy in manifests_of_kind(name, "NetworkPolicy")]
+    rules = [
+        rule for policy in policies if selects(policy["podSelector"], labels) for rule in policy.get("ingress", [])
+    ]
+    assert {port["port"] for rule in rules for port in rule["ports"]} == {"http"}
 
 
 @every_service_rendering
 def test_the_probes_call_paths_of_the_service(name: str) -> None:
-    (container,) = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["containers"]
+    container = service_container(name)
     requests = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
     assert {get["port"] for get in requests.values()} == {"http"}
     paths = {probe: get["path"] for probe, get in requests.items()}
@@ -308,8 +325,9 @@ def test_the_probes_call_paths_of_the_service(name: str) -> None:
 def test_the_service_answers_under_the_names_of_its_services(name: str) -> None:
     hosts = load_deployed_settings(name).allowed_hosts
     services = {service["metadata"]["name"] for service in manifests_of_kind(name, "Service")}
-    pods = f"facenet-0.{only_manifest(name, 'StatefulSet')['spec']['serviceName']}"
-    assert {*services, pods, "*.svc", "*.svc.cluster.local"} <= set(hosts)
+    headless = service_workload(name)["spec"].get("serviceName")
+    pods = {f"facenet-0.{headless}"} if headless else set()
+    assert {*services, *pods, "*.svc", "*.svc.cluster.local"} <= set(hosts)
 
 
 @with_ingress
@@ -321,7 +339,7 @@ def test_the_service_answers_under_the_host_of_the_ingress(name: str) -> None:
 @every_service_rendering
 def test_the_grace_period_is_longer_than_the_drain_delay_and_the_request_timeout(name: str) -> None:
     settings = load_deployed_settings(name)
-    grace_period_s = only_manifest(name, "StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    grace_period_s = service_workload(name)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert settings.drain_delay_s >= 5
     assert grace_period_s > settings.drain_delay_s + settings.limits.request_timeout_s
 

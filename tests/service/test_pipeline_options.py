@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service.app import pipeline_options
 from service.observability.process_limits import cpu_count
 from service.settings.environment import load_settings
+from service.settings.pipeline import pipeline_options
 
 
 @pytest.mark.parametrize(

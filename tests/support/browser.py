@@ -71,6 +71,11 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def choose_file(self, selector: str, file: Path) -> None:
+        """Choose a file in a field of the page."""
+        field = self.call("Runtime.evaluate", expression=f"document.querySelector({json.dumps(selector)})")["result"]
+        self.call("DOM.setFileInputFiles", files=[str(file)], objectId=field["objectId"])
+
     def wait_until(self, script: str) -> None:
         """Wait until the value of the JavaScript is true."""
         deadline_s = time.monotonic() + TIMEOUT_S
@@ -83,10 +88,15 @@ class Browser:
         self.wait_until(f"document.readyState === 'complete' && location.href.startsWith({json.dumps(url)})")
 
 
+def find_chromium() -> str | None:
+    """Return the path of Chromium. None if it is not installed."""
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
 @contextmanager
 def run_browser(profile: Path, *more_options: str) -> Iterator[Browser]:
     """Start Chromium with an empty profile. Skip the test if it is not installed."""
-    command = next((found for name in NAMES if (found := shutil.which(name))), None)
+    command = find_chromium()
     if command is None:
         pytest.skip("Chromium is not installed")
     (read_commands, write_commands), (read_messages, write_messages) = os.pipe(), os.pipe()

@@ -26,15 +26,15 @@ def open_connection(service: RunningService) -> Iterator[socket.socket]:
 def send_and_receive(service: RunningService, *parts: bytes) -> bytes:
     """Send the parts, and return all that the service sends until it closes the connection.
 
-    If it closes the connection before all parts are sent, nothing is returned.
+    If it closes the connection before it has read all parts, its answer may be lost. Then nothing is returned.
     """
     with open_connection(service) as connection:
         try:
             for part in parts:
                 connection.sendall(part)
+            return b"".join(iter(lambda: connection.recv(2**16), b""))
         except ConnectionError:
             return b""
-        return b"".join(iter(lambda: connection.recv(2**16), b""))
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,14 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.removeprefix(self.sub_path) if self.removes_sub_path else self.path
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-        answer = httpx.request(self.command, self.upstream + path, content=body, headers=headers, timeout=30)
+        with httpx.stream(self.command, self.upstream + path, content=body, headers=headers, timeout=30) as answer:
+            content = b"".join(answer.iter_raw())  # as it came: it may be compressed
         self.send_response(answer.status_code)
         for name, value in answer.headers.items():
             if name not in HOP_BY_HOP:
                 self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer.content)
+        self.wfile.write(content)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = forward  # noqa: N815  # the names that http.server calls
 

@@ -11,8 +11,8 @@ from service.observability.outcomes import Outcome
 MODEL_ID_DIGITS = 16
 DECISIONS = frozenset({"/verify", "/identify", "/cluster", "/embed"})
 BACKUP = "/backup"
-EXPORT = "/collections/{collection}/subjects/{subject}/export"
-CALIBRATION = "/collections/{collection}/calibration"
+NO_PEOPLE = frozenset({f"/collections/{{collection}}/{name}" for name in ("calibration", "crops", "reembedding")})
+"""Their DELETE removes no subject and no face."""
 REFUSED_STATUSES = frozenset({401, 403, 429})
 REFUSED_CODES = frozenset({"collection_not_found"})
 """For the owner of a key, the collections of others do not exist. So requests for such a collection have a line."""
@@ -21,13 +21,22 @@ GALLERY_ROUTES = "/collections/"
 
 
 class Event(StrEnum):
-    """What a request was. Requests that only read have no line, except an export."""
+    """What a request was. Requests that only read have no line, except of an export or a kept crop."""
 
     DECISION = "decision"
     CHANGE = "change"
     BACKUP = "backup"
     EXPORT = "export"
+    SHOWN = "shown"
     REFUSAL = "refusal"
+
+
+READS = {
+    "/collections/{collection}/subjects/{subject}/export": Event.EXPORT,
+    "/collections/{collection}/export": Event.EXPORT,
+    "/collections/{collection}/faces/{face}/crop": Event.SHOWN,
+}
+"""What these answer with identifies people. Other requests that only read have no line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +67,14 @@ class AnsweredRequest:
             return Event.DECISION if self.outcome.counts else None
         if self.status >= 400 and not self.outcome.stored:
             return None
-        if self.route == EXPORT:
-            return Event.EXPORT
         if self.is_safe:
-            return None
+            return READS.get(self.route)
         return Event.BACKUP if self.route == BACKUP else Event.CHANGE
 
     @property
     def is_deletion(self) -> bool:
         """Whether the request deleted a collection, a subject or a face. Its answer has a receipt."""
-        removes_people = self.route.startswith(GALLERY_ROUTES) and self.route != CALIBRATION
+        removes_people = self.route.startswith(GALLERY_ROUTES) and self.route not in NO_PEOPLE
         return self.method == "DELETE" and removes_people and self.status < 300
 
     def fields(self, event: Event, secret: AuditSecret, collection_exists: Callable[[str], bool]) -> dict[str, Any]:

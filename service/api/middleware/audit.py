@@ -16,7 +16,7 @@ from service.domain.errors import StorageUnavailable
 from service.observability.outcomes import Outcome, request_outcome
 
 RECEIPT_HEADER = "X-Deletion-Receipt"
-WITHOUT_WAITING = frozenset({Event.DECISION, Event.REFUSAL})
+WITHOUT_WAITING = frozenset({Event.DECISION, Event.SHOWN, Event.REFUSAL})
 
 
 class RequestAudit:

@@ -1,5 +1,7 @@
 """Which access key a request has."""
 
+from collections.abc import Sequence
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -9,6 +11,7 @@ from service.api.middleware.root_path import path_without_root
 from service.api.problems import response_to
 from service.domain.access import NO_ACCESS, Access, work_with
 from service.domain.access_errors import AccessError, KeyInvalid, RateExceeded
+from service.domain.errors import StorageUnavailable
 from service.observability.outcomes import note_key
 
 PUBLIC_PATHS = PUBLIC_ROUTES | {"/openapi.json"}
@@ -19,12 +22,12 @@ class Authentication:
     """Refuses a request without a valid key, before its body is read. The others run with the access of their key.
 
     The keyring is in the services of the application, because it is opened after the application is described.
-    static_path: the files of the page /docs, which need no key either.
+    static_paths: the files of the pages, which need no key either.
     """
 
-    def __init__(self, app: ASGIApp, static_path: str) -> None:
+    def __init__(self, app: ASGIApp, static_paths: Sequence[str]) -> None:
         self._app = app
-        self._static_path = f"{static_path}/"
+        self._static_paths = tuple(f"{path}/" for path in static_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on."""
@@ -35,13 +38,15 @@ class Authentication:
             with work_with(NO_ACCESS):
                 await self._app(scope, receive, send)
             return
-        keyring: Keyring = scope["app"].state.services.keyring
+        services = scope["app"].state.services
+        keyring: Keyring = services.keyring
         try:
+            await services.shared_settings.catch_up()
             access = keyring.authenticate(_presented_key(Headers(scope=scope)))
             scope["access_key"] = access.key  # for the log
             note_key(access.key)
             keyring.count_request(access)
-        except (AccessError, RateExceeded) as error:
+        except (AccessError, RateExceeded, StorageUnavailable) as error:
             await response_to(error)(scope, receive, send)
             return
         with work_with(access):
@@ -49,7 +54,7 @@ class Authentication:
 
     def _is_public(self, scope: Scope) -> bool:
         path = path_without_root(scope)
-        return path in PUBLIC_PATHS or path.startswith(self._static_path)
+        return path in PUBLIC_PATHS or path.startswith(self._static_paths)
 
 
 def _receive_while_valid(receive: Receive, keyring: Keyring, access: Access) -> Receive:

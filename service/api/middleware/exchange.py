@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Send
 
+from service.api.errors.http_errors import BodyTooLarge, UploadTooSlow
 from service.api.middleware.uploads import HeldBytes, UploadWatch
-from service.api.problems import BodyTooLarge, UploadTooSlow
 from service.domain.errors import Overloaded
 from service.domain.waiting import WaitingClient
 

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import HostNotAllowed, HttpError, InvalidHost, response_to_http_error
+from service.api.errors.http_errors import HostNotAllowed, HttpError, InvalidHost
+from service.api.problems import response_to_http_error
 
 LOCAL_NAME = "localhost"
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,255})(:[0-9]{0,5})?")

@@ -7,9 +7,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.shares import SharedLimit
+from service.api.errors.http_errors import BodyTooLarge
 from service.api.middleware.exchange import Exchange, WorkTimer
 from service.api.middleware.uploads import HeldBytes, UploadRules, UploadWatch
-from service.api.problems import BodyTooLarge, response_to, response_to_http_error
+from service.api.problems import response_to, response_to_http_error
 from service.domain.errors import ShuttingDown, TimedOut, Unavailable
 from service.domain.waiting import work_for
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import OriginNotAllowed, response_to_http_error
+from service.api.errors.http_errors import OriginNotAllowed
+from service.api.problems import response_to_http_error
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """They change nothing (RFC 9110, section 9.2.1). A page of another origin cannot read their answers without CORS."""

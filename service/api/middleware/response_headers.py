@@ -12,7 +12,7 @@ FOR_BROWSERS = (
 """A browser guesses no media type, shows no answer in a frame, and tells no other site the address of the service.
 A page of another origin can use an answer only by CORS."""
 NOT_STORED = (b"cache-control", b"no-store")
-"""Answers hold names and embeddings, so neither a browser nor a proxy may keep them. The files of /docs may be kept."""
+"""Answers hold names and embeddings, so neither a browser nor a proxy may keep them. The files of pages may be kept."""
 NO_CONTENT = (CONTENT_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 """If an answer is shown as a page, this page can load and run nothing."""
 

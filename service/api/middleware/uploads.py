@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import Message, Receive
 
 from service.access.shares import SharedLimit
-from service.api.problems import UploadTooSlow
+from service.api.errors.http_errors import UploadTooSlow
 from service.domain.access import current_access
 from service.domain.errors import Overloaded
 

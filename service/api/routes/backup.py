@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
 from service.api.dependencies import NoQuery, ServicesDep
-from service.api.problems import problem_responses
+from service.api.openapi.refusals import refusals
+from service.domain import errors
 
 router = APIRouter(tags=["service"])
 MEDIA_TYPE = "application/x-tar"
@@ -14,11 +15,14 @@ MEDIA_TYPE = "application/x-tar"
     "/backup",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
-        **problem_responses(422, 503),
+        200: {
+            "description": "The archive",
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **refusals(errors.BackupElsewhere),
     },
 )
-async def back_up(services: ServicesDep, _options: NoQuery) -> StreamingResponse:
+async def create_backup(services: ServicesDep, _options: NoQuery) -> StreamingResponse:
     """Return a backup: a tar archive of the database at one moment, and its manifest with the sha256.
 
     It holds every id, name and embedding of all collections. Requests are answered meanwhile. `facenet backup FILE`

@@ -1,6 +1,7 @@
 """POST /cluster: which of these faces belong to the same person?"""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from service.api.bodies import optional_body_of
 from service.api.dependencies import Services, ServicesDep
 from service.api.openapi.examples import IMAGES_EXAMPLE, request_body
-from service.api.problems import problem_responses
+from service.api.openapi.refusals import OF_IMAGES, refusals
 from service.api.schemas.cluster import ClusterAnswer, ClusterBody, ClusteredFace, ClusteringAnswer, ClusterOptions
 from service.api.schemas.responses import FaceAnswer, ModelAnswer, warnings_of
 from service.decisions.cluster import (
@@ -20,6 +21,8 @@ from service.decisions.cluster import (
     faces_of_embeddings,
     faces_of_images,
 )
+from service.decisions.probes import ProbeReader
+from service.decisions.two_models import decide
 from service.domain.errors import InvalidOption
 from service.domain.face import Face
 from service.domain.image import Notice
@@ -36,7 +39,8 @@ TOO_MANY_IMAGES = (
 @router.post(
     "/cluster",
     openapi_extra=request_body(ClusterBody, IMAGES_EXAMPLE, required=False),
-    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
+    operation_id="cluster",
+    responses=refusals(*OF_IMAGES),
 )
 async def cluster_faces(
     services: ServicesDep,
@@ -44,9 +48,12 @@ async def cluster_faces(
     options: Annotated[ClusterOptions, Query()],
 ) -> ClusteringAnswer:
     """Cluster faces by person. Send images or embeddings in the body. Or pass ?collection= without a body."""
-    read = await _read_faces(services, body, options.collection)
+    collection = options.collection
+    read, probes = await decide(
+        partial(_choose_model, services, collection), lambda probes: _read_faces(services, probes, body, collection)
+    )
     how = ClusteringOptions(options.method, options.threshold, options.n_clusters, options.one_person_once)
-    found = await cluster(services.probes, read.faces, how, services.clustering)
+    found = await cluster(probes, read.faces, how, services.clustering)
     return ClusteringAnswer(
         faces=[_face(origin, int(label)) for origin, label in zip(read.origins, found.labels, strict=True)],
         clusters=[_cluster(one) for one in found.clusters],
@@ -54,7 +61,7 @@ async def cluster_faces(
         threshold=found.threshold_sq_l2,
         expected_mixed_share=found.expected_mixed_share,
         warnings=[warnings_of(notices) for notices in read.notices],
-        model=ModelAnswer.of(services.card),
+        model=ModelAnswer.of(probes.card),
     )
 
 
@@ -81,19 +88,25 @@ class _ReadFaces:
     notices: list[tuple[Notice, ...]]
 
 
-async def _read_faces(services: Services, body: ClusterBody | None, collection: str | None) -> _ReadFaces:
+async def _choose_model(services: Services, collection: str | None) -> ProbeReader:
+    return services.probes if collection is None else await services.models.of_collection(collection)
+
+
+async def _read_faces(
+    services: Services, probes: ProbeReader, body: ClusterBody | None, collection: str | None
+) -> _ReadFaces:
     max_faces = services.embeddings_per_request
     match body, collection:
         case None, str():
-            faces, enrolled = await faces_of_collection(services.probes, collection, max_faces)
+            faces, enrolled = await faces_of_collection(probes, collection, max_faces)
             return _ReadFaces(faces, [_Origin(enrolled=face) for face in enrolled], [])
         case ClusterBody(images=[_, *_]), None:
             with services.admission.admit(len(body.images), TOO_MANY_IMAGES):
-                faces, probes = await faces_of_images(services.probes, body.images, max_faces)
-            origins = [_Origin(image, face) for image, probe in enumerate(probes) for face in probe.faces]
-            return _ReadFaces(faces, origins, [probe.notices for probe in probes])
+                faces, read = await faces_of_images(probes, body.images, max_faces)
+            origins = [_Origin(image, face) for image, probe in enumerate(read) for face in probe.faces]
+            return _ReadFaces(faces, origins, [probe.notices for probe in read])
         case ClusterBody(), None:
-            faces = faces_of_embeddings(services.probes, body.embeddings, body.model, max_faces)
+            faces = faces_of_embeddings(probes, body.embeddings, body.model, max_faces)
             return _ReadFaces(faces, [_Origin(image) for image in range(len(body.embeddings))], [])
     raise InvalidOption("Send either a body with images or embeddings, or ?collection= without a body.")
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from service.api.bodies import body_of
 from service.api.dependencies import ServicesDep
 from service.api.openapi.examples import IMAGES_EXAMPLE, request_body
-from service.api.problems import problem_responses
+from service.api.openapi.refusals import OF_IMAGES, refusals
 from service.api.schemas.embed import EmbedAnswer, EmbeddedFace, EmbeddedImage, EmbedOptions, json_vectors
 from service.api.schemas.images import ImagesBody
 from service.api.schemas.responses import ModelAnswer, face_fields, warnings_of
@@ -21,7 +21,8 @@ router = APIRouter(tags=["decisions"])
 @router.post(
     "/embed",
     openapi_extra=request_body(ImagesBody, IMAGES_EXAMPLE),
-    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
+    operation_id="embed",
+    responses=refusals(*OF_IMAGES),
 )
 async def embed_images(
     services: ServicesDep,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from service.api.bodies import NDJSON, Line, Lines, body_of, json_body_of, lines_of_body, read_face_line
 from service.api.dependencies import CollectionPath, FacePath, NoQuery, ServicesDep, SubjectPath
+from service.api.errors.http_errors import NothingEnrolled
 from service.api.openapi.examples import (
     FACE_EXAMPLE,
     IMAGES_EXAMPLE,
@@ -18,7 +20,7 @@ from service.api.openapi.examples import (
     lines_response,
     request_body,
 )
-from service.api.problems import NothingEnrolled, problem_responses
+from service.api.openapi.refusals import IN_COLLECTION, OF_CHANGE, OF_FACE, OF_IMAGES, OF_SUBJECT, refusals
 from service.api.schemas.faces import (
     EnrolledFaceAnswer,
     EnrolmentAnswer,
@@ -34,6 +36,8 @@ from service.api.schemas.images import ImagesBody
 from service.api.schemas.responses import BoxAnswer, ModelAnswer, QualityAnswer, warnings_of
 from service.decisions.bulk_enrol import BulkEnrolment, BulkOutcome
 from service.decisions.enrol import ON_SEVERAL, EnrolmentRules, ImageEnrolment, enrol
+from service.decisions.two_models import decide
+from service.domain import access_errors, errors
 from service.domain.errors import EnrolledElsewhere, FacenetError
 from service.gallery.base import EnrolledBefore, EnrolledForAnother, EnrolledNow
 from service.pipeline.round_robin import NoThreads
@@ -41,10 +45,10 @@ from service.pipeline.round_robin import NoThreads
 FEW_LINES, FEW_BYTES = 16, 2**14
 """So few lines are read on the event loop. It takes less than 2 ms, whatever they are. A hand-over takes as long."""
 
-router = APIRouter(prefix="/collections/{collection}", tags=["gallery"])
+router = APIRouter(prefix="/collections/{collection}", tags=["faces"])
 
 
-@router.get("/subjects/{subject}/faces", responses=problem_responses(404, 422, 503))
+@router.get("/subjects/{subject}/faces", responses=refusals(*OF_SUBJECT))
 async def list_faces(
     services: ServicesDep, collection: CollectionPath, subject: SubjectPath, page: Annotated[PageOptions, Query()]
 ) -> FacesAnswer:
@@ -59,7 +63,7 @@ async def list_faces(
     openapi_extra=request_body(ImagesBody, IMAGES_EXAMPLE),
     responses={
         200: {"model": EnrolmentAnswer, "description": "All images are enrolled already"},
-        **problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
+        **refusals(NothingEnrolled, *OF_IMAGES, *OF_CHANGE),
     },
 )
 async def enrol_faces(
@@ -77,13 +81,16 @@ async def enrol_faces(
     """
     with services.admission.admit(len(body.images)):
         rules = EnrolmentRules(ON_SEVERAL[options.on_several], options.min_quality)
-        enrolments = await enrol(services.probes, collection, subject, body.images, rules)
+        enrolments, probes = await decide(
+            partial(services.models.of_collection, collection),
+            lambda probes: enrol(probes, collection, subject, body.images, rules),
+        )
     results = [_result(enrolment) for enrolment in enrolments]
     statuses = {result.status for result in results}
     if "enrolled" not in statuses and "refused" in statuses:
         raise NothingEnrolled(results)
     response.status_code = HTTPStatus.CREATED if "enrolled" in statuses else HTTPStatus.OK
-    return EnrolmentAnswer(results=results, model=ModelAnswer.of(services.card))
+    return EnrolmentAnswer(results=results, model=ModelAnswer.of(probes.card))
 
 
 @router.post(
@@ -93,10 +100,10 @@ async def enrol_faces(
     openapi_extra=lines_request_body(FaceLine, LINES_EXAMPLE),
     responses={
         200: lines_response(LineResult, "A result for each line, in the order of the lines"),
-        **problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
+        **refusals(errors.ModelMismatch, access_errors.QuotaUsed, *IN_COLLECTION, *OF_CHANGE),
     },
 )
-async def enrol_lines(
+async def enrol_embeddings(
     services: ServicesDep,
     collection: CollectionPath,
     lines: Annotated[Lines, Depends(lines_of_body)],
@@ -116,7 +123,8 @@ async def enrol_lines(
     services.admission.count(lines.count)
     is_short = lines.count <= FEW_LINES and len(lines.data) <= FEW_BYTES
     threads = NoThreads() if is_short else services.lines
-    enrolment = BulkEnrolment(services.probes, threads, collection, read_face_line)
+    probes = await services.models.of_collection(collection)
+    enrolment = BulkEnrolment(probes, threads, collection, read_face_line)
     answer = bytearray()
     async with aclosing(enrolment.run(lines.blocks())) as enrolled:
         async for block, outcomes in enrolled:
@@ -124,18 +132,41 @@ async def enrol_lines(
     return Response(bytes(answer), media_type=NDJSON)
 
 
-@router.get("/faces/{face}", responses=problem_responses(404, 422, 503))
+@router.get("/faces/{face}", responses=refusals(*OF_FACE))
 async def get_face(
     services: ServicesDep, collection: CollectionPath, face: FacePath, _options: NoQuery
 ) -> EnrolledFaceAnswer:
-    """Show whose face it is, and when it was enrolled."""
+    """Show an enrolled face: whose it is, and when it was enrolled."""
     return EnrolledFaceAnswer.of(await services.gallery.get_face(collection, face))
+
+
+@router.get(
+    "/faces/{face}/crop",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+        **refusals(*OF_FACE, errors.CropNotFound),
+    },
+)
+async def get_crop(services: ServicesDep, collection: CollectionPath, face: FacePath, _options: NoQuery) -> Response:
+    """Return the part of the photograph around an enrolled face, if it is kept: a JPEG of at most 512 pixels a side.
+
+    `has_crop` of a face says whether it is. `FACE_GALLERY__KEEP_CROPS=yes` keeps the crops of new faces.
+    """
+    kept = await services.gallery.get_crop(collection, face)
+    return Response(kept.picture, media_type="image/jpeg")
+
+
+@router.delete("/crops", status_code=HTTPStatus.NO_CONTENT, responses=refusals(*IN_COLLECTION, *OF_CHANGE))
+async def delete_crops(services: ServicesDep, collection: CollectionPath, _options: NoQuery) -> None:
+    """Delete the kept crops of all faces of a collection. The faces stay, and are found as before."""
+    await services.gallery.delete_crops(collection)
 
 
 @router.patch(
     "/faces/{face}",
     openapi_extra=json_request_body(FaceFields, FACE_EXAMPLE),
-    responses=problem_responses(400, 404, 413, 415, 422, 503),
+    responses=refusals(*OF_FACE, errors.SubjectNotFound, *OF_CHANGE),
 )
 async def move_face(
     services: ServicesDep,
@@ -153,7 +184,7 @@ async def move_face(
     return EnrolledFaceAnswer.of(await services.gallery.move_face(collection, face, body.subject))
 
 
-@router.delete("/faces/{face}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
+@router.delete("/faces/{face}", status_code=HTTPStatus.NO_CONTENT, responses=refusals(*OF_FACE, *OF_CHANGE))
 async def delete_face(services: ServicesDep, collection: CollectionPath, face: FacePath, _options: NoQuery) -> None:
     """Delete one face and its embedding."""
     await services.gallery.delete_face(collection, face)

@@ -1,5 +1,6 @@
 """POST /identify: who is this?"""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from service.api.bodies import body_of
 from service.api.dependencies import ServicesDep
 from service.api.openapi.examples import IDENTIFY_EXAMPLE, request_body
-from service.api.problems import problem_responses
+from service.api.openapi.refusals import OF_IMAGES, OF_SEARCH, refusals
 from service.api.schemas.identify import (
     CandidateAnswer,
     IdentifiedFace,
@@ -18,7 +19,9 @@ from service.api.schemas.identify import (
 from service.api.schemas.responses import ModelAnswer, face_fields, warnings_of
 from service.decisions.error_rates.score import ScoreScale
 from service.decisions.identify import FaceIdentification, SearchOptions, identify
-from service.gallery.base import Candidate
+from service.decisions.two_models import decide
+from service.domain import errors
+from service.gallery.search_values import Candidate
 
 router = APIRouter(tags=["decisions"])
 
@@ -26,7 +29,8 @@ router = APIRouter(tags=["decisions"])
 @router.post(
     "/identify",
     openapi_extra=request_body(IdentifyBody, IDENTIFY_EXAMPLE),
-    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
+    operation_id="identify",
+    responses=refusals(*OF_IMAGES, *OF_SEARCH, errors.RateNotMeasured, errors.CalibrationNotFound),
 )
 async def identify_faces(
     services: ServicesDep,
@@ -37,7 +41,10 @@ async def identify_faces(
     search = SearchOptions(options.collection, options.k, options.one_person_once, options.margin, options.calibration)
     requested = options.requested
     with services.admission.admit(1):
-        found = await identify(services.probes, body.image, search, requested)
+        found, probes = await decide(
+            partial(services.models.of_collection, options.collection),
+            lambda probes: identify(probes, body.image, search, requested),
+        )
     return IdentifyAnswer(
         faces=[_face(face, found.scale) for face in found.faces],
         threshold=found.scale.threshold_sq_l2,
@@ -47,8 +54,8 @@ async def identify_faces(
         calibration=found.calibration,
         gallery_size=found.gallery_size,
         warnings=warnings_of(found.notices),
-        model=ModelAnswer.of(services.card),
-        compared_with=ModelAnswer.of_compatible(found.compatible_model, services.card),
+        model=ModelAnswer.of(probes.card),
+        compared_with=ModelAnswer.of_compatible(found.compatible_model, probes.card),
     )
 
 

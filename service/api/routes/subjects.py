@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from service.api.bodies import json_body_of
 from service.api.dependencies import CollectionPath, NoQuery, ServicesDep, SubjectPath
 from service.api.openapi.examples import MERGE_EXAMPLE, NEW_SUBJECT_EXAMPLE, SUBJECT_EXAMPLE, json_request_body
-from service.api.problems import problem_responses
+from service.api.openapi.refusals import IN_COLLECTION, OF_CHANGE, OF_SUBJECT, refusals
 from service.api.schemas.fields import PageOptions
 from service.api.schemas.subjects import (
     MergeAnswer,
@@ -18,13 +18,14 @@ from service.api.schemas.subjects import (
     SubjectFields,
     SubjectsAnswer,
 )
+from service.domain import errors
 from service.gallery.base import SubjectChanges, SubjectToCreate
 
-router = APIRouter(prefix="/collections/{collection}/subjects", tags=["gallery"])
+router = APIRouter(prefix="/collections/{collection}/subjects", tags=["subjects"])
 FieldsBody = Annotated[SubjectFields, Depends(json_body_of(SubjectFields))]
 
 
-@router.get("", responses=problem_responses(404, 422, 503))
+@router.get("", responses=refusals(*IN_COLLECTION))
 async def list_subjects(
     services: ServicesDep, collection: CollectionPath, page: Annotated[PageOptions, Query()]
 ) -> SubjectsAnswer:
@@ -37,7 +38,7 @@ async def list_subjects(
     "",
     status_code=HTTPStatus.CREATED,
     openapi_extra=json_request_body(NewSubject, NEW_SUBJECT_EXAMPLE),
-    responses=problem_responses(400, 404, 408, 409, 413, 415, 422, 503),
+    responses=refusals(*IN_COLLECTION, errors.SubjectExists, *OF_CHANGE),
 )
 async def create_subject(
     services: ServicesDep,
@@ -50,11 +51,11 @@ async def create_subject(
     return SubjectAnswer.of(await services.gallery.create_subject(collection, new))
 
 
-@router.get("/{subject}", responses=problem_responses(404, 422, 503))
+@router.get("/{subject}", responses=refusals(*OF_SUBJECT))
 async def get_subject(
     services: ServicesDep, collection: CollectionPath, subject: SubjectPath, _options: NoQuery
 ) -> SubjectAnswer:
-    """Show the name, the metadata and the number of faces of a subject."""
+    """Show a subject: its name, its metadata, and how many faces it has."""
     return SubjectAnswer.of(await services.gallery.get_subject(collection, subject))
 
 
@@ -63,7 +64,7 @@ async def get_subject(
     openapi_extra=json_request_body(SubjectFields, SUBJECT_EXAMPLE),
     responses={
         201: {"model": SubjectAnswer, "description": "Created"},
-        **problem_responses(400, 404, 408, 413, 415, 422, 503),
+        **refusals(*IN_COLLECTION, *OF_CHANGE),
     },
 )
 async def put_subject(
@@ -74,7 +75,7 @@ async def put_subject(
     _options: NoQuery,
     response: Response,
 ) -> SubjectAnswer:
-    """Create a subject (201), or replace the fields of an existing one (200). The faces stay."""
+    """Create or replace a subject. 201: it is new. 200: its fields were replaced, and its faces stay."""
     found, is_new = await services.gallery.put_subject(collection, subject, body.name, body.metadata)
     response.status_code = HTTPStatus.CREATED if is_new else HTTPStatus.OK
     return SubjectAnswer.of(found)
@@ -83,12 +84,12 @@ async def put_subject(
 @router.patch(
     "/{subject}",
     openapi_extra=json_request_body(SubjectFields, SUBJECT_EXAMPLE),
-    responses=problem_responses(400, 404, 408, 413, 415, 422, 503),
+    responses=refusals(*OF_SUBJECT, *OF_CHANGE),
 )
 async def change_subject(
     services: ServicesDep, collection: CollectionPath, subject: SubjectPath, body: FieldsBody, _options: NoQuery
 ) -> SubjectAnswer:
-    """Change the fields that are sent. The others stay as they are."""
+    """Change a subject: the fields that are sent. The others stay as they are."""
     changes: SubjectChanges = {}
     if "name" in body.model_fields_set:
         changes["name"] = body.name
@@ -100,7 +101,7 @@ async def change_subject(
 @router.post(
     "/{subject}/merge",
     openapi_extra=json_request_body(MergeBody, MERGE_EXAMPLE),
-    responses=problem_responses(400, 404, 413, 415, 422, 503),
+    responses=refusals(*OF_SUBJECT, errors.InvalidOption, *OF_CHANGE),
 )
 async def merge_subjects(
     services: ServicesDep,
@@ -109,7 +110,7 @@ async def merge_subjects(
     body: Annotated[MergeBody, Depends(json_body_of(MergeBody))],
     _options: NoQuery,
 ) -> MergeAnswer:
-    """Move all faces of the subject `from` to this subject, and delete `from`, in one transaction.
+    """Merge two subjects: move all faces of `from` to this subject, and delete `from`, in one transaction.
 
     This subject keeps its name and its metadata; those of `from` are deleted. No face is stored twice: a photograph is
     enrolled once in a collection. A second call is 404, because `from` no longer exists.
@@ -118,7 +119,7 @@ async def merge_subjects(
     return MergeAnswer(subject=SubjectAnswer.of(merged), moved=moved)
 
 
-@router.delete("/{subject}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 422, 503))
+@router.delete("/{subject}", status_code=HTTPStatus.NO_CONTENT, responses=refusals(*OF_SUBJECT, *OF_CHANGE))
 async def delete_subject(
     services: ServicesDep, collection: CollectionPath, subject: SubjectPath, _options: NoQuery
 ) -> None:

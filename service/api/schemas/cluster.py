@@ -7,7 +7,16 @@ import numpy as np
 from pydantic import AfterValidator, ConfigDict, FailFast, Field, GetPydanticSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.fields import MAX_EMBEDDINGS, Body, Id, OnePersonOnce, Options, Threshold, UnitVector
+from service.api.schemas.fields import (
+    EXAMPLE_COLLECTION,
+    MAX_EMBEDDINGS,
+    Body,
+    Id,
+    OnePersonOnce,
+    Options,
+    Threshold,
+    UnitVector,
+)
 from service.api.schemas.images import Images
 from service.api.schemas.responses import Answer, FaceAnswer, ModelAnswer, WarningAnswer
 from service.domain.embedding import Vector
@@ -59,12 +68,17 @@ class ClusterOptions(Options):
     )
     threshold: Threshold | None = Field(
         None,
-        description="a squared L2 distance. Faces with a smaller distance belong together. Default: the model's "
-        "threshold for this method, which is lower if there are more people",
+        description="a squared L2 distance in [0, 4]. Faces with a smaller distance belong together. Default: the "
+        "model's threshold for this method, which is lower if there are more people",
+        examples=[1.1],
     )
-    n_clusters: int | None = Field(None, ge=1, le=5000, description="the number of people, if it is known")
+    n_clusters: int | None = Field(
+        None, ge=1, le=5000, description="the number of people, if it is known", examples=[2]
+    )
     one_person_once: OnePersonOnce = True
-    collection: Id | None = Field(None, description="cluster the faces of this collection, and send no body")
+    collection: Id | None = Field(
+        None, description="cluster the faces of this collection, and send no body", examples=[EXAMPLE_COLLECTION]
+    )
 
 
 class ClusteredFace(Answer):

@@ -1,15 +1,20 @@
-"""/collections."""
+"""/collections, and the lines of the file of a collection."""
 
-from datetime import datetime
-from typing import Any, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+import numpy as np
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter
 
-from service.api.schemas.fields import Body, Id
+from service.api.schemas.faces import FLOAT32, Base64
+from service.api.schemas.fields import Body, Id, Metadata, Name
 from service.api.schemas.responses import Answer
 from service.decisions.error_rates.collection_calibration import MeasuredCollection
-from service.gallery.base import Collection
-from service.gallery.indexes.base import IndexState
+from service.domain.errors import InvalidLine
+from service.gallery.base import Collection, EmbeddingModel, Subject
+from service.gallery.records.statements.moving.values import CollectionFields as StoredFields
+from service.gallery.records.statements.moving.values import Imported, MovedFace
+from service.gallery.search_values import IndexState
 from service.model_files.calibration import Calibration, CalibrationSource
 from service.model_files.card import EmbedderCard, ModelId
 from service.model_files.own_calibration import CollectionCalibration
@@ -49,7 +54,7 @@ class AgreementAnswer(Answer):
 class IndexAnswer(Answer):
     """The index of a collection in memory.
 
-    Up to 200,000 faces it is exact. A larger one searches compressed faces, and can miss a face.
+    Up to 100,000 faces it is exact. A larger one searches compressed faces, and can miss a face.
     """
 
     exact: bool
@@ -73,6 +78,9 @@ class CollectionAnswer(Answer):
     created_at: datetime
     expires_after_days: int | None = ExpiresAfterDays
     calibration: CalibrationSource = Field(description="whose error rates /identify uses by default")
+    import_unfinished: bool = Field(
+        description="whether it is being imported, or its import was interrupted. Until the end, it is not searched"
+    )
     index: IndexAnswer | None = Field(
         description="null while it is not in memory: it has no face, was not used for a while, or is being built"
     )
@@ -88,6 +96,7 @@ class CollectionAnswer(Answer):
             created_at=collection.created_at,
             expires_after_days=collection.expires_after_days,
             calibration=collection.calibration,
+            import_unfinished=collection.import_unfinished,
             index=None if state is None else IndexAnswer.of(state),
         )
 
@@ -163,3 +172,107 @@ def _fields(measured: CollectionCalibration, card: EmbedderCard, faces: int) -> 
             of_model=card.calibration.lowest_fpir(faces) if card.calibration else None,
         ),
     }
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Time = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
+
+
+class CollectionLine(Body):
+    """The first line of a collection's file. Other lines have the `type` subject, face, checksum and end.
+
+    `docs/moving.md` describes them. Each request has one part of the file: it ends with a line of a checksum, or with
+    the last line.
+    """
+
+    type: Literal["collection"]
+    format: Literal["facenet collection"]
+    version: Literal[1]
+    id: Id = Field(description="the collection that was exported. The path names the one that it becomes")
+    model: ModelId | None = Field(description="the model that made the embeddings. Null without faces")
+    dimension: int | None = Field(ge=2, le=4096)
+    created_at: Time
+    expires_after_days: int | None = ExpiresAfterDays
+    calibration: CalibrationSource
+    own_calibration: CollectionCalibration | None = Field(description="the collection's own. Null if it has none")
+    exported_at: Time
+    subjects: int = Field(ge=0, description="how many there were at the beginning of the export")
+    faces: int = Field(ge=0)
+
+    def to_fields(self) -> StoredFields:
+        """Return what is stored. Raises InvalidLine."""
+        if (self.model is None) != (self.dimension is None):
+            raise InvalidLine("`model` and `dimension` are null together, or not at all.")
+        if self.calibration == "own" and self.own_calibration is None:
+            raise InvalidLine("`calibration` is `own`, and there is no `own_calibration`.")
+        model = EmbeddingModel(self.model, self.dimension) if self.model and self.dimension else None
+        return StoredFields(model, self.created_at, self.expires_after_days, self.calibration, self.own_calibration)
+
+
+class SubjectLine(Body):
+    """A subject."""
+
+    type: Literal["subject"]
+    id: Id
+    name: Name | None
+    metadata: Metadata
+    created_at: Time
+
+    def to_subject(self) -> Subject:
+        """Return what is stored."""
+        return Subject(self.id, self.name, self.metadata, 0, self.created_at)
+
+
+class MovedFaceLine(Body):
+    """A face of a subject that occurs before it."""
+
+    type: Literal["face"]
+    id: Id
+    subject: Id
+    image_sha256: Sha256
+    created_at: Time
+    embedding_base64: Base64
+
+    def to_face(self) -> MovedFace:
+        """Return what is stored. Raises InvalidLine."""
+        if len(self.embedding_base64) % FLOAT32.itemsize:
+            raise InvalidLine("`embedding_base64` has a part of a float32. Encode 4 bytes for each number.")
+        embedding = np.frombuffer(self.embedding_base64, FLOAT32)
+        return MovedFace(self.id, self.subject, self.image_sha256, self.created_at, embedding)
+
+
+class ChecksumLine(Body):
+    """The end of a part."""
+
+    type: Literal["checksum"]
+    sha256: Sha256
+
+
+class EndLine(Body):
+    """The last line."""
+
+    type: Literal["end"]
+    subjects: int = Field(ge=0)
+    faces: int = Field(ge=0)
+    sha256: Sha256
+
+
+FileLine = CollectionLine | SubjectLine | MovedFaceLine | ChecksumLine | EndLine
+FILE_LINE: TypeAdapter[FileLine] = TypeAdapter(Annotated[FileLine, Field(discriminator="type")])
+
+
+class ImportAnswer(Answer):
+    """How far an import is."""
+
+    checksum: Sha256 = Field(description="of the part that was stored last. Continue with the part after it")
+    subjects: int = Field(description="how many are stored")
+    faces: int
+    finished: bool
+
+    @classmethod
+    def of(cls, imported: Imported) -> Self:
+        """Describe an import."""
+        counts = imported.counts
+        return cls(
+            checksum=imported.checksum, subjects=counts.subjects, faces=counts.faces, finished=imported.is_finished
+        )

@@ -13,7 +13,9 @@ from service.domain.embedding import Embeddings
 class EmbedOptions(Options):
     """The query of /embed."""
 
-    include: Literal["embedding"] | None = Field(None, description="`embedding` adds the embeddings to the response")
+    include: Literal["embedding"] | None = Field(
+        None, description="`embedding` adds the embeddings to the response", examples=["embedding"]
+    )
 
 
 class EmbeddedFace(FaceAnswer):

@@ -1,4 +1,7 @@
-"""The faces of subjects. The body of an enrolment is `ImagesBody`, or a `FaceLine` on each line."""
+"""The faces of subjects, and their embeddings by another model.
+
+The body of an enrolment is `ImagesBody`, or a `FaceLine` on each line.
+"""
 
 import binascii
 from datetime import datetime
@@ -9,11 +12,12 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from service.api.schemas.fields import Body, Id, Metadata, Name, Options, UnitVector
+from service.api.schemas.fields import EXAMPLE_MODEL, Body, Id, Metadata, Name, Options, UnitVector
 from service.api.schemas.responses import Answer, BoxAnswer, ModelAnswer, QualityAnswer, WarningAnswer
 from service.decisions.inputs import SentFace
 from service.domain.errors import InvalidLine
 from service.gallery.base import EnrolledFace, SubjectToCreate
+from service.gallery.records.statements.kept.other_embeddings import OtherSet
 from service.model_files.card import ModelId
 
 FLOAT32 = np.dtype("<f4")
@@ -30,16 +34,25 @@ def _decode_base64(value: object) -> bytes:
         ) from None
 
 
+Base64 = Annotated[bytes, BeforeValidator(_decode_base64, json_schema_input_type=str)]
+"""Numbers as float32, little-endian, in base64."""
+
+
 class EnrolOptions(Options):
     """The query of an enrolment."""
 
-    on_several: Literal["refuse", "main"] = Field("refuse", description="what to do if an image shows several people")
+    on_several: Literal["refuse", "main"] = Field(
+        "refuse",
+        description="what to do if an image shows several people. `refuse`: refuse it. `main`: enrol the main face",
+    )
     min_quality: float | None = Field(
         None,
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="a face with a lower quality score is refused. Default: the minimum of the model. 0: never",
+        description="a face with a lower quality score is refused, in [0, 1]. Default: the minimum of the model. 0: "
+        "never",
+        examples=[0.3],
     )
 
 
@@ -65,9 +78,7 @@ class FaceLine(Body):
     )
     model: ModelId = Field(description="the model that made the embedding: the loaded model")
     embedding: UnitVector = Field(default_factory=list)
-    embedding_base64: Annotated[bytes, BeforeValidator(_decode_base64, json_schema_input_type=str)] = Field(
-        b"", description="the numbers as float32, little-endian, in base64"
-    )
+    embedding_base64: Base64 = Field(b"", description="the numbers as float32, little-endian, in base64")
 
     def to_face(self) -> SentFace:
         """Pass it on. The decision checks the vector. Raises InvalidLine."""
@@ -106,11 +117,18 @@ class EnrolledFaceAnswer(Answer):
     subject: Id
     image_sha256: str
     created_at: datetime
+    has_crop: bool = Field(description="whether the part of the photograph around the face is kept: GET its /crop")
 
     @classmethod
     def of(cls, face: EnrolledFace) -> Self:
         """Describe an enrolled face."""
-        return cls(id=face.id, subject=face.subject, image_sha256=face.image_sha256, created_at=face.created_at)
+        return cls(
+            id=face.id,
+            subject=face.subject,
+            image_sha256=face.image_sha256,
+            created_at=face.created_at,
+            has_crop=face.has_crop,
+        )
 
 
 class FacesAnswer(Answer):
@@ -137,3 +155,44 @@ class EnrolmentAnswer(Answer):
 
     results: list[EnrolmentResult]
     model: ModelAnswer
+
+
+class ModelOptions(Options):
+    """The query of a change of a collection's model."""
+
+    model: ModelId = Field(
+        description="the model to use from now on: GET .../reembedding shows its id", examples=[EXAMPLE_MODEL]
+    )
+    delete_missing: bool = Field(
+        default=False,
+        description="delete the faces that the model cannot embed, because no usable crop of them is kept. They do not "
+        "come back with another change of the model",
+    )
+
+
+class ReembeddingAnswer(Answer):
+    """How many faces of a collection have an embedding by another model, beside the one in use."""
+
+    model: ModelId = Field(description="the other model")
+    faces: int
+    done: int = Field(description="how many faces have an embedding by the other model")
+    waiting: int = Field(description="how many faces are still to be embedded by it")
+    without_crop: int = Field(
+        description="how many faces cannot be embedded, because no crop is kept. If their photographs are enrolled "
+        "again with FACE_GALLERY__KEEP_CROPS=yes, they can be"
+    )
+    unusable: int = Field(description="how many faces have a crop that cannot be read")
+    complete: bool = Field(description="whether all faces have one, so that the model of the collection can be changed")
+
+    @classmethod
+    def of(cls, found: OtherSet) -> Self:
+        """Describe the second set of embeddings of a collection."""
+        return cls(
+            model=found.model,
+            faces=found.faces,
+            done=found.done,
+            waiting=found.waiting,
+            without_crop=found.without_crop,
+            unusable=found.unusable,
+            complete=0 < found.faces == found.done,
+        )

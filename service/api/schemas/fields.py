@@ -24,12 +24,17 @@ MAX_EMBEDDINGS = 20_000
 Id = Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
 """The id of a collection, a subject or a face."""
 
+EXAMPLE_COLLECTION, EXAMPLE_SUBJECT, EXAMPLE_FACE = "people", "ada", "face-1"
+"""The example of an import stores them, and the examples of the other calls use them."""
+EXAMPLE_MODEL = "71af6535681fa78a1226dadf45f1d81a130b1e1ce969d6261b84a715241a5cb8"
+"""The id of the default model. With another model, an example with embeddings needs the id of GET /model."""
+
 Threshold = Annotated[
     float, Field(ge=0, le=4, allow_inf_nan=False, description="a squared L2 distance. A smaller distance is a match")
 ]
 
 MaxRate = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
-"""The highest error rate that a caller accepts."""
+"""The highest error rate that a caller accepts, in (0, 1)."""
 
 UnitVector = Annotated[
     list[Annotated[float, Field(strict=True, allow_inf_nan=False)]],
@@ -128,5 +133,5 @@ class NoOptions(Options):
 class PageOptions(Options):
     """Which page of a list."""
 
-    limit: int = Field(100, ge=1, le=1000, description="the most items on a page")
-    cursor: Id | None = Field(None, description="the `next_cursor` of the previous page")
+    limit: int = Field(100, ge=1, le=1000, description="how many items a page has at most")
+    cursor: Id | None = Field(None, description="the `next_cursor` of the previous page", examples=[EXAMPLE_SUBJECT])

@@ -7,6 +7,7 @@ from pydantic import Field
 from service.api.schemas.responses import Answer, ModelAnswer
 from service.model_files.calibration import Calibration
 from service.model_files.card import CompatibleModel, EmbedderCard, ModelId, Thresholds, ThresholdsBetweenModels
+from service.model_files.clustering import ClusteringThresholds
 
 
 class HealthAnswer(Answer):
@@ -53,6 +54,10 @@ class LoadedModelAnswer(ModelAnswer):
     calibration: Calibration | None = Field(
         description="how often comparisons are wrong, at each threshold. Null if it was not measured"
     )
+    clustering_threshold: float | ClusteringThresholds | None = Field(
+        description="the default threshold of /cluster with the method agglomerative: one, or one for each number of "
+        "people. Null if the model has none"
+    )
     compatible_with: list[CompatibleAnswer] = Field(
         description="other models whose embeddings and collections are accepted. One collection cannot mix models"
     )
@@ -70,6 +75,7 @@ class LoadedModelAnswer(ModelAnswer):
             threshold=card.thresholds.verification,
             identification_threshold=_identification_threshold(card.thresholds),
             calibration=card.calibration,
+            clustering_threshold=card.default_clustering_threshold("agglomerative"),
             compatible_with=[CompatibleAnswer.of(model) for model in card.compatible_with],
         )
 

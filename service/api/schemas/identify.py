@@ -30,15 +30,17 @@ class IdentifyOptions(Options):
     """The query of /identify."""
 
     collection: Id = Field("default", description="the collection to search")
-    k: int = Field(5, ge=1, le=100, description="the most candidates for one face")
+    k: int = Field(5, ge=1, le=100, description="how many candidates a face gets at most")
     threshold: Threshold | None = Field(
         None,
-        description="the squared L2 distance below which the nearest subject is a match",
+        description="the squared L2 distance below which the nearest subject is a match, in [0, 4]",
+        examples=[1.0],
     )
     max_fpir: MaxRate | None = Field(
         None,
         description="in place of `threshold`: how often a stranger may get a match. The threshold is lower for a "
-        "larger collection. Default: 0.01, and never a threshold above that of /verify",
+        "larger collection. Default: 0.01, one stranger in a hundred, and never a threshold above that of /verify",
+        examples=[0.01],
     )
     one_person_once: OnePersonOnce = True
     margin: float | None = Field(
@@ -48,11 +50,13 @@ class IdentifyOptions(Options):
         allow_inf_nan=False,
         description="how many points of score a match must have more than any other subject. With fewer, the decision "
         "is `ambiguous`. 0: never. Default: 10, or 0 if the model has no calibration",
+        examples=[10],
     )
     calibration: CalibrationSource | None = Field(
         None,
         description="whose error rates are used: those of the `model`, or the collection's `own`. Default: what the "
         "collection is set to",
+        examples=["model"],
     )
 
     @property

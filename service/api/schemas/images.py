@@ -108,7 +108,13 @@ def _tag(kind: str) -> str:
     return f"({kind})"
 
 
-KIND_TAGS = frozenset(_tag(kind) for kind in _KINDS)
+KINDS_BY_TAG: dict[object, type[BaseModel]] = {
+    _tag("base64"): Base64Image,
+    _tag("embedding"): EmbeddingImage,
+    _tag("face"): FaceImage,
+    _tag("subject"): SubjectImage,
+}
+"""The model of each kind, by its name in the location of an error."""
 
 
 def _kind(value: object) -> str | None:
@@ -156,6 +162,3 @@ def image_fields(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     """Return the fields of a body that are images, with their JSON schemas."""
     properties = model.model_json_schema()["properties"]
     return {name: field for name, field in properties.items() if "oneOf" in field or "oneOf" in field.get("items", {})}
-
-
-IMAGE_KINDS: tuple[type[BaseModel], ...] = (Base64Image, EmbeddingImage, FaceImage, SubjectImage)

@@ -56,7 +56,7 @@ class NewKey(Body):
 class RotateOptions(Options):
     """How a key is rotated."""
 
-    overlap_s: int = Field(DAY_S, ge=0, le=MAX_OVERLAP_S, description="for how long the old key is still valid")
+    overlap_s: int = Field(DAY_S, ge=0, le=MAX_OVERLAP_S, description="for how many seconds the old key is still valid")
 
 
 class KeyAnswer(Answer):

@@ -29,11 +29,14 @@ class VerifyOptions(Options):
 
     threshold: Threshold | None = Field(
         None,
-        description="the squared L2 distance below which two faces match. Default: the model's threshold for /verify",
+        description="the squared L2 distance below which two faces match, in [0, 4]. Default: the model's threshold "
+        "for /verify",
+        examples=[1.1],
     )
     max_fmr: MaxRate | None = Field(
         None,
         description="in place of `threshold`: how often two people may match, such as 0.001 for one pair in a thousand",
+        examples=[0.001],
     )
 
     @property

@@ -6,8 +6,9 @@ from typing import Any
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from service.api.errors.http_errors import HeadTooLarge, InvalidHttp
 from service.api.middleware.response_headers import complete_headers
-from service.api.problems import HeadTooLarge, InvalidHttp, response_to, response_to_http_error
+from service.api.problems import response_to, response_to_http_error
 from service.api.server.connections import Connections
 from service.domain.errors import Overloaded
 

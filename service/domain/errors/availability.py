@@ -65,3 +65,12 @@ class IndexBuilding(Unavailable):
             "Other collections can be searched.",
             retry_after_s=5,
         )
+
+
+class SearchUnavailable(Unavailable):
+    """The search server does not answer, or does not have all faces yet. Nothing that is stored is lost."""
+
+    code = "search_unavailable"
+
+    def __init__(self, reason: str = "The search server does not answer.") -> None:
+        super().__init__(f"{reason} Faces are still enrolled and deleted. Try again.", retry_after_s=5)

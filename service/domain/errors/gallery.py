@@ -19,6 +19,61 @@ class CollectionNotFound(GalleryError):
         )
 
 
+class ImportUnfinished(CollectionNotFound):
+    """An import of the collection was begun, and is not finished."""
+
+    code = "import_unfinished"
+
+    def __init__(self) -> None:
+        FacenetError.__init__(
+            self,
+            "The import of this collection is not finished. Import the same file again: it continues where it stopped. "
+            "Or delete the collection.",
+        )
+
+
+class CollectionNotEmpty(GalleryError):
+    """A collection is to be imported into one that holds something."""
+
+    code = "collection_not_empty"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The collection has subjects. A file is imported into a new collection, or one without subjects. Choose "
+            "another id."
+        )
+
+
+class FacesExist(GalleryError):
+    """Faces of an import are in another collection of the gallery. The id of a face occurs once."""
+
+    code = "faces_exist"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The gallery has faces with the ids of these faces, in another collection. Delete that collection first, "
+            "or import into another gallery."
+        )
+
+
+class InvalidImport(GalleryError):
+    """Lines of a collection's file are not what `facenet export` writes, or do not belong together."""
+
+    code = "invalid_import"
+
+
+class ImportOutOfOrder(GalleryError):
+    """A part of a collection's file does not follow the part that was stored last."""
+
+    code = "import_out_of_order"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This part of the file does not follow the part that was stored last, or its lines were changed. Send the "
+            "first part again: the answer has the checksum of the part that was stored last."
+        )
+
+
 class SubjectNotFound(GalleryError):
     """The collection has no subject with this id. field: the field of the body that has the id. None for the path."""
 
@@ -39,6 +94,44 @@ class FaceNotFound(GalleryError):
 
     def __init__(self) -> None:
         super().__init__("The collection has no face with this id. GET the subject's faces to list them.")
+
+
+class CropNotFound(GalleryError):
+    """Nothing is kept of the photograph of the face."""
+
+    code = "crop_not_found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No crop of this face is kept. With FACE_GALLERY__KEEP_CROPS=yes, the service keeps one of each photograph "
+            "that is enrolled. Then enrol the photograph again: a face that is known gets its crop."
+        )
+
+
+class ReembeddingNotFound(GalleryError):
+    """The collection has no second set of embeddings, or none by this model."""
+
+    code = "reembedding_not_found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The collection has no embeddings by this other model. POST /collections/{collection}/reembedding begins "
+            "to make them, if FACE_MODELS__NEXT_EMBEDDER names the model."
+        )
+
+
+class ReembeddingIncomplete(GalleryError):
+    """Faces of the collection have no embedding by the other model."""
+
+    code = "reembedding_incomplete"
+
+    def __init__(self, faces: int, waiting: int, missing: int) -> None:
+        """Describe it. waiting: how many are still to be embedded. missing: how many cannot be."""
+        super().__init__(
+            f"Of {faces:,} faces, {waiting:,} wait to be embedded by this model: try again later. {missing:,} cannot "
+            "be, because no usable crop of them is kept: enrol their photographs again with "
+            "FACE_GALLERY__KEEP_CROPS=yes, or send `delete_missing`: true to delete these faces for good."
+        )
 
 
 class SubjectWithoutFaces(GalleryError):
@@ -123,3 +216,25 @@ class StorageLost(StorageUnavailable):
             "a backup, and starts the service again.",
         )
         self.reason = reason
+
+
+class ChangeUnconfirmed(StorageUnavailable):
+    """The connection to the database was lost while a change was committed. It may be stored or not."""
+
+    code = "change_unconfirmed"
+
+    def __init__(self) -> None:
+        FacenetError.__init__(
+            self,
+            "The connection to the database was lost while the change was committed. It may be stored. Send the "
+            "request again: what is enrolled or deleted already stays so.",
+        )
+
+
+class BackupElsewhere(GalleryError):
+    """The gallery is in a database server, which makes its own backups."""
+
+    code = "backup_elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__("The gallery is in a PostgreSQL server. Make its backup there, for example with pg_dump.")

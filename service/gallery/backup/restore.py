@@ -7,12 +7,18 @@ from pathlib import Path
 from service.domain.command_errors import BackupUnusable
 from service.domain.errors import StorageUnavailable
 from service.gallery.backup.archive import BackupReader, Manifest, open_backup
-from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_directory, sync_folder, write_mark
-from service.gallery.records.database import reading_copy
 from service.gallery.records.encryption.encrypt import require_key
 from service.gallery.records.encryption.key_file import OperatorKey
 from service.gallery.records.migrate import known_revisions
-from service.gallery.records.reading_beside import check_copy
+from service.gallery.records.sqlite.data_directory import (
+    DATABASE_FILE,
+    LOCK_FILE,
+    lock_data_directory,
+    sync_folder,
+    write_mark,
+)
+from service.gallery.records.sqlite.database import reading_copy
+from service.gallery.records.sqlite.reading_beside import check_copy
 from service.gallery.records.statements import storage
 
 PART_FILE = "restore.part"

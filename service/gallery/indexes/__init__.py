@@ -11,6 +11,11 @@ INDEXES = {
     "exact": "service.gallery.indexes.exact:ExactIndex",
 }
 
+PGVECTOR = "pgvector"
+"""The database searches, so nothing is in memory."""
+MILVUS = "milvus"
+"""A Milvus server searches."""
+
 FORMER_NAMES = {"IDMap2,Flat": "flat", "IDMap,Flat": "flat"}
 """Names of earlier versions, which were factory strings of FAISS."""
 
@@ -22,6 +27,7 @@ def index_factory(name: str) -> CreateIndex:
     """
     place = INDEXES.get(FORMER_NAMES.get(name, name))
     if place is None:
-        raise InvalidSettings(f"There is no index {name!r}. Set FACE_GALLERY__INDEX to one of {', '.join(INDEXES)}.")
+        names = ", ".join([*INDEXES, PGVECTOR, MILVUS])
+        raise InvalidSettings(f"There is no index {name!r}. Set FACE_GALLERY__INDEX to one of {names}.")
     factory: CreateIndex = resolve_name(place)
     return factory

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,31 +52,6 @@ class Neighbours:
 
     numbers: NDArray[np.int64]
     distances: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Of how many faces of a collection the index found the nearest other face, or one that is as near.
-
-    faces: how many faces of the collection were drawn and compared.
-    found: of how many of them the nearest other face was found.
-    """
-
-    faces: int
-    found: int
-    measured_at: datetime
-
-    @property
-    def share(self) -> float:
-        return self.found / self.faces
-
-
-@dataclass(frozen=True, slots=True)
-class IndexState:
-    """The index of a collection. agreement: the last one. None if it was not measured yet, or if the index is exact."""
-
-    is_exact: bool
-    agreement: Agreement | None
 
 
 class VectorIndex(Protocol):

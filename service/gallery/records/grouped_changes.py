@@ -109,7 +109,7 @@ class GroupedChanges(Generic[R]):
 
         try:
             with self._database.committing(note_all) as connection:
-                for waiting in group:
+                for waiting in sorted(group, key=_collection):  # in one order, else two replicas would block each other
                     waiting.make(connection)
         except Exception as error:  # noqa: BLE001  # it is raised again in the thread of each request
             for waiting in group:
@@ -118,8 +118,8 @@ class GroupedChanges(Generic[R]):
             self._finish_all(waiting for waiting in group if isinstance(waiting.outcome, _Done))
 
     def _finish_all(self, made: Iterable[_Waiting[R]]) -> None:
-        by_collection = sorted(made, key=lambda waiting: waiting.collection)  # stable: in the order of the changes
-        for collection, changes in groupby(by_collection, key=lambda waiting: waiting.collection):
+        by_collection = sorted(made, key=_collection)  # stable: in the order of the changes
+        for collection, changes in groupby(by_collection, key=_collection):
             of_one = list(changes)
             results = [one.outcome.result for one in of_one if isinstance(one.outcome, _Done)]
             try:
@@ -127,3 +127,7 @@ class GroupedChanges(Generic[R]):
             except Exception as error:  # noqa: BLE001  # it is that of this collection, and not of the others
                 for one in of_one:
                     one.outcome = error
+
+
+def _collection(waiting: _Waiting[R]) -> str:
+    return waiting.collection

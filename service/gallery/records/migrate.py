@@ -9,19 +9,25 @@ from service.domain.command_errors import DataDirectoryUnusable
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, elsewhere: str = "FACE_DATA_DIR to another directory") -> None:
     """Run the missing migrations in the transaction of the connection: all of them, or none.
 
+    elsewhere: which setting leads to another database.
     Raises DataDirectoryUnusable if a newer version of the service wrote the database.
     """
-    revision, known = revision_of(connection), known_revisions()
-    if revision is not None and revision not in known:
-        raise DataDirectoryUnusable(
-            f"The gallery was written by a newer version of this service (its revision is {revision}). "
-            "Start that version, or set FACE_DATA_DIR to another directory."
-        )
-    if revision != known[-1]:
+    require_known(connection, elsewhere)
+    if revision_of(connection) != known_revisions()[-1]:
         _upgrade(connection)
+
+
+def require_known(connection: Connection, elsewhere: str = "FACE_DATA_DIR to another directory") -> None:
+    """Raise DataDirectoryUnusable if a newer version of the service wrote the database."""
+    revision = revision_of(connection)
+    if revision is not None and revision not in known_revisions():
+        raise DataDirectoryUnusable(
+            f"The gallery was written by a newer version of this service (its revision is {revision}), or the tables "
+            f"are those of another program. Start that version, or set {elsewhere}."
+        )
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -65,6 +65,12 @@ _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 MAX_BRANDS_BYTES = 256
 """A file type box lists a handful of brands, of four bytes each."""
 
+MAX_TEXT_BYTES = 256
+TEXT_INSTEAD = (
+    "This is text, and not the bytes of an image. If it is the name of a file, send the file itself (curl: -F "
+    "image=@FILE). If it is JSON, the whole body must be JSON."
+)
+
 
 def find_format(data: bytes) -> Format:
     """Return the format of a file. Raises UnreadableImage if it is empty, or not accepted."""
@@ -78,7 +84,12 @@ def find_format(data: bytes) -> Format:
         return _AVIF
     if brands & _HEIF_BRANDS:
         return _HEIC
-    raise UnreadableImage("This is not an image of a known format. Send a JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF.")
+    reason = TEXT_INSTEAD if _is_text(data[:MAX_TEXT_BYTES]) else "This is not an image of a known format."
+    raise UnreadableImage(f"{reason} Send a JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF.")
+
+
+def _is_text(start: bytes) -> bool:
+    return start.isascii() and not any(byte < ord(" ") and byte not in b"\t\r\n" for byte in start)
 
 
 def _brands(data: bytes) -> set[bytes]:

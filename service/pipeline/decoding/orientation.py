@@ -16,8 +16,12 @@ LARGE_PIXELS = 2**22
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
-    """Rows become columns, if `transposed`. Then the rows and the columns are in this order, 1 or -1."""
+class Turn:
+    """What makes a stored picture upright.
+
+    transposed: whether rows become columns. Then the rows and the columns are in the order of `rows` and `columns`: 1,
+    or -1 for the opposite one.
+    """
 
     transposed: bool
     rows: int
@@ -38,13 +42,13 @@ class _Turn:
 
 
 TURNS = {
-    2: _Turn(transposed=False, rows=1, columns=-1),
-    3: _Turn(transposed=False, rows=-1, columns=-1),
-    4: _Turn(transposed=False, rows=-1, columns=1),
-    5: _Turn(transposed=True, rows=1, columns=1),
-    6: _Turn(transposed=True, rows=1, columns=-1),
-    7: _Turn(transposed=True, rows=-1, columns=-1),
-    8: _Turn(transposed=True, rows=-1, columns=1),
+    2: Turn(transposed=False, rows=1, columns=-1),
+    3: Turn(transposed=False, rows=-1, columns=-1),
+    4: Turn(transposed=False, rows=-1, columns=1),
+    5: Turn(transposed=True, rows=1, columns=1),
+    6: Turn(transposed=True, rows=1, columns=-1),
+    7: Turn(transposed=True, rows=-1, columns=-1),
+    8: Turn(transposed=True, rows=-1, columns=1),
 }
 """What makes a picture upright, by its EXIF orientation (Exif 2.32, section 4.6.4)."""
 
@@ -54,13 +58,13 @@ def make_upright(pixels: Pixels, exif: bytes) -> Pixels:
 
     A large picture is not copied: the result is a view of it.
     """
-    turn = TURNS.get(_orientation(exif))
+    turn = TURNS.get(read_orientation(exif))
     if turn is None:
         return pixels
     return turn.view(pixels) if pixels.shape[0] * pixels.shape[1] > LARGE_PIXELS else turn.copy(pixels)
 
 
-def _orientation(exif: bytes) -> int:
+def read_orientation(exif: bytes) -> int:
     """Read the orientation from the first directory of an EXIF block (a TIFF file).
 
     The result is 1 or 0 if the orientation is absent or damaged.

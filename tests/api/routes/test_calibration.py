@@ -12,7 +12,7 @@ from service.api.dependencies import Services
 from service.domain.distances import squared_l2, unit
 from service.domain.embedding import Embeddings
 from service.gallery.base import EmbeddingModel
-from service.gallery.records.statements import calibration as calibration_statements
+from service.gallery.records.statements.rules import calibration as calibration_statements
 from tests.support.made_up_people import enrol_people, make_people
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from service.domain.errors import IndexBuilding
-from service.gallery.collection_index import CollectionIndex
+from service.gallery.search.in_memory.collection_index import CollectionIndex
 from tests.support.sample_images import png_without_face
 
 pytestmark = pytest.mark.anyio

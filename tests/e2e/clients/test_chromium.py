@@ -40,12 +40,36 @@ def foreign_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 def test_an_example_of_the_docs_runs_in_the_browser(service: RunningService, browser: Browser) -> None:
     browser.visit(f"{service.url}/docs")
-    for selector in (".opblock-post .opblock-summary-control", ".try-out__btn", ".execute"):
-        browser.wait_until(f"document.querySelector('{selector}') !== null")
-        browser.run(f"document.querySelector('{selector}').click()")
+    click(browser, ".opblock-post .opblock-summary-control", ".try-out__btn", ".execute")
     browser.wait_until("document.querySelector('.live-responses-table') !== null")
     assert '"verified": true' in browser.run("document.querySelector('.live-responses-table').innerText")
     assert browser.console == [], "the content policy has refused something that the page needs"
+
+
+def test_the_examples_of_a_collection_run_in_the_browser(service: RunningService, browser: Browser) -> None:
+    """Nothing is typed: the page fills in ids, and bodies of JSON and of lines."""
+    browser.visit(f"{service.url}/docs")
+    for operation in (
+        "export-import_collection",
+        "faces-get_face",
+        "faces-enrol_embeddings",
+        "faces-enrol_faces",
+        "decisions-identify",
+        "collections-delete_collection",
+    ):
+        block = f"#operations-{operation}"
+        click(browser, f"{block} .opblock-summary-control", f"{block} .try-out__btn", f"{block} .execute")
+        browser.wait_until(f"document.querySelector('{block} .live-responses-table tbody') !== null")
+        answer = browser.run(f"document.querySelector('{block} .live-responses-table tbody').innerText")
+        assert answer.startswith("2"), (operation, answer)
+        assert '"refused"' not in answer
+
+
+def click(browser: Browser, *selectors: str) -> None:
+    """Click one thing after the other, as soon as it is there."""
+    for selector in selectors:
+        browser.wait_until(f"document.querySelector('{selector}') !== null")
+        browser.run(f"document.querySelector('{selector}').click()")
 
 
 def test_the_docs_run_no_script_that_is_not_their_own(service: RunningService, browser: Browser) -> None:

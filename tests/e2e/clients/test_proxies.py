@@ -54,7 +54,11 @@ def test_the_nginx_example_of_the_readme_works(service_under_sub_path: RunningSe
 
 
 def check_pages(url: str) -> None:
-    """Load the page of the API as a browser does: its scripts, its style, and the description it names."""
+    """Load the pages as a browser does: their scripts, their styles, and the description that one of them names."""
+    assert httpx.get(f"{url}/").json()["docs"] == f"{SUB_PATH}/docs"
+    console = httpx.get(f"{url}/", headers={"Accept": "text/html"}).text
+    for link in re.findall(r'(?:src|href)="(console/[^"]+)"', console):
+        assert httpx.get(urljoin(f"{url}/", link)).status_code == 200, link
     page = httpx.get(f"{url}/docs").text
     loaded = re.findall(r'(?:src|href)="([^"]+)"', page) + re.findall(r"url: '([^']+)'", page)
     assert len(loaded) == 4

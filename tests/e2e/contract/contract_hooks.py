@@ -24,6 +24,8 @@ PHOTOGRAPHS = Path(__file__).parents[3] / "var" / "photographs"
 SIDE_PX = 160
 PEOPLE = 60
 SUBJECT = "collections/default/subjects/ada"
+EXAMPLE_COLLECTION, EXAMPLE_SUBJECT = "people", "ada"
+"""The examples of the description name them."""
 
 
 def shrink(file: Path) -> bytes:
@@ -58,18 +60,32 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         return
     service = Service.for_url(str(case.operation.base_url))
     use_real_body(case, service)
+    if case.path_parameters.get("collection") == EXAMPLE_COLLECTION:
+        service.create_example()
     if "face" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
         case.path_parameters |= {"collection": "default", "face": service.enrol_face()}
         if case.method == "PATCH":
             case.body = {"subject": service.create_subject()}
     if case.path.endswith("/calibration") and next(numbers) % 2:
         case.path_parameters |= {"collection": service.calibrate_collection()}
+    name_second_model(case, service)
     if "key_id" in case.path_parameters and case.meta.phase.name != "stateful" and next(numbers) % 2:
         case.path_parameters |= {"key_id": service.create_key()}
     if case.path.endswith("/merge") and (case.meta.phase.name == "stateful" or next(numbers) % 2):
         if case.meta.phase.name != "stateful":
             case.path_parameters |= {"collection": "default", "subject": service.create_subject()}
         case.body = {"from": service.create_subject()}
+
+
+def name_second_model(case: schemathesis.Case[Any], service: "Service") -> None:
+    """Name a face whose crop is kept, or a collection that a second model embeds again."""
+    if case.path.endswith("/crop") and next(numbers) % 2:
+        case.path_parameters |= {"collection": "default", "face": service.enrol_photograph()}
+    if case.path.endswith("/reembedding") and next(numbers) % 2:
+        case.path_parameters |= {"collection": service.embed_again()}
+    if case.path == "/collections/{collection}/model" and next(numbers) % 2:
+        case.path_parameters |= {"collection": service.embed_again()}
+        case.query = {"model": service.model["id"]}
 
 
 def use_real_body(case: schemathesis.Case[Any], service: "Service") -> None:
@@ -144,6 +160,30 @@ class Service:
                 self._client.post(f"{subject}/faces", json=body).raise_for_status()
         self._client.post("collections/measured/calibration").raise_for_status()
         return "measured"
+
+    def create_example(self) -> None:
+        """Create what the examples of the description name. During an import, this is refused."""
+        for path in (
+            f"collections/{EXAMPLE_COLLECTION}",
+            f"collections/{EXAMPLE_COLLECTION}/subjects/{EXAMPLE_SUBJECT}",
+        ):
+            self._client.put(path, json={})
+
+    def embed_again(self) -> str:
+        """Begin to embed a collection of one face by the second model, and return its id."""
+        body = {"images": [{"embedding": self.random_embedding(), "model": self.model["id"]}]}
+        for path in ("collections/again", "collections/again/subjects/ada"):
+            self._client.put(path, json={}).raise_for_status()
+        self._client.post("collections/again/subjects/ada/faces", json=body).raise_for_status()
+        self._client.post("collections/again/reembedding").raise_for_status()
+        return "again"
+
+    def enrol_photograph(self) -> str:
+        """Enrol a photograph, and return the id of the face. Its crop is kept."""
+        self._client.put("collections/default/subjects/obama", json={}).raise_for_status()
+        photograph = (PHOTOGRAPHS / "obama" / "obama.jpg").read_bytes()
+        answer = self._client.post("collections/default/subjects/obama/faces", files={"images": photograph})
+        return str(answer.raise_for_status().json()["results"][0]["face"])
 
     def create_subject(self) -> str:
         """Create a subject, and return its id."""

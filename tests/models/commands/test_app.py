@@ -105,11 +105,19 @@ NEED_PYTORCH = {
 
 ON_PAIRS = ["--images", ".", "--pairs", "nowhere.txt"]
 ON_PEOPLE = ["sface", "--identities", "nowhere"]
+ADOPTED = [
+    *("--name", "mine", "--mean", "0", "--std", "1", "--colour", "rgb"),
+    "--alignment",
+    "box",
+    "--licence",
+    "MIT",
+]
 NEED_NO_PYTORCH = {
     "pull": ["pull", "sface"],
     "photographs": ["photographs"],
     "check": ["check", "var/models/sface.onnx"],
     "prepare": ["prepare", "docs", "var/nowhere"],
+    "adopt": ["adopt", "README.md", "docs", *ADOPTED],
     "calibrate": ["calibrate", "docs"],
     "calibrate-int8": ["calibrate-int8", "docs", "--out", "var/nowhere.npz"],
     "calibrate-quality": ["calibrate-quality", "docs"],

@@ -15,8 +15,8 @@ from service.domain.access import FULL_ACCESS, Access, Scope, work_with
 from service.domain.access_errors import FirstKeyTooNarrow, KeyInvalid, KeyMissing, KeyNotFound, QuotaUsed, RateExceeded
 from service.domain.command_errors import InvalidSettings
 from service.domain.errors import StorageUnavailable
-from service.gallery.data_directory import DATABASE_FILE
-from service.gallery.records.database import Database
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from service.gallery.records.statements import keys
 
 pytestmark = pytest.mark.anyio
@@ -28,8 +28,8 @@ ADMIN = KeyToCreate(list(Scope), label="operator")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(tmp_path / DATABASE_FILE)) as database:
+def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as database:
         database.migrate()
         yield database
 
@@ -41,9 +41,9 @@ def data_bytes(tmp_path: Path) -> Callable[[], bytes]:
 
 
 @pytest.fixture
-def load(database: Database, tmp_path: Path) -> Load:
+def load(database: SqliteDatabase, tmp_path: Path) -> Load:
     """Return a function that loads the keys as a start of the service does."""
-    return lambda: Keyring(database, KeySecret(tmp_path), admin_key=None)
+    return lambda: Keyring(database, KeySecret(tmp_path / SECRET_FILE), admin_key=None)
 
 
 @pytest.fixture
@@ -149,8 +149,8 @@ async def test_a_key_of_another_secret_is_not_valid_and_the_service_does_not_ope
         other.authenticate(key)
 
 
-async def test_the_key_of_the_operator_allows_everything(database: Database, tmp_path: Path) -> None:
-    keyring = Keyring(database, KeySecret(tmp_path), admin_key="operator" * 5)
+async def test_the_key_of_the_operator_allows_everything(database: SqliteDatabase, tmp_path: Path) -> None:
+    keyring = Keyring(database, KeySecret(tmp_path / SECRET_FILE), admin_key="operator" * 5)
     assert not keyring.is_open
     access = keyring.authenticate("operator" * 5)
     assert access == Access(ADMIN_KEY, frozenset(Scope), None)
@@ -269,7 +269,7 @@ async def test_uses_are_stored_and_continue_after_a_restart(load: Load, keyring:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "faces.example.com", "127.0.0.1.example.com"])  # noqa: S104
-async def test_without_a_key_other_machines_are_not_let_in(database: Database, tmp_path: Path, host: str) -> None:
+async def test_without_a_key_other_machines_are_not_let_in(database: SqliteDatabase, tmp_path: Path, host: str) -> None:
     assert not is_loopback(host)
     with pytest.raises(InvalidSettings, match="facenet keys generate"):
         async with open_keyring(database, tmp_path, AccessOptions(host, None, insecure=False)):
@@ -278,13 +278,13 @@ async def test_without_a_key_other_machines_are_not_let_in(database: Database, t
         assert keyring.is_open
 
 
-async def test_with_a_key_every_address_is_served(database: Database, tmp_path: Path, keyring: Keyring) -> None:
+async def test_with_a_key_every_address_is_served(database: SqliteDatabase, tmp_path: Path, keyring: Keyring) -> None:
     await keyring.create(DOOR)
     async with open_keyring(database, tmp_path, AccessOptions("0.0.0.0", None, insecure=False)) as opened:  # noqa: S104
         assert not opened.is_open
 
 
-async def test_the_uses_of_the_last_seconds_are_stored_at_the_end(database: Database, tmp_path: Path) -> None:
+async def test_the_uses_of_the_last_seconds_are_stored_at_the_end(database: SqliteDatabase, tmp_path: Path) -> None:
     async with open_keyring(database, tmp_path, AccessOptions("127.0.0.1", None, insecure=False)) as keyring:
         _, key = await keyring.create(ADMIN)
         keyring.authenticate(key)

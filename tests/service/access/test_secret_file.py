@@ -9,9 +9,9 @@ from service.domain.command_errors import DataDirectoryUnusable, InvalidSettings
 
 
 def test_the_secret_is_created_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    secret = KeySecret(tmp_path)
+    secret = KeySecret(tmp_path / SECRET_FILE)
     assert not secret.exists()
-    assert secret.hasher().id == secret.hasher().id == KeySecret(tmp_path).hasher().id
+    assert secret.hasher().id == secret.hasher().id == KeySecret(tmp_path / SECRET_FILE).hasher().id
     assert (tmp_path / SECRET_FILE).stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == [SECRET_FILE]
 
@@ -20,7 +20,7 @@ def test_the_secret_is_created_once_and_only_its_owner_can_read_it(tmp_path: Pat
 def test_a_damaged_secret_stops_the_start(tmp_path: Path, text: str) -> None:
     (tmp_path / SECRET_FILE).write_text(text, "latin-1")
     with pytest.raises(DataDirectoryUnusable):
-        KeySecret(tmp_path).hasher()
+        KeySecret(tmp_path / SECRET_FILE).hasher()
     assert (tmp_path / SECRET_FILE).read_text("latin-1") == text
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from service.decisions.ambiguity import DEFAULT_MARGIN_POINTS, distances_of_matches, find_second, margin_in_force
 from service.decisions.assignment import assign_nearest, assign_once
 from service.decisions.error_rates.score import ScoreScale
-from service.gallery.base import Candidate
+from service.gallery.search_values import Candidate
 from service.model_files.calibration import Calibration
 from tests.support.calibrations import calibration_fields
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.decisions.assignment import Assignment, CandidateRows, assign_nearest, assign_once
-from service.gallery.base import Candidate
+from service.gallery.search_values import Candidate
 
 THRESHOLD = 1.0
 DISTANCES = st.integers(0, 14).map(lambda tenths: tenths / 10)

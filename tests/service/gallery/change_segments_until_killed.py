@@ -42,7 +42,7 @@ def change_until_killed(data_dir: Path, first: int) -> None:
         if late >= first and is_deleted_later(late):
             gallery.delete_subject("default", f"s{late}")
             print(f"-{late}", flush=True)  # noqa: T201  # its output
-        gallery.gallery.indexes.save()
+        gallery.indexes.save()
 
 
 if __name__ == "__main__":

@@ -4,19 +4,20 @@ Every second batch is a block that creates its subject.
 """
 
 import sys
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from service.gallery.base import FaceOfSubject, FaceToEnrol, SubjectToCreate
-from tests.service.gallery.random_faces import MODEL, make_faces
+from tests.service.gallery.random_faces import MODEL, make_crop, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
 BATCH_SIZE = 5
 
 
 def make_batch(number: int) -> list[FaceToEnrol]:
-    """Return the faces of one transaction."""
-    return make_faces(BATCH_SIZE, seed=number)
+    """Return the faces of one transaction, with their crops."""
+    return [replace(face, crop=make_crop(number)) for face in make_faces(BATCH_SIZE, seed=number)]
 
 
 def enrol_until_killed(data_dir: Path, first_batch: int) -> None:

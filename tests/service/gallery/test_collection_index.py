@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from service.domain.embedding import Embeddings
 from service.domain.errors import ModelMismatch, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
-from service.gallery.collection_index import CollectionIndex
-from service.gallery.indexes.background import Background
 from service.gallery.indexes.base import CreateIndex, Neighbours, NoSnapshot
 from service.gallery.indexes.exact import ExactIndex
+from service.gallery.search.background import Background
+from service.gallery.search.in_memory.collection_index import CollectionIndex
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings
 
 

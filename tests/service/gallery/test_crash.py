@@ -12,7 +12,7 @@ import pytest
 from tests.service.gallery.change_segments_until_killed import DELETED_AFTER, FACES_OF_BLOCK, make_block
 from tests.service.gallery.enrol_until_killed import BATCH_SIZE, make_batch
 from tests.service.gallery.merge_until_killed import FACES_OF_SUBJECT, make_pair
-from tests.service.gallery.random_faces import MODEL
+from tests.service.gallery.random_faces import MODEL, make_crop
 from tests.service.gallery.small_segments import use_small_segments
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -51,6 +51,7 @@ def test_every_acknowledged_face_survives_a_kill_and_no_batch_is_stored_in_part(
                 ((nearest,),), _ = gallery.search("default", face.embedding[None], 1, MODEL)
                 assert nearest.subject == f"s{number}"
                 assert nearest.distance < 1e-5
+                assert gallery.get_crop("default", nearest.face).picture == make_crop(number).picture
         gallery.close()
     assert len(acknowledged) >= sum(BATCHES_BEFORE_KILL)
 
@@ -88,7 +89,7 @@ def kill_large_gallery(data_dir: Path, kills: int) -> int:
         last = max(enrolled)
         unknown |= {last - DELETED_AFTER, last - DELETED_AFTER + 1} - deleted  # can be deleted without acknowledgement
         gallery = BlockingGallery.open(data_dir, "faiss")
-        assert gallery.gallery.indexes.background.wait(60)
+        assert gallery.indexes.background.wait(60)
         gallery.check()
         check_blocks(gallery, enrolled - unknown, deleted)
         gallery.close()

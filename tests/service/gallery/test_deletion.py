@@ -3,19 +3,24 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import text
 
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.records.database import Database
-from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
+from tests.service.gallery.random_faces import MODEL, make_crop, make_embeddings, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
-FACES_TO_DELETE, FACES_TO_KEEP = make_faces(2), make_faces(20, seed=1)
+CROPS_TO_DELETE = [make_crop(1), make_crop(2)]
+FACES_TO_DELETE = [replace(face, crop=crop) for face, crop in zip(make_faces(2), CROPS_TO_DELETE, strict=True)]
+FACES_TO_KEEP = [replace(face, crop=make_crop(3)) for face in make_faces(20, seed=1)]
+PART_BYTES = 64
+"""A crop is stored in several pages of the database, so files are searched for parts of it."""
 NAME_TO_DELETE = "Anna Example"
 
 
@@ -52,13 +57,30 @@ def enrol_subjects(gallery: BlockingGallery) -> None:
 
 
 def files_with_deleted_data(data_dir: Path) -> list[str]:
-    """Return the names of the files that contain the vectors, the hashes of the photographs or the name."""
+    """Return the names of the files that contain the vectors, the crops, the hashes of the photographs or the name."""
     deleted_data = [
         *(face.embedding.tobytes() for face in FACES_TO_DELETE),
         *(face.image_sha256.encode() for face in FACES_TO_DELETE),
     ]
+    deleted_data += parts_of_crops()
     deleted_data.append(NAME_TO_DELETE.encode())
     return [path.name for path in data_dir.iterdir() if any(part in path.read_bytes() for part in deleted_data)]
+
+
+def parts_of_crops() -> list[bytes]:
+    return [
+        crop.picture[start : start + PART_BYTES]
+        for crop in CROPS_TO_DELETE
+        for start in range(0, len(crop.picture), PART_BYTES)
+    ]
+
+
+def test_no_file_contains_crops_that_were_deleted_alone(data_dir: Path, gallery: BlockingGallery) -> None:
+    enrol_subjects(gallery)
+    gallery.delete_crops("left")
+    stored = b"".join(path.read_bytes() for path in data_dir.iterdir())
+    assert not [part for part in parts_of_crops() if part in stored]
+    assert FACES_TO_DELETE[0].embedding.tobytes() in stored
 
 
 @pytest.mark.parametrize("delete", [delete_face, delete_subject, delete_collection, merge_subject])
@@ -84,7 +106,7 @@ def test_no_file_contains_deleted_data_after_the_gallery_is_closed(data_dir: Pat
 
 
 def test_a_deletion_succeeds_while_a_reader_uses_the_journal_and_the_next_deletion_empties_it(tmp_path: Path) -> None:
-    with closing(Database(tmp_path / DATABASE_FILE)) as records:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as records:
         records.migrate()
         gallery = BlockingGallery.from_database(records, ExactIndex)
         enrol_subjects(gallery)

@@ -20,11 +20,11 @@ from service.domain.errors import (
 )
 from service.domain.waiting import WaitingClient, work_for
 from service.gallery.base import EnrolledNow, Page, Subject, SubjectToCreate
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes import index_factory
 from service.gallery.indexes.base import ReadVectors
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.records.database import Database
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings, make_face, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -233,7 +233,7 @@ def test_the_check_reports_and_rebuilds_an_index_that_differs_from_the_records(d
         return indexes[-1]
 
     data_dir.mkdir()
-    records = Database(data_dir / DATABASE_FILE)
+    records = SqliteDatabase(data_dir / DATABASE_FILE)
     records.migrate()
     gallery = BlockingGallery.from_database(records, create_index)
     gallery.put_subject("default", "anna", None, {})

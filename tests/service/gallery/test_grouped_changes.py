@@ -205,7 +205,7 @@ def test_an_error_after_the_commit_is_that_of_its_collection_only(
     def fail(_numbers: Sequence[int]) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(gallery.gallery.indexes["left"], "remove", fail)
+    monkeypatch.setattr(gallery.indexes["left"], "remove", fail)
     futures = run_while_locked(
         gallery,
         gallery.gallery._deletions,  # noqa: SLF001

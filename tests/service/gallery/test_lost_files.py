@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from service.domain.command_errors import DataDirectoryUnusable
 from service.domain.errors import StorageLost
-from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, MARK_FILE
-from service.gallery.records.database import Database
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE, LOCK_FILE, MARK_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -81,7 +81,7 @@ def test_a_file_that_is_taken_away_stops_all_changes_and_the_check(
 
 
 def test_a_file_that_is_taken_away_during_a_change_leaves_the_change_unacknowledged(tmp_path: Path) -> None:
-    with closing(Database(tmp_path / DATABASE_FILE)) as database:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as database:
         database.migrate()
         with pytest.raises(StorageLost), database.writing():
             delete(tmp_path, JOURNAL_FILE)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from service.gallery.indexes.readers_writer_lock import ReadersWriterLock
+from service.gallery.search.in_memory.readers_writer_lock import ReadersWriterLock
 
 BLOCKED_AFTER_S = 0.05
 """A thread that does not get the lock within this time counts as blocked."""

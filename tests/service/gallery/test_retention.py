@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,18 +10,20 @@ import pytest
 from sqlalchemy import func, select
 
 from service.domain.errors import FaceNotFound, StorageUnavailable, SubjectNotFound
-from service.gallery.base import Expired, NoGalleryLog
-from service.gallery.data_directory import DATABASE_FILE
+from service.gallery.base import Deleted, NoGalleryLog
 from service.gallery.gallery import Gallery
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import data_keys
 from service.gallery.records.encryption.encrypt import encrypt
 from service.gallery.records.encryption.key_file import KEY_BYTES, OperatorKey
-from service.gallery.records.schema import FACES
-from service.gallery.records.statements import collections, retention
+from service.gallery.records.schema import CROPS, FACES
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
+from service.gallery.records.statements import collections
 from service.gallery.records.statements.encryption import cipher
-from tests.service.gallery.random_faces import MODEL, make_faces
+from service.gallery.records.statements.rules import retention
+from service.gallery.search.in_memory.search import in_memory
+from tests.service.gallery.random_faces import MODEL, make_crop, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 from tests.support.full_disk import simulate_full_disk
 
@@ -37,10 +40,10 @@ class Clock:
 
 class ExpiredLog(NoGalleryLog):
     def __init__(self) -> None:
-        self.expired: list[Expired] = []
+        self.expired: list[Deleted] = []
 
-    def record_expired(self, expired: Expired) -> None:
-        self.expired.append(expired)
+    def record_deleted(self, deleted: Deleted) -> None:
+        self.expired.append(deleted)
 
 
 @pytest.fixture
@@ -54,30 +57,36 @@ def log() -> ExpiredLog:
 
 
 @pytest.fixture(params=[None, OperatorKey.of(bytes(range(KEY_BYTES)))], ids=["plain", "encrypted"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteDatabase]:
     keys = data_keys(request.param)
-    with closing(Database(tmp_path / DATABASE_FILE, data_keys=keys)) as database:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE, data_keys=keys)) as database:
         database.migrate()
         encrypt(database, keys.key_id)
         yield database
 
 
 @pytest.fixture
-def gallery(database: Database, clock: Clock, log: ExpiredLog) -> BlockingGallery:
+def gallery(database: SqliteDatabase, clock: Clock, log: ExpiredLog) -> BlockingGallery:
     """Return a gallery without its thread, so nothing expires by itself. `friends` keeps faces for 30 days."""
-    gallery = BlockingGallery(Gallery(database, ExactIndex, log, clock))
+    gallery = BlockingGallery(Gallery(database, in_memory(ExactIndex), log, clock))
     gallery.create_collection("friends", 30)
     for subject in ("anna", "berta"):
         gallery.put_subject("friends", subject, None, {})
     return gallery
 
 
-FACES_OF_ANNA, FACE_OF_BERTA = make_faces(3), make_faces(1, seed=1)
+FACES_OF_ANNA = [replace(face, crop=make_crop(1)) for face in make_faces(3)]
+FACE_OF_BERTA = make_faces(1, seed=1)
 
 
-def stored_faces(database: Database) -> int:
+def stored_faces(database: SqliteDatabase) -> int:
     with database.reading() as connection:
         return connection.execute(select(func.count()).select_from(FACES)).scalar_one()
+
+
+def stored_crops(database: SqliteDatabase) -> int:
+    with database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(CROPS)).scalar_one()
 
 
 def search(gallery: BlockingGallery, face: int = 0) -> list[str]:
@@ -85,13 +94,16 @@ def search(gallery: BlockingGallery, face: int = 0) -> list[str]:
     return [candidate.subject for candidate in rows[0]]
 
 
-def test_a_search_finds_no_face_that_has_expired(gallery: BlockingGallery, clock: Clock, database: Database) -> None:
+def test_a_search_finds_no_face_that_has_expired(
+    gallery: BlockingGallery, clock: Clock, database: SqliteDatabase
+) -> None:
     gallery.enrol("friends", "anna", FACES_OF_ANNA, MODEL)
     clock.ahead = 30 * DAY - timedelta(minutes=1)
     assert search(gallery) == ["anna"]
+    assert stored_crops(database) == 3
     clock.ahead = 30 * DAY + timedelta(seconds=1)
     assert search(gallery) == []
-    assert stored_faces(database) == 0
+    assert stored_faces(database) == stored_crops(database) == 0
     gallery.check()
 
 
@@ -166,13 +178,13 @@ def test_what_expired_is_recorded(gallery: BlockingGallery, clock: Clock, log: E
     clock.ahead = 31 * DAY
     gallery.gallery.expire_all()
     assert log.expired == [
-        Expired("friends", ("anna",), 3, 0),
-        Expired("friends", ("anna", "berta"), 0, 2),
+        Deleted("expired", "friends", ("anna",), 3, 0),
+        Deleted("expired", "friends", ("anna", "berta"), 0, 2),
     ]
 
 
 def test_more_faces_than_one_transaction_deletes_expire_together(
-    gallery: BlockingGallery, clock: Clock, database: Database
+    gallery: BlockingGallery, clock: Clock, database: SqliteDatabase
 ) -> None:
     gallery.enrol("friends", "berta", make_faces(retention.MAX_FACES + 10, seed=2), MODEL)
     clock.ahead = 31 * DAY
@@ -199,11 +211,11 @@ def test_a_collection_without_a_rule_keeps_its_faces(gallery: BlockingGallery, c
 
 
 def test_the_rule_is_known_after_a_restart(
-    gallery: BlockingGallery, clock: Clock, database: Database, log: ExpiredLog
+    gallery: BlockingGallery, clock: Clock, database: SqliteDatabase, log: ExpiredLog
 ) -> None:
     gallery.enrol("friends", "anna", FACES_OF_ANNA, MODEL)
     clock.ahead = 31 * DAY
-    restarted = BlockingGallery(Gallery(database, ExactIndex, log, clock))
+    restarted = BlockingGallery(Gallery(database, in_memory(ExactIndex), log, clock))
     assert search(restarted) == []
 
 

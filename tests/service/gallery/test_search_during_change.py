@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import Connection, text
 
 from service.domain.errors import StorageUnavailable
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.records.database import Database
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_face
 from tests.support.blocking_gallery import BlockingGallery
 
 
-class ChangingDatabase(Database):
+class ChangingDatabase(SqliteDatabase):
     """Calls `change` once, just before the next reading transaction."""
 
     change: Callable[[], object] | None = None

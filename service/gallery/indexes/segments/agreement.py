@@ -14,7 +14,8 @@ from service.domain.distances import Distances
 from service.domain.embedding import Embeddings
 from service.domain.waiting import require_waiting_client
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import Agreement, IndexState, ReadVectors, VectorIndex, read_blocks
+from service.gallery.indexes.base import ReadVectors, VectorIndex, read_blocks
+from service.gallery.search_values import Agreement, IndexState
 
 SAMPLE_FACES = 1_000
 """With so many, 0.1 % is one face."""

@@ -15,15 +15,16 @@ from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, Snaps
 from service.gallery.indexes.flat import FlatIndex, check_vectors
 from service.gallery.indexes.segments.segment import Segment
 
-EXACT_FACES = 200_000
-"""Up to so many faces, all embeddings are in memory and every search is exact. It then takes 3 to 5 ms."""
+EXACT_FACES = 100_000
+"""Up to so many faces, all embeddings are in memory and every search is exact. It then takes 3 ms, and 8 ms in twice as
+many faces: they do not fit into the cache of a processor. Segments of twice as many take 2 ms."""
 SEGMENT_FACES = 500_000
 """A new segment has at most so many faces. Segments are searched at the same time, so a search of a million faces can
 use two cores. And only one segment at a time has a second copy, while it is rewritten."""
 SEARCH_THREADS = ThreadPoolExecutor(2, "segments", initializer=lambda: faiss.omp_set_num_threads(1))
 """They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL). With more threads,
 the event loop would wait for a core."""
-NEW_SHARE = 0.1
+NEW_SHARE = 0.2
 """New faces become a segment when they are more than this share of `exact_faces`."""
 ERASED_SHARE = 0.1
 """A segment is rewritten when more than this share of its faces was deleted."""

@@ -59,6 +59,14 @@ class RecordCipher(Protocol):
         """Return the embeddings of the faces with these ids."""
         ...
 
+    def write_crop(self, face: str, crop: bytes) -> bytes:
+        """Return what is stored for the kept crop of a face. face: the id."""
+        ...
+
+    def read_crop(self, face: str, stored: bytes) -> bytes:
+        """Return the kept crop of a face. face: the id."""
+        ...
+
 
 class _Plain:
     """Everything is written as it is."""
@@ -83,6 +91,12 @@ class _Plain:
     def read_vectors(self, _faces: Sequence[str], stored: Sequence[bytes]) -> Sequence[bytes]:
         return stored
 
+    def write_crop(self, _face: str, crop: bytes) -> bytes:
+        return crop
+
+    def read_crop(self, _face: str, stored: bytes) -> bytes:
+        return stored
+
 
 PLAIN: RecordCipher = _Plain()
 
@@ -90,7 +104,7 @@ PLAIN: RecordCipher = _Plain()
 class Encrypted:
     """Everything is encrypted with keys that are derived from the data key of the collection.
 
-    A vector is stored as nonce, ciphertext, tag. Text and JSON are stored as base64 of the same.
+    A vector or a crop is stored as nonce, ciphertext, tag. Text and JSON are stored as base64 of the same.
     """
 
     def __init__(self, data_key: bytes) -> None:
@@ -136,6 +150,17 @@ class Encrypted:
             ]
         except (InvalidTag, ValueError, TypeError):
             raise StorageLost("a stored embedding is damaged") from None
+
+    def write_crop(self, face: str, crop: bytes) -> bytes:
+        """Return the ciphertext of the kept crop. face: the id."""
+        return self._encrypt(_place("crops.crop", face), crop)
+
+    def read_crop(self, face: str, stored: bytes) -> bytes:
+        """Return the kept crop of a face. face: the id."""
+        try:
+            return self._decrypt(_place("crops.crop", face), stored)
+        except (InvalidTag, ValueError, TypeError):
+            raise StorageLost("a stored crop is damaged") from None
 
     def _encrypt(self, place: bytes, value: bytes) -> bytes:
         nonce = secrets.token_bytes(NONCE_BYTES)

@@ -10,22 +10,10 @@ from service.domain.command_errors import KeyFileUnusable
 from service.domain.errors import StorageUnavailable
 from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import WrappedDataKeys
-from service.gallery.records.reading_beside import reading_beside
 from service.gallery.records.statements import encryption, storage
 
 LOG = structlog.get_logger(__name__)
 SET_KEY = "Set FACE_GALLERY__ENCRYPTION_KEY_FILE to the file of that key."
-
-
-def stored_key_id(database: Path) -> str | None:
-    """Return the id of the key of a gallery that is not open. None if it is plain, or if there is none.
-
-    No file is changed. Raises StorageUnavailable.
-    """
-    if not database.is_file() or not database.stat().st_size:
-        return None
-    with reading_beside(database) as connection:
-        return encryption.operator_key_id(connection)
 
 
 def require_key(name: Path, needed: str | None, found: str | None, advice: str = SET_KEY) -> None:

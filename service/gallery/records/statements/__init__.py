@@ -2,12 +2,16 @@
 
 collections.py, subjects.py, faces.py
              what the gallery holds
-calibration.py
-             the error rates of a collection, and the people to measure them on
 transactions.py
              all statements of one enrolment or deletion
-retention.py how long faces are kept
 keys.py      the access keys
+encryption.py
+             the data keys of collections
+indexed_faces.py
+             what indexes read of many faces, and where vectors are stored too
 storage.py   the database itself, and the last line of the audit log
-paging.py    one page of a list
+moving/      a whole collection, out and in
+kept/        what is kept of a face beside its record
+rules/       what is set for a collection: how long it keeps faces, and which calibration it uses
+rows/        many new rows at once, and one page of a list
 """

@@ -11,15 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, case, delete, exists, func, insert, select, update
 
 from service.domain.access import current_access, require_collection
-from service.domain.errors import CollectionNotFound
+from service.domain.errors import CollectionNotFound, ImportUnfinished
 from service.gallery.base import Collection, EmbeddingModel, FaceChecksum, Page
 from service.gallery.records.schema import COLLECTIONS, FACES, SUBJECTS
 from service.gallery.records.statements import encryption
-from service.gallery.records.statements.paging import PageRequest, fetch_page
+from service.gallery.records.statements.rows.paging import PageRequest, fetch_page
 
-_FIND = select(COLLECTIONS.c.key, COLLECTIONS.c.model_id, COLLECTIONS.c.dimension).where(
-    COLLECTIONS.c.id == bindparam("collection")
-)
+FIND: Select[Any] = select(
+    COLLECTIONS.c.key, COLLECTIONS.c.model_id, COLLECTIONS.c.dimension, COLLECTIONS.c.unfinished_import
+).where(COLLECTIONS.c.id == bindparam("collection"))
 _UNBIND = (
     update(COLLECTIONS)
     .where(COLLECTIONS.c.key == bindparam("collection"), ~exists().where(FACES.c.collection == COLLECTIONS.c.key))
@@ -28,12 +28,23 @@ _UNBIND = (
 """These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it."""
 
 
+_FIND_AND_LOCK = FIND.with_for_update()
+"""SQLite knows no such lock, and needs none: only one transaction changes anything."""
+LOCKS_COLLECTIONS = "locks_collections"
+"""The option of a connection that changes something. The collections that it finds do not change until it ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
-    """What other statements need of a collection. model: the model that made its faces. None if it has no face."""
+    """What other statements need of a collection.
+
+    model: the model that made its faces. None if it has no face.
+    unfinished_import: how far its import is. None if the collection is complete.
+    """
 
     key: int
     model: EmbeddingModel | None
+    unfinished_import: dict[str, Any] | None = None
 
 
 def create(connection: Connection, collection: str, expires_after_days: int | None = None) -> bool:
@@ -57,12 +68,31 @@ def ensure(connection: Connection, collection: str, expires_after_days: int | No
 
 
 def find(connection: Connection, collection: str) -> CollectionRow:
-    """Return the key and the model of the collection. Raises CollectionNotFound."""
-    require_collection(collection)
-    row = connection.execute(_FIND, {"collection": collection}).one_or_none()
+    """Return the key and the model of the collection. Raises CollectionNotFound or ImportUnfinished."""
+    return require_complete(find_any(connection, collection))
+
+
+def require_complete(row: CollectionRow | None) -> CollectionRow:
+    """Return the collection. Raises CollectionNotFound if there is none, or ImportUnfinished."""
     if row is None:
         raise CollectionNotFound
-    return CollectionRow(row.key, None if row.model_id is None else EmbeddingModel(row.model_id, row.dimension))
+    if row.unfinished_import is not None:
+        raise ImportUnfinished
+    return row
+
+
+def find_any(connection: Connection, collection: str) -> CollectionRow | None:
+    """Return what `find` returns, also if an import of the collection is not finished. None if it does not exist."""
+    require_collection(collection)
+    statement = _FIND_AND_LOCK if connection.get_execution_options().get(LOCKS_COLLECTIONS) else FIND
+    row = connection.execute(statement, {"collection": collection}).one_or_none()
+    return None if row is None else found(row)
+
+
+def found(row: Row[Any]) -> CollectionRow:
+    """Return what a row of FIND says."""
+    model = None if row.model_id is None else EmbeddingModel(row.model_id, row.dimension)
+    return CollectionRow(row.key, model, row.unfinished_import)
 
 
 def get(connection: Connection, collection: str) -> Collection:
@@ -75,8 +105,20 @@ def get(connection: Connection, collection: str) -> Collection:
 
 
 def keys(connection: Connection) -> dict[str, int]:
-    """Return the key of every collection, by its id."""
-    return dict(connection.execute(select(COLLECTIONS.c.id, COLLECTIONS.c.key)).all())
+    """Return the key of every complete collection, by its id."""
+    complete = COLLECTIONS.c.unfinished_import.is_(None)
+    return dict(connection.execute(select(COLLECTIONS.c.id, COLLECTIONS.c.key).where(complete)).all())
+
+
+def unfinished(connection: Connection) -> frozenset[str]:
+    """Return the ids of the collections whose import is not finished."""
+    return frozenset(connection.scalars(select(COLLECTIONS.c.id).where(COLLECTIONS.c.unfinished_import.is_not(None))))
+
+
+def dimensions(connection: Connection) -> dict[int, int]:
+    """Return the dimension of the embeddings of every collection that has a face, by its key."""
+    known = select(COLLECTIONS.c.key, COLLECTIONS.c.dimension).where(COLLECTIONS.c.dimension.is_not(None))
+    return dict(connection.execute(known).all())
 
 
 def list_page(connection: Connection, request: PageRequest) -> Page[Collection]:
@@ -95,10 +137,10 @@ def remove(connection: Connection, collection: str) -> None:
 
 
 def bind_model(connection: Connection, key: int, model: EmbeddingModel) -> None:
-    """Bind the collection to the model of its first face."""
-    connection.execute(
-        update(COLLECTIONS).where(COLLECTIONS.c.key == key).values(model_id=model.id, dimension=model.dimension)
-    )
+    """Bind the collection to the model of its faces. Its other model is another one, or none."""
+    other = func.nullif(COLLECTIONS.c.other_model_id, model.id)
+    values = {"model_id": model.id, "dimension": model.dimension, "other_model_id": other}
+    connection.execute(update(COLLECTIONS).where(COLLECTIONS.c.key == key).values(values))
 
 
 def unbind_model_if_empty(connection: Connection, key: int) -> None:
@@ -113,7 +155,7 @@ def checksums(connection: Connection) -> dict[str, FaceChecksum]:
         COLLECTIONS, FACES, FACES.c.collection == COLLECTIONS.c.key
     )
     rows = connection.execute(all_faces.group_by(COLLECTIONS.c.key))
-    return {collection: FaceChecksum(*checksum) for collection, *checksum in rows}
+    return {collection: FaceChecksum(*map(int, checksum)) for collection, *checksum in rows}
 
 
 def _select_collections() -> Select[Any]:
@@ -127,6 +169,7 @@ def _select_collections() -> Select[Any]:
         COLLECTIONS.c.created_at,
         COLLECTIONS.c.expires_after_days,
         case((COLLECTIONS.c.uses_own_calibration, "own"), else_="model").label("calibration"),
+        COLLECTIONS.c.unfinished_import.is_not(None).label("import_unfinished"),
     )
 
 

@@ -12,15 +12,15 @@ from sqlalchemy import (
     Table,
     bindparam,
     func,
+    inspect,
     select,
-    text,
     update,
 )
 
 from service.domain.errors import CollectionNotFound, StorageLost
 from service.gallery.records.encryption.ciphers import PLAIN, RecordCipher
 from service.gallery.records.encryption.data_keys import DataKeys, WrappedDataKeys
-from service.gallery.records.schema import COLLECTIONS, FACES, STORAGE, SUBJECTS
+from service.gallery.records.schema import COLLECTIONS, CROPS, FACES, OTHER_EMBEDDINGS, STORAGE, SUBJECTS
 
 LOG = structlog.get_logger(__name__)
 KEY_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
@@ -40,8 +40,8 @@ def operator_key_id(connection: Connection) -> str | None:
     Raises StorageLost if it is encrypted in part. Else a change of one field could make the service write plain values,
     or encrypt what is encrypted already.
     """
-    columns = set(connection.scalars(text("SELECT name FROM pragma_table_info('storage')")))
-    if STORAGE.c.encryption_key.name not in columns:
+    columns = inspect(connection).get_columns(STORAGE.name) if inspect(connection).has_table(STORAGE.name) else []
+    if STORAGE.c.encryption_key.name not in {column["name"] for column in columns}:
         return None
     key_id = connection.scalar(select(STORAGE.c.encryption_key))
     if key_id is not None and not (isinstance(key_id, str) and KEY_ID.fullmatch(key_id)):
@@ -78,6 +78,8 @@ def encrypt_all(connection: Connection) -> None:
         connection.execute(update(COLLECTIONS).where(COLLECTIONS.c.key == key).values(data_key=wrapped))
         _encrypt_subjects(connection, key, cipher(connection, key))
         _encrypt_faces(connection, key, cipher(connection, key))
+        _encrypt_crops(connection, key, cipher(connection, key))
+        _encrypt_other_embeddings(connection, key, cipher(connection, key))
     connection.execute(update(STORAGE).values(encryption_key=keys.key_id))
 
 
@@ -132,6 +134,27 @@ def _encrypt_faces(connection: Connection, collection: int, to: RecordCipher) ->
         connection.execute(update(FACES).where(FACES.c.number == bindparam("row")), encrypted)
         done += len(rows)
         LOG.info("gallery_encryption", collection=collection, faces=done)
+
+
+def _encrypt_crops(connection: Connection, collection: int, to: RecordCipher) -> None:
+    """Encrypt one crop after the other: each can have 100 kB."""
+    of_collection = select(CROPS.c.face).join(FACES, FACES.c.id == CROPS.c.face)
+    for face in connection.scalars(of_collection.where(FACES.c.collection == collection)).all():
+        is_one = CROPS.c.face == face
+        plain = connection.execute(select(CROPS.c.crop).where(is_one)).scalar_one()
+        connection.execute(update(CROPS).where(is_one).values(crop=to.write_crop(face, plain)))
+
+
+def _encrypt_other_embeddings(connection: Connection, collection: int, to: RecordCipher) -> None:
+    """Encrypt the embeddings by the other model, some at a time. A collection has one other model."""
+    columns, last = OTHER_EMBEDDINGS.c, ""
+    joined = select(columns.face, columns.embedding).join(FACES, FACES.c.id == columns.face)
+    of_collection = joined.where(FACES.c.collection == collection, columns.embedding.is_not(None))
+    ordered = of_collection.order_by(columns.face).limit(ROWS_AT_ONCE)
+    while rows := connection.execute(ordered.where(columns.face > last)).all():
+        encrypted = [{"row": row.face, "embedding": to.write_vector(row.face, row.embedding)} for row in rows]
+        connection.execute(update(OTHER_EMBEDDINGS).where(columns.face == bindparam("row")), encrypted)
+        last = rows[-1].face
 
 
 def _batches(

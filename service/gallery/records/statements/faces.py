@@ -28,10 +28,10 @@ from service.gallery.base import (
     References,
 )
 from service.gallery.records.encryption.ciphers import RecordCipher
-from service.gallery.records.schema import FACES, SUBJECTS
+from service.gallery.records.schema import CROPS, FACES, SUBJECTS
 from service.gallery.records.statements.encryption import cipher
-from service.gallery.records.statements.paging import PageRequest, fetch_page
-from service.gallery.records.statements.rows import insert_rows
+from service.gallery.records.statements.rows.insertion import insert_rows, one_of
+from service.gallery.records.statements.rows.paging import PageRequest, fetch_page
 
 FLOAT32 = np.dtype("<f4")
 RANDOM_ID_BYTES = 10
@@ -44,10 +44,18 @@ _OWNERS: Select[Any] = (
 )
 """The sum keeps SQLite from reading all faces of the collection: each row is found by its number."""
 # These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it.
-_PHOTOGRAPHS: Select[Any] = select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(
-    FACES.c.collection == bindparam("collection"), FACES.c.image_sha256.in_(bindparam("hashes", expanding=True))
-)
+_PHOTOGRAPHS: dict[str, Select[Any]] = {
+    dialect: select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(
+        FACES.c.collection == bindparam("collection"), is_one
+    )
+    for dialect, is_one in one_of(FACES.c.image_sha256, "hashes").items()
+}
 _LAST_NUMBER = text("SELECT seq FROM sqlite_sequence WHERE name = 'faces'")
+_NEXT_NUMBERS = text(
+    "SELECT nextval(sequence) FROM generate_series(1, :count), "
+    "(SELECT CAST(pg_get_serial_sequence('faces', 'number') AS regclass) AS sequence OFFSET 0) AS found"
+)
+"""OFFSET keeps PostgreSQL from searching for the sequence again for each number."""
 
 EnrolledPhotograph = tuple[int, str]
 """The key of the subject, and the id of the face."""
@@ -85,8 +93,8 @@ def store(
     Returns the outcome of each face, and the stored faces in the order of their numbers.
     """
     to, enrolled = cipher(connection, collection), dict(known)
-    ids = _new_ids(len(new))
-    number, created_at = _last_number(connection), datetime.now(UTC)
+    ids, numbers = _new_ids(len(new)), new_numbers(connection, len(new))
+    created_at = datetime.now(UTC)
     outcomes: list[EnrolmentOutcome] = []
     stored: list[StoredFace] = []
     rows: list[dict[str, Any]] = []
@@ -95,11 +103,10 @@ def store(
             owner, existing_id = enrolled[face.image_sha256]
             outcomes.append(EnrolledBefore(existing_id) if owner == subject else EnrolledForAnother(existing_id))
             continue
-        new_id = next(ids)
-        number += 1
+        new_id, number = next(ids), next(numbers)
         enrolled[face.image_sha256] = subject, new_id
         keys = {"number": number, "collection": collection, "subject": subject, "id": new_id}
-        rows.append({**keys, "created_at": created_at, **_encrypted(face, new_id, to)})
+        rows.append({**keys, "created_at": created_at, **encrypted(face, new_id, to)})
         stored.append(StoredFace(number, subject, face))
         outcomes.append(EnrolledNow(new_id))
     insert_rows(connection, FACES, rows)
@@ -212,20 +219,23 @@ def owners(connection: Connection, collection: int, numbers: Iterable[int]) -> d
     found: dict[int, FaceOwner] = {}
     for start in range(0, len(wanted), MAX_NUMBERS_PER_STATEMENT):
         part = {"collection": collection, "numbers": wanted[start : start + MAX_NUMBERS_PER_STATEMENT]}
-        found |= {row.number: _owner(row, by) for row in connection.execute(_OWNERS, part)}
+        rows = connection.execute(_OWNERS, part)
+        found |= {row.number: owner(row.id, row.subject, row.subject_id, row.name, by) for row in rows}
     return found
 
 
-def _owner(row: Row[Any], by: RecordCipher) -> FaceOwner:
-    subject = by.read_id("subjects.id", row.subject_id)
-    return FaceOwner(row.id, row.subject, subject, by.read_value("subjects.name", subject, row.name))
+def owner(face: str, key: int, subject_id: str, name: str | None, by: RecordCipher) -> FaceOwner:
+    """Return the owner of a face, whose id and name are as they are stored. key: of the subject."""
+    subject = by.read_id("subjects.id", subject_id)
+    return FaceOwner(face, key, subject, by.read_value("subjects.name", subject, name))
 
 
 def find_photographs(connection: Connection, collection: int, hashes: Iterable[str]) -> dict[str, EnrolledPhotograph]:
     """Return the enrolled photographs among these, by hash."""
     to = cipher(connection, collection)
     hash_of = {to.write_id("faces.image_sha256", image_sha256): image_sha256 for image_sha256 in hashes}
-    rows = connection.execute(_PHOTOGRAPHS, {"collection": collection, "hashes": list(hash_of)})
+    statement = _PHOTOGRAPHS[connection.dialect.name]
+    rows = connection.execute(statement, {"collection": collection, "hashes": list(hash_of)})
     return {hash_of[stored]: (subject, face) for stored, subject, face in rows.all()}
 
 
@@ -239,12 +249,19 @@ def _new_ids(count: int) -> Iterator[str]:
     return (now + digits[start : start + 2 * RANDOM_ID_BYTES] for start in range(0, len(digits), 2 * RANDOM_ID_BYTES))
 
 
-def _last_number(connection: Connection) -> int:
-    """Return the greatest number that a face has ever had. No other transaction can store a face before this ends."""
-    return connection.scalar(_LAST_NUMBER) or 0
+def new_numbers(connection: Connection, count: int) -> Iterator[int]:
+    """Return numbers that no face has ever had, ascending. Some may stay unused.
+
+    In SQLite, no other transaction can store a face before this one ends.
+    """
+    if connection.dialect.name == "sqlite":
+        last = connection.scalar(_LAST_NUMBER) or 0
+        return iter(range(last + 1, last + 1 + count))
+    return iter(connection.scalars(_NEXT_NUMBERS, {"count": count}).all())
 
 
-def _encrypted(face: FaceToEnrol, new_id: str, to: RecordCipher) -> dict[str, Any]:
+def encrypted(face: FaceToEnrol, new_id: str, to: RecordCipher) -> dict[str, Any]:
+    """Return the columns of a face that are encrypted in an encrypted gallery. new_id: of the face."""
     return {
         "image_sha256": to.write_id("faces.image_sha256", face.image_sha256),
         "embedding": to.write_vector(new_id, face.embedding.astype(FLOAT32, copy=False).tobytes()),
@@ -253,13 +270,15 @@ def _encrypted(face: FaceToEnrol, new_id: str, to: RecordCipher) -> dict[str, An
 
 def _select_faces(collection: int) -> Select[Any]:
     columns = FACES.c.number, FACES.c.id, SUBJECTS.c.id.label("subject"), FACES.c.image_sha256, FACES.c.created_at
-    return select(*columns).join_from(FACES, SUBJECTS).where(FACES.c.collection == collection)
+    has_crop = CROPS.c.face.is_not(None).label("has_crop")
+    joined = select(*columns, has_crop).join_from(FACES, SUBJECTS).outerjoin(CROPS, CROPS.c.face == FACES.c.id)
+    return joined.where(FACES.c.collection == collection)
 
 
 def _face(row: Row[Any], by: RecordCipher) -> EnrolledFace:
     subject = by.read_id("subjects.id", row.subject)
     image_sha256 = by.read_id("faces.image_sha256", row.image_sha256)
-    return EnrolledFace(row.number, row.id, subject, image_sha256, row.created_at)
+    return EnrolledFace(row.number, row.id, subject, image_sha256, row.created_at, bool(row.has_crop))
 
 
 def to_matrix(blobs: Sequence[bytes]) -> Embeddings:

@@ -1,46 +1,88 @@
 """Statements of the indexes, which read many faces. `collection` is a key.
 
-They are text, and go to the driver of SQLite. SQLAlchemy would take several times as long as SQLite itself.
+They are text, and go to the driver. SQLAlchemy would take several times as long as the database itself. For each, there
+is one text for each database, by the name of its dialect.
+
+If the database itself searches the vectors, it gets them here too.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
-from sqlite3 import Connection as SqliteConnection
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from service.domain.embedding import Embeddings
-from service.gallery.base import FaceNumbers
+from service.gallery.base import FaceNumbers, References
+from service.gallery.records.schema import SUBJECTS
 from service.gallery.records.statements.encryption import cipher
-from service.gallery.records.statements.faces import to_matrix
+from service.gallery.records.statements.faces import FaceOwner, owner, to_matrix
+from service.gallery.records.statements.rows.insertion import driver_errors
 
 ROWS_AT_ONCE = 10_000
-_NUMBERS = "SELECT number, subject FROM faces WHERE collection = ?"
+_NUMBERS = {
+    "sqlite": "SELECT number, subject FROM faces WHERE collection = ?",
+    "postgresql": "SELECT number, subject FROM faces WHERE collection = %s",
+}
 """SQLite finds both in the index `faces_of_subject`, and reads no embedding."""
-_EMBEDDINGS = (
-    "SELECT number, id, embedding FROM faces "
-    "WHERE number IN (SELECT value FROM json_each(?)) AND +collection = ? ORDER BY number"
-)
-"""The plus sign keeps SQLite from reading the whole collection: a row is found by its number, which is the fastest."""
+_EMBEDDINGS = {
+    "sqlite": "SELECT number, id, embedding FROM faces "
+    "WHERE number IN (SELECT value FROM json_each(?)) AND +collection = ? ORDER BY number",
+    "postgresql": "SELECT number, id, embedding FROM faces "
+    "WHERE number = ANY((%s)::bigint[]) AND collection + 0 = %s ORDER BY number",
+}
+_FACES = {name: text.replace("number, id", "number, subject, id") for name, text in _EMBEDDINGS.items()}
+"""The sign or sum keeps the database from reading the whole collection: a row is found by its number, which is the
+fastest."""
+_OWNED_FACES = {
+    dialect: text(
+        "SELECT faces.number, faces.subject, faces.id, faces.embedding, subjects.id AS owner, subjects.name "  # noqa: S608  # one of two
+        f"FROM faces JOIN subjects ON subjects.key = faces.subject WHERE {is_one} ORDER BY faces.number"
+    ).columns(owner=SUBJECTS.c.id.type, name=SUBJECTS.c.name.type)
+    for dialect, is_one in {
+        "sqlite": "faces.number IN (SELECT value FROM json_each(:numbers)) AND +faces.collection = :collection",
+        "postgresql": "faces.number = ANY(CAST(:numbers AS bigint[])) AND faces.collection + 0 = :collection",
+    }.items()
+}
+_NEXT_FACES = {
+    "sqlite": "SELECT number, collection, id FROM faces WHERE number > ? ORDER BY number LIMIT ?",
+    "postgresql": "SELECT number, collection, id FROM faces WHERE number > %s ORDER BY number LIMIT %s",
+}
+_COUNT = {
+    "sqlite": "SELECT count(*) FROM faces WHERE collection = ?",
+    "postgresql": "SELECT count(*) FROM faces WHERE collection = %s",
+}
 _COUNTS = "SELECT collection, count(*) FROM faces GROUP BY collection"
-_ALL_EMBEDDINGS = "SELECT id, embedding FROM faces WHERE collection = ?"
+_ALL_EMBEDDINGS = {
+    "sqlite": "SELECT id, embedding FROM faces WHERE collection = ?",
+    "postgresql": "SELECT id, embedding FROM faces WHERE collection = %s",
+}
 
 
 def count_faces(connection: Connection) -> dict[int, int]:
     """Return how many faces each collection has that has any, by its key."""
-    return dict(_driver(connection).execute(_COUNTS).fetchall())
+    return dict(_execute(connection, _COUNTS).fetchall())
+
+
+def count_faces_of(connection: Connection, collection: int) -> int:
+    """Return how many faces the collection has."""
+    rows = _execute(connection, _COUNT[connection.dialect.name], collection)
+    return int(rows.fetchone()[0])
 
 
 def check_embeddings(connection: Connection, collection: int) -> None:
     """Check all embeddings of a collection that has a face, and its data key. Raises StorageLost."""
-    ids, blobs = zip(*_driver(connection).execute(_ALL_EMBEDDINGS, (collection,)), strict=True)
+    statement = _ALL_EMBEDDINGS[connection.dialect.name]
+    ids, blobs = zip(*_execute(connection, statement, collection), strict=True)
     to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
 def list_numbers(connection: Connection, collection: int) -> tuple[FaceNumbers, NDArray[np.int64]]:
     """Return the numbers of all faces, ascending, and the keys of their subjects."""
-    rows = _driver(connection).execute(_NUMBERS, (collection,))
+    rows = _execute(connection, _NUMBERS[connection.dialect.name], collection)
     parts = [np.empty((0, 2), np.int64)]
     while block := rows.fetchmany(ROWS_AT_ONCE):
         parts.append(np.fromiter(chain.from_iterable(block), np.int64, 2 * len(block)).reshape(-1, 2))
@@ -54,14 +96,112 @@ def read_embeddings(connection: Connection, collection: int, numbers: FaceNumber
 
     If there are none, d is 0.
     """
-    rows = _driver(connection).execute(_EMBEDDINGS, (str(numbers.tolist()), collection)).fetchall()
+    statement = _EMBEDDINGS[connection.dialect.name]
+    rows = _execute(connection, statement, _listed(connection, numbers), collection).fetchall()
     if not rows:
         return numbers[:0], np.empty((0, 0), np.float32)
     found, ids, blobs = zip(*rows, strict=True)
     return np.array(found, np.int64), to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
 
 
-def _driver(connection: Connection) -> SqliteConnection:
-    """Return the connection of the driver. It is in the transaction of `connection`."""
-    driver: SqliteConnection = connection.connection.driver_connection  # type: ignore[assignment]  # it may be None
-    return driver
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredVectors:
+    """Faces of one collection. numbers: (n,) int64, ascending. subjects: (n,) int64, keys. embeddings: (n, d)."""
+
+    numbers: FaceNumbers
+    subjects: NDArray[np.int64]
+    ids: tuple[str, ...]
+    embeddings: Embeddings
+
+
+def read_faces(connection: Connection, collection: int, numbers: FaceNumbers) -> StoredVectors | None:
+    """Return those of the numbers that are faces of the collection. None if there are none."""
+    statement = _FACES[connection.dialect.name]
+    rows = _execute(connection, statement, _listed(connection, numbers), collection).fetchall()
+    if not rows:
+        return None
+    found, subjects, ids, blobs = zip(*rows, strict=True)
+    embeddings = to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
+    return StoredVectors(np.array(found, np.int64), np.array(subjects, np.int64), ids, embeddings)
+
+
+def read_owned_faces(
+    connection: Connection, collection: int, numbers: FaceNumbers
+) -> tuple[StoredVectors | None, dict[int, FaceOwner]]:
+    """Return what `read_faces` returns, and the owners of these faces by their numbers, in one statement."""
+    parameters = {"numbers": _listed(connection, numbers), "collection": collection}
+    rows = connection.execute(_OWNED_FACES[connection.dialect.name], parameters).all()
+    if not rows:
+        return None, {}
+    found, subjects, ids, blobs, _, _ = zip(*rows, strict=True)
+    by = cipher(connection, collection)
+    stored = StoredVectors(
+        np.array(found, np.int64), np.array(subjects, np.int64), ids, to_matrix(by.read_vectors(ids, blobs))
+    )
+    return stored, {row.number: owner(row.id, row.subject, row.owner, row.name, by) for row in rows}
+
+
+def next_faces(connection: Connection, after: int, most: int) -> list[tuple[int, int, str]]:
+    """Return the next faces of all collections after a number, at most `most`: number, key of the collection, id."""
+    return [*_execute(connection, _NEXT_FACES[connection.dialect.name], after, most).fetchall()]
+
+
+def _listed(connection: Connection, numbers: FaceNumbers) -> str | list[int]:
+    """Return the numbers as a parameter of a statement."""
+    listed: list[int] = numbers.tolist()
+    return str(listed) if connection.dialect.name == "sqlite" else listed
+
+
+def _execute(connection: Connection, statement: str, *parameters: object) -> Any:  # noqa: ANN401  # of the driver
+    """Run a statement of the driver in the transaction of `connection`. Return its cursor."""
+    with driver_errors(connection, statement):
+        return connection.connection.cursor().execute(statement, parameters)
+
+
+VECTORS = "vectors"
+"""The option of a connection that says where the vectors of new faces are stored too."""
+
+
+class StoresVectors(Protocol):
+    """Stores vectors in the transaction of their faces, and deletes them with their faces.
+
+    collection: the key. tables: their names.
+    """
+
+    tables: tuple[str, ...]
+
+    def store(self, connection: Connection, collection: int, new: References) -> None:
+        """Store the vectors of new faces."""
+        ...
+
+    def remove(self, connection: Connection, collection: int, numbers: Sequence[int]) -> None:
+        """Delete the vectors of deleted faces, if the database has not done it."""
+        ...
+
+    def remove_collection(self, connection: Connection, collection: int) -> None:
+        """Delete the vectors of a deleted collection, if the database has not done it."""
+        ...
+
+
+class NoVectors:
+    """The faces are searched in memory."""
+
+    tables: tuple[str, ...] = ()
+
+    def store(self, _connection: Connection, _collection: int, _new: References) -> None:
+        """Store nothing."""
+
+    def remove(self, _connection: Connection, _collection: int, _numbers: Sequence[int]) -> None:
+        """Delete nothing."""
+
+    def remove_collection(self, _connection: Connection, _collection: int) -> None:
+        """Delete nothing."""
+
+
+_NOWHERE = NoVectors()
+
+
+def vectors(connection: Connection) -> StoresVectors:
+    """Return where the vectors of a connection are stored."""
+    found: StoresVectors = connection.get_execution_options().get(VECTORS, _NOWHERE)
+    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, case, insert, select, update
 
 from service.gallery.records.schema import KEYS
 
@@ -42,17 +42,23 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """When a key was last used, and how many images were sent with it on that day."""
+    """When a key was last used, and how many more images were sent with it on a day (None without images)."""
 
     id: str
     last_used_at: datetime | None
     images_day: str | None
-    images_used: int
+    images: int
 
 
 def load_all(connection: Connection) -> list[StoredKey]:
     """Return all keys, the oldest first."""
     return [_key(row) for row in connection.execute(select(KEYS).order_by(KEYS.c.created_at, KEYS.c.id))]
+
+
+def load(connection: Connection, key: str) -> StoredKey | None:
+    """Return a key as it is stored now. None if there is none."""
+    row = connection.execute(select(KEYS).where(KEYS.c.id == key)).one_or_none()
+    return None if row is None else _key(row)
 
 
 def add(connection: Connection, key: StoredKey) -> None:
@@ -68,11 +74,22 @@ def set_end(connection: Connection, key: StoredKey) -> None:
     connection.execute(update(KEYS).where(KEYS.c.id == key.id).values(values))
 
 
-def set_uses(connection: Connection, uses: Iterable[KeyUse]) -> None:
-    """Store how keys were used."""
-    for use in uses:
-        values = {name: getattr(use, name) for name in KeyUse.__slots__ if name != "id"}
-        connection.execute(update(KEYS).where(KEYS.c.id == use.id).values(values))
+def add_uses(connection: Connection, uses: Iterable[KeyUse]) -> None:
+    """Store how keys were used since this was last stored. Several replicas add to the images of one day.
+
+    What another replica has stored of a later day stays.
+    """
+    for use in sorted(uses, key=lambda use: use.id):  # in one order, else two replicas would block each other
+        of_key = update(KEYS).where(KEYS.c.id == use.id)
+        if use.last_used_at is not None:
+            is_later = KEYS.c.last_used_at.is_(None) | (KEYS.c.last_used_at < use.last_used_at)
+            connection.execute(of_key.where(is_later).values(last_used_at=use.last_used_at))
+        if use.images_day is not None:
+            same_day = KEYS.c.images_day == use.images_day
+            total = case((same_day, KEYS.c.images_used + use.images), else_=use.images)
+            no_later_day = KEYS.c.images_day.is_(None) | (KEYS.c.images_day <= use.images_day)
+            values = {"images_used": total, "images_day": use.images_day}
+            connection.execute(of_key.where(no_later_day).values(values))
 
 
 def _key(row: Row[Any]) -> StoredKey:

@@ -12,6 +12,8 @@ from service.gallery.records.statements.encryption import operator_key_id
 
 _ONE_ROW_OF_EACH = [select(table).limit(1) for table in (STORAGE, COLLECTIONS, SUBJECTS, FACES)]
 _SET_NEEDS_REWRITE = update(STORAGE).values(needs_rewrite=True)
+_NEXT_VERSION = update(STORAGE).values(settings_version=STORAGE.c.settings_version + 1)
+_VERSION = select(STORAGE.c.settings_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,37 @@ def needs_rewrite(connection: Connection) -> bool:
 
 
 def set_needs_rewrite(connection: Connection) -> None:
-    """Note that something was deleted."""
-    connection.execute(_SET_NEEDS_REWRITE)
+    """Note that something was deleted, in a file of SQLite.
+
+    In PostgreSQL, all deletions would wait for each other at this row. Its start removes deleted rows in any case.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.execute(_SET_NEEDS_REWRITE)
+
+
+def note_changed_settings(connection: Connection) -> None:
+    """Note that a collection, a calibration or an access key is changed, so that other replicas read it again.
+
+    It comes first in its transaction. In PostgreSQL, such transactions then wait for each other here.
+    """
+    connection.execute(_NEXT_VERSION)
+
+
+def settings_version(connection: Connection) -> int:
+    """Return a number that grows with each change of a setting."""
+    found: int = connection.execute(_VERSION).scalar_one()
+    return found
+
+
+def replica_setup(connection: Connection) -> tuple[str | None, str | None]:
+    """Return the id of the model of the replicas, and how they search. None if there was no replica yet."""
+    row = connection.execute(select(STORAGE.c.model_id, STORAGE.c.search)).one()
+    return row.model_id, row.search
+
+
+def set_replica_setup(connection: Connection, model: str, search: str) -> None:
+    """Note the id of the model of the first replica, and how it searches."""
+    connection.execute(update(STORAGE).values(model_id=model, search=search))
 
 
 SET_REWRITTEN = "UPDATE storage SET needs_rewrite = 0, rewritten_at = ?"

@@ -13,12 +13,13 @@ from service.gallery.base import Page, Subject, SubjectChanges, SubjectToCreate
 from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import FACES, SUBJECTS
 from service.gallery.records.statements.encryption import cipher
-from service.gallery.records.statements.paging import PageRequest, fetch_page
-from service.gallery.records.statements.rows import insert_rows
+from service.gallery.records.statements.rows.insertion import insert_rows, one_of
+from service.gallery.records.statements.rows.paging import PageRequest, fetch_page
 
-_KEYS: Select[Any] = select(SUBJECTS.c.id, SUBJECTS.c.key).where(
-    SUBJECTS.c.collection == bindparam("collection"), SUBJECTS.c.id.in_(bindparam("ids", expanding=True))
-)
+_KEYS: dict[str, Select[Any]] = {
+    dialect: select(SUBJECTS.c.id, SUBJECTS.c.key).where(SUBJECTS.c.collection == bindparam("collection"), is_one)
+    for dialect, is_one in one_of(SUBJECTS.c.id, "ids").items()
+}
 _FACES_OF_SUBJECT = select(FACES.c.number).where(
     FACES.c.collection == bindparam("collection"), FACES.c.subject == bindparam("subject")
 )
@@ -31,7 +32,7 @@ def create(connection: Connection, collection: int, new: SubjectToCreate) -> Sub
     subject = Subject(new.id or uuid.uuid4().hex, new.name, new.metadata or {}, 0, datetime.now(UTC))
     if _find_key(connection, collection, subject.id) is not None:
         raise SubjectExists
-    insert_rows(connection, SUBJECTS, [_row(collection, subject, cipher(connection, collection))])
+    insert_rows(connection, SUBJECTS, [new_row(collection, subject, cipher(connection, collection))])
     return subject
 
 
@@ -39,7 +40,7 @@ def create_all(connection: Connection, collection: int, new: Iterable[SubjectToC
     """Create subjects with ids that do not exist yet. Return their keys, by id."""
     to, created_at = cipher(connection, collection), datetime.now(UTC)
     created = [Subject(one.id or uuid.uuid4().hex, one.name, one.metadata or {}, 0, created_at) for one in new]
-    insert_rows(connection, SUBJECTS, [_row(collection, subject, to) for subject in created])
+    insert_rows(connection, SUBJECTS, [new_row(collection, subject, to) for subject in created])
     return find_keys(connection, collection, (subject.id for subject in created))
 
 
@@ -47,7 +48,7 @@ def find_keys(connection: Connection, collection: int, ids: Iterable[str]) -> di
     """Return the keys of those of the subjects that exist, by id."""
     to = cipher(connection, collection)
     id_of = {to.write_id("subjects.id", subject): subject for subject in ids}
-    rows = connection.execute(_KEYS, {"collection": collection, "ids": list(id_of)})
+    rows = connection.execute(_KEYS[connection.dialect.name], {"collection": collection, "ids": list(id_of)})
     return {id_of[stored]: key for stored, key in rows.all()}
 
 
@@ -119,7 +120,8 @@ def _find_key(connection: Connection, collection: int, subject: str) -> int | No
     return find_keys(connection, collection, [subject]).get(subject)
 
 
-def _row(collection: int, subject: Subject, to: RecordCipher) -> dict[str, Any]:
+def new_row(collection: int, subject: Subject, to: RecordCipher) -> dict[str, Any]:
+    """Return the row of a new subject."""
     return {
         "collection": collection,
         "id": to.write_id("subjects.id", subject.id),

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection
 
+from service.domain.errors import CollectionNotFound
+from service.domain.face import KeptCrop
 from service.gallery.base import (
     EmbeddingModel,
+    EnrolledForAnother,
     EnrolmentOutcome,
     FaceOfSubject,
     FaceToEnrol,
     References,
     SubjectToCreate,
 )
-from service.gallery.records.statements import collections, faces, storage, subjects
+from service.gallery.records.statements import collections, faces, indexed_faces, storage, subjects
 from service.gallery.records.statements.collections import CollectionRow
 from service.gallery.records.statements.faces import EnrolledPhotograph, StoredFace
+from service.gallery.records.statements.kept import crops
 from service.observability.outcomes import note_subject
 
 NO_SUBJECT = 0
@@ -39,6 +43,7 @@ def enrol(
 ) -> Enrolment:
     """Store the faces of one subject whose photographs are not enrolled in the collection.
 
+    A face that is enrolled already gets the crop that is to be kept, if it has none.
     Raises CollectionNotFound, SubjectNotFound or ModelMismatch.
     """
     row = collections.find(connection, collection)
@@ -87,11 +92,23 @@ def _store(
     model: EmbeddingModel,
 ) -> Enrolment:
     outcomes, stored = faces.store(connection, row.key, new, known)
+    crops.store(connection, row.key, _crops(new, outcomes))
     if not stored:
         return Enrolment(outcomes, None)
     if row.model is None:
         collections.bind_model(connection, row.key, model)
-    return Enrolment(outcomes, _references(model, stored))
+    references = _references(model, stored)
+    indexed_faces.vectors(connection).store(connection, row.key, references)
+    return Enrolment(outcomes, references)
+
+
+def _crops(new: Sequence[tuple[int, FaceToEnrol]], outcomes: Sequence[EnrolmentOutcome]) -> dict[str, KeptCrop]:
+    """Return what is to be kept of the faces of the right subject, by the ids of the faces."""
+    return {
+        outcome.face: face.crop
+        for (_, face), outcome in zip(new, outcomes, strict=True)
+        if face.crop is not None and not isinstance(outcome, EnrolledForAnother)
+    }
 
 
 def _references(model: EmbeddingModel, stored: Sequence[StoredFace]) -> References:
@@ -100,11 +117,20 @@ def _references(model: EmbeddingModel, stored: Sequence[StoredFace]) -> Referenc
     return References(model, numbers, owners, np.stack([one.face.embedding for one in stored]))
 
 
+def delete_collection(connection: Connection, collection: str) -> None:
+    """Delete the collection with all it holds, also if its import is not finished. Raises CollectionNotFound."""
+    row = collections.find_any(connection, collection)
+    if row is None:
+        raise CollectionNotFound
+    collections.remove(connection, collection)
+    indexed_faces.vectors(connection).remove_collection(connection, row.key)
+
+
 def delete_subject(connection: Connection, collection: str, subject: str) -> list[int]:
     """Delete the subject. Return the numbers of its faces. Raises CollectionNotFound or SubjectNotFound."""
     key = collections.find(connection, collection).key
     numbers = subjects.remove(connection, key, subject)
-    _finish_deletion(connection, key)
+    _finish_deletion(connection, key, numbers)
     return numbers
 
 
@@ -113,12 +139,13 @@ def delete_face(connection: Connection, collection: str, face: str) -> list[int]
     key = collections.find(connection, collection).key
     note_subject(collection, faces.get(connection, key, face).subject)
     number = faces.remove(connection, key, face)
-    _finish_deletion(connection, key)
+    _finish_deletion(connection, key, [number])
     return [number]
 
 
-def _finish_deletion(connection: Connection, key: int) -> None:
-    """key: of the collection."""
+def _finish_deletion(connection: Connection, key: int, numbers: Sequence[int]) -> None:
+    """key: of the collection. numbers: of the deleted faces."""
+    indexed_faces.vectors(connection).remove(connection, key, numbers)
     collections.unbind_model_if_empty(connection, key)
     storage.set_needs_rewrite(connection)
 

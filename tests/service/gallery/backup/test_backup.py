@@ -14,8 +14,8 @@ from service.domain.command_errors import BackupUnusable, DataDirectoryInUse
 from service.domain.errors import Overloaded, StorageUnavailable
 from service.gallery.backup.archive import DATABASE, MANIFEST
 from service.gallery.backup.restore import restore
-from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE, MARK_FILE
-from service.gallery.records.database import COPY_FILE
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE, LOCK_FILE, MARK_FILE
+from service.gallery.records.sqlite.database import COPY_FILE
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 from tests.support.full_disk import simulate_full_disk

@@ -8,8 +8,8 @@ from service.access.secret_file import write_encryption_key
 from service.domain.command_errors import BackupUnusable, KeyFileUnusable
 from service.gallery.backup.encrypted_file import encrypting
 from service.gallery.backup.restore import BackupKeys, restore
-from service.gallery.data_directory import DATABASE_FILE, LOCK_FILE
 from service.gallery.records.encryption.key_file import OperatorKey, read_key_file
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE, LOCK_FILE
 from tests.service.gallery.backup.test_backup import MODELS, save, with_manifest
 from tests.service.gallery.encryption.enrolled_people import check_people, enrol_people, files_with_secrets
 from tests.support.blocking_gallery import BlockingGallery

@@ -10,6 +10,6 @@ if __name__ == "__main__":
     print("started", flush=True)  # noqa: T201  # the imports take longer than what follows
     action, data_dir, *key_files = sys.argv[1], *map(Path, sys.argv[2:])
     if action == "encrypt":
-        BlockingGallery.open(data_dir, "exact", *key_files).close()
+        BlockingGallery.open(data_dir, "exact", key_files[0]).close()
     else:
         rotate_encryption_key(data_dir, *key_files)

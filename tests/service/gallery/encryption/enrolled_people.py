@@ -1,13 +1,17 @@
 """People to enrol, and what a thief of the disk would like to find of them."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 from service.domain.embedding import check_embedding
-from tests.service.gallery.random_faces import MODEL, make_faces
+from tests.service.gallery.random_faces import MODEL, make_crop, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
-SUBJECTS = {f"employee-{number:03}-Zacharias": make_faces(2, seed=number) for number in range(12)}
+SUBJECTS = {
+    f"employee-{number:03}-Zacharias": [replace(face, crop=make_crop(number)) for face in make_faces(2, seed=number)]
+    for number in range(12)
+}
 NAME, METADATA = "Anna Aronsdottir {}", {"department": "Cardiology Ward {}"}
 
 
@@ -24,11 +28,12 @@ def enrol_people(gallery: BlockingGallery, collection: str = "default") -> None:
 
 
 def plain_secrets() -> list[bytes]:
-    """Return every id, name, text of metadata, hash and vector that is not deleted, as a plain gallery holds them."""
+    """Return every id, name, metadata, hash, vector and crop that is not deleted, as a plain gallery holds it."""
     _, second, *_ = SUBJECTS
     found = [b"Zacharias", b"Aronsdottir", b"Cardiology", b"department"]
     for face in (face for subject, faces in SUBJECTS.items() if subject != second for face in faces):
         found += [face.image_sha256.encode(), check_embedding(face.embedding, MODEL.dimension).tobytes()]
+        found += [face.crop.to_bytes()[:64], face.crop.picture[1000:1064]] if face.crop else []
     return found
 
 
@@ -58,6 +63,10 @@ def check_people(gallery: BlockingGallery, collection: str = "default") -> None:
     assert {subject.id for subject in found} == SUBJECTS.keys() - {second}
     for subject in found:
         assert subject.metadata == {key: value.format(subject.id) for key, value in METADATA.items()}
+        for face in gallery.list_faces(collection, subject.id, 10, None).items:
+            expected = SUBJECTS[subject.id][0].crop
+            assert expected
+            assert gallery.get_crop(collection, face.id).to_bytes() == expected.to_bytes()
         assert {face.image_sha256 for face in gallery.list_faces(collection, subject.id, 10, None).items} == {
             face.image_sha256 for face in SUBJECTS[subject.id]
         }

@@ -8,7 +8,7 @@ import pytest
 
 from service.domain.command_errors import DataDirectoryUnusable, KeyFileUnusable
 from service.domain.errors import StorageLost
-from service.gallery.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
 from tests.service.gallery.encryption.enrolled_people import SUBJECTS, check_people, enrol_people
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.gallery.data_directory import DATABASE_FILE
-from service.gallery.records.encryption.encrypt import stored_key_id
 from service.gallery.records.encryption.key_file import read_key_file
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.reading_beside import stored_key_id
 from tests.service.gallery.encryption.enrolled_people import check_people, enrol_people, files_with_secrets
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery

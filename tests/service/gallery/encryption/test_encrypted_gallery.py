@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from service.domain.command_errors import DataDirectoryInUse, KeyFileUnusable
 from service.domain.errors import StorageLost
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.opening import rotate_encryption_key
 from service.gallery.records.encryption.key_file import read_key_file
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
 from tests.service.gallery.encryption.enrolled_people import (
     SUBJECTS,
     check_people,

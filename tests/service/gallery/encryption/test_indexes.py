@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import data_keys
 from service.gallery.records.encryption.encrypt import encrypt
 from service.gallery.records.encryption.key_file import read_key_file
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from tests.service.gallery.encryption.enrolled_people import SUBJECTS, enrol_people
 from tests.service.gallery.random_faces import MODEL
 from tests.support.blocking_gallery import BlockingGallery
@@ -36,7 +36,7 @@ def open_with_kept_indexes(folder: Path, key_file: Path | None) -> Iterator[Bloc
     keys = data_keys(None if key_file is None else read_key_file(key_file))
     folder.mkdir(exist_ok=True)
     ADDED.clear()
-    with closing(Database(folder / DATABASE_FILE, data_keys=keys)) as database:
+    with closing(SqliteDatabase(folder / DATABASE_FILE, data_keys=keys)) as database:
         database.migrate()
         encrypt(database, keys.key_id)
         yield BlockingGallery.from_database(database, KeptIndex)

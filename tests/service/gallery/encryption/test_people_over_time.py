@@ -15,15 +15,16 @@ from service.access.audit.search import LineFilter, find_lines
 from service.access.audit.verification import Verification
 from service.domain.access import NO_ACCESS, work_with
 from service.domain.errors import StorageUnavailable
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.gallery import Gallery
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.opening import open_gallery
-from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import data_keys
 from service.gallery.records.encryption.encrypt import encrypt
 from service.gallery.records.encryption.key_file import read_key_file
-from service.gallery.records.reading_beside import read_audit_facts
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
+from service.gallery.records.sqlite.reading_beside import read_audit_facts
+from service.gallery.search.in_memory.search import in_memory
 from tests.service.gallery.encryption.enrolled_people import (
     NAME,
     SUBJECTS,
@@ -62,10 +63,10 @@ def gallery(data_dir: Path, key_file: Path, log: AuditLog, clock: Clock) -> Iter
     """Return an encrypted gallery with an audit log, without its thread. So nothing expires by itself."""
     data_dir.mkdir()
     keys = data_keys(read_key_file(key_file))
-    with closing(Database(data_dir / DATABASE_FILE, data_keys=keys)) as database:
+    with closing(SqliteDatabase(data_dir / DATABASE_FILE, data_keys=keys)) as database:
         database.migrate()
         encrypt(database, keys.key_id)
-        gallery = BlockingGallery(Gallery(database, ExactIndex, GalleryAuditLog(log), clock))
+        gallery = BlockingGallery(Gallery(database, in_memory(ExactIndex), GalleryAuditLog(log), clock))
         enrol_people(gallery)
         yield gallery
 
@@ -142,7 +143,7 @@ def test_the_last_line_of_the_log_is_known_to_the_encrypted_records(data_dir: Pa
 
 def test_an_index_is_built_again_for_a_request_that_sees_no_collection(gallery: BlockingGallery) -> None:
     (face,) = gallery.stored_subject("default", THIRD).faces[:1]
-    gallery.gallery.indexes["default"].remove([face.number])  # an index that lost a face
+    gallery.indexes["default"].remove([face.number])  # an index that lost a face
     with work_with(NO_ACCESS), pytest.raises(StorageUnavailable):
         gallery.check()
     check_people(gallery)

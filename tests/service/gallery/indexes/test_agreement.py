@@ -10,11 +10,12 @@ import pytest
 from service.domain.distances import squared_l2
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
-from service.gallery.indexes.base import Agreement, Neighbours, VectorIndex
+from service.gallery.indexes.base import Neighbours, VectorIndex
 from service.gallery.indexes.flat import FlatIndex
 from service.gallery.indexes.segments import agreement
 from service.gallery.indexes.segments.agreement import AgreementMeter
 from service.gallery.indexes.segments.segmented import SegmentedIndex
+from service.gallery.search_values import Agreement
 from tests.service.gallery.indexes.stored_vectors import StoredVectors
 from tests.service.gallery.random_faces import MODEL, make_embeddings
 

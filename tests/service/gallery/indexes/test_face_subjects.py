@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.gallery.indexes.face_subjects import COUNTED_SUBJECTS, FaceSubjects
+from service.gallery.search.in_memory.face_subjects import COUNTED_SUBJECTS, FaceSubjects
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -10,13 +10,13 @@ import pytest
 
 from service.access.secret_file import write_encryption_key
 from service.domain.distances import squared_l2
-from service.gallery.data_directory import DATABASE_FILE
-from service.gallery.indexes.base import IndexState
 from service.gallery.indexes.segments.segmented import SegmentedIndex
-from service.gallery.records.database import Database
 from service.gallery.records.encryption.data_keys import data_keys
 from service.gallery.records.encryption.encrypt import encrypt
 from service.gallery.records.encryption.key_file import read_key_file
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
+from service.gallery.search_values import IndexState
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -27,11 +27,11 @@ CREATE = partial(SegmentedIndex, exact_faces=60, segment_faces=150)
 def open_gallery(folder: Path, key_file: Path | None, resources: ExitStack) -> BlockingGallery:
     keys = data_keys(None if key_file is None else read_key_file(key_file))
     folder.mkdir(exist_ok=True)
-    database = resources.enter_context(closing(Database(folder / DATABASE_FILE, data_keys=keys)))
+    database = resources.enter_context(closing(SqliteDatabase(folder / DATABASE_FILE, data_keys=keys)))
     database.migrate()
     encrypt(database, keys.key_id)
     gallery = BlockingGallery.from_database(database, CREATE)
-    resources.callback(gallery.gallery.indexes.stop)
+    resources.callback(gallery.indexes.stop)
     return gallery
 
 
@@ -89,7 +89,7 @@ def test_the_agreement_of_a_large_index_with_exact_search_is_shown(tmp_path: Pat
         write_encryption_key(key_file)
     with ExitStack() as resources:
         gallery = open_gallery(tmp_path / "data", key_file, resources)
-        indexes = gallery.gallery.indexes
+        indexes = gallery.indexes
         assert (indexes.state("default"), indexes.state("nowhere"), indexes.lowest_agreement) == (None, None, 1.0)
         gallery.put_subject("default", "anna", None, {})
         gallery.enrol("default", "anna", FACES[:50], MODEL)

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from service.domain.errors import IndexBuilding, StorageLost, StorageUnavailable
-from service.gallery import collection_index
 from service.gallery.base import EmbeddingModel, FaceNumbers, References
-from service.gallery.collection_index import CollectionIndex
-from service.gallery.indexes.background import Background
 from service.gallery.indexes.base import NoSnapshot
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.segments.segmented import SegmentedIndex
 from service.gallery.indexes.segments.snapshot import SnapshotFile, SnapshotFolder
+from service.gallery.search.background import Background
+from service.gallery.search.in_memory import collection_index
+from service.gallery.search.in_memory.collection_index import CollectionIndex
 from tests.service.gallery.indexes.stored_vectors import StoredVectors
 from tests.service.gallery.random_faces import MODEL, make_embeddings
 

@@ -12,19 +12,19 @@ from sqlalchemy import text
 
 from service.domain.errors import StorageLost, StorageUnavailable
 from service.gallery.base import SubjectToCreate
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.records import database as database_module
-from service.gallery.records import sqlite
-from service.gallery.records.database import Database
+from service.gallery.records.sqlite import connections as sqlite
+from service.gallery.records.sqlite import database as database_module
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 from tests.support.full_disk import simulate_full_disk
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(tmp_path / DATABASE_FILE)) as database:
+def records(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as database:
         database.migrate()
         yield database
 
@@ -37,13 +37,15 @@ def largest_file(folder: Path) -> int:
     ("pragma", "value"),
     [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1), ("secure_delete", 1), ("temp_store", 2)],
 )
-def test_every_connection_has_the_pragmas_of_a_durable_database(records: Database, pragma: str, value: object) -> None:
+def test_every_connection_has_the_pragmas_of_a_durable_database(
+    records: SqliteDatabase, pragma: str, value: object
+) -> None:
     """synchronous=2 is FULL. A test with kill -9 cannot show that it is set. Only a power cut could."""
     with records.reading() as first, records.writing() as second:
         assert first.scalar(text(f"PRAGMA {pragma}")) == second.scalar(text(f"PRAGMA {pragma}")) == value
 
 
-def test_a_failed_transaction_is_rolled_back(records: Database) -> None:
+def test_a_failed_transaction_is_rolled_back(records: SqliteDatabase) -> None:
     def fail_halfway() -> None:
         with records.writing() as connection:
             connection.execute(text("INSERT INTO collections (id, created_at) VALUES ('left', '2026-01-01')"))
@@ -55,7 +57,7 @@ def test_a_failed_transaction_is_rolled_back(records: Database) -> None:
         assert connection.scalar(text("SELECT count(*) FROM collections")) == 0
 
 
-def test_a_reader_reads_one_state_while_another_connection_writes(records: Database) -> None:
+def test_a_reader_reads_one_state_while_another_connection_writes(records: SqliteDatabase) -> None:
     count = text("SELECT count(*) FROM collections")
     with records.reading() as reader:
         assert reader.scalar(count) == 0
@@ -66,7 +68,7 @@ def test_a_reader_reads_one_state_while_another_connection_writes(records: Datab
         assert reader.scalar(count) == 1
 
 
-def test_a_storage_error_contains_no_names_and_no_vectors(records: Database) -> None:
+def test_a_storage_error_contains_no_names_and_no_vectors(records: SqliteDatabase) -> None:
     with pytest.raises(StorageUnavailable) as raised, records.writing() as connection:
         connection.execute(text("INSERT INTO subjects (id, name) VALUES (:id, :name)"), {"id": "anna", "name": "Anna"})
     exception: BaseException | None = raised.value
@@ -93,7 +95,7 @@ def test_a_full_disk_stores_nothing_and_the_gallery_still_works(data_dir: Path, 
     assert gallery.face_count == 3_010
 
 
-def test_a_journal_that_cannot_be_emptied_is_kept_and_no_face_is_lost(tmp_path: Path, records: Database) -> None:
+def test_a_journal_that_cannot_be_emptied_is_kept_and_no_face_is_lost(tmp_path: Path, records: SqliteDatabase) -> None:
     database_file, journal_file = tmp_path / DATABASE_FILE, tmp_path / f"{DATABASE_FILE}-wal"
     gallery = BlockingGallery.from_database(records, ExactIndex)
     gallery.put_subject("default", "anna", None, {})
@@ -110,12 +112,12 @@ def test_a_full_disk_at_the_start_is_a_storage_error(tmp_path: Path) -> None:
     with (
         simulate_full_disk(0),
         pytest.raises(StorageUnavailable),
-        closing(Database(tmp_path / DATABASE_FILE)) as records,
+        closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as records,
     ):
         records.migrate()
 
 
-def test_records_that_another_writer_locks_are_unavailable(tmp_path: Path, records: Database) -> None:
+def test_records_that_another_writer_locks_are_unavailable(tmp_path: Path, records: SqliteDatabase) -> None:
     with records.reading() as connection:
         connection.execute(text("PRAGMA busy_timeout=10"))
     with closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as other_connection:
@@ -142,7 +144,7 @@ PAGE_BYTES = 4096
 
 def fill(path: Path) -> None:
     """Store so many faces that one page more or less is not read by a start."""
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         database.migrate()
         gallery = BlockingGallery.from_database(database, ExactIndex)
         gallery.put_subject("default", "anna", None, {})
@@ -159,7 +161,7 @@ def test_damage_inside_of_a_small_file_stops_the_start(tmp_path: Path) -> None:
     path = tmp_path / DATABASE_FILE
     fill(path)
     damage_page(path, path.stat().st_size // PAGE_BYTES // 2)
-    with closing(Database(path)) as database, pytest.raises(StorageLost, match="damaged"):
+    with closing(SqliteDatabase(path)) as database, pytest.raises(StorageLost, match="damaged"):
         database.migrate()
 
 
@@ -170,7 +172,7 @@ def test_damage_inside_of_a_large_file_is_found_while_it_is_used_and_ends_that(
     fill(path)
     damage_page(path, path.stat().st_size // PAGE_BYTES // 2)
     monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         database.migrate()
         with database.reading():
             pass
@@ -185,7 +187,7 @@ def test_a_large_file_without_damage_is_checked_once(tmp_path: Path, monkeypatch
     path = tmp_path / DATABASE_FILE
     fill(path)
     monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         database.migrate()
         assert not database.is_checked
         database.check_structure()
@@ -203,7 +205,7 @@ def test_the_check_of_a_large_file_ends_when_the_journal_must_be_emptied_and_is_
     path = tmp_path / DATABASE_FILE
     fill(path)
     monkeypatch.setattr(database_module, "LARGE_BYTES", 0)
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         database.migrate()
         started = threading.Event()
 

@@ -1,6 +1,7 @@
 """After deletions and renamings, no byte of the old content is left. The database is rewritten for this."""
 
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from service.gallery.data_directory import DATABASE_FILE
 from service.gallery.indexes.exact import ExactIndex
-from service.gallery.records.database import Database
-from service.gallery.records.housekeeping import housekeeping
+from service.gallery.opening import housekeeping as housekeeping_module
+from service.gallery.opening.housekeeping import housekeeping
+from service.gallery.records.sqlite import database as database_module
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 from tests.support.full_disk import simulate_full_disk
@@ -21,8 +24,8 @@ SUBJECTS = 300
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(tmp_path / DATABASE_FILE)) as database:
+def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as database:
         database.migrate()
         yield database
 
@@ -52,14 +55,16 @@ def find(folder: Path, parts: list[bytes]) -> list[bytes]:
 
 
 @pytest.mark.slow
-def test_nothing_of_deleted_and_renamed_subjects_is_left_after_the_rewrite(tmp_path: Path, database: Database) -> None:
+def test_nothing_of_deleted_and_renamed_subjects_is_left_after_the_rewrite(
+    tmp_path: Path, database: SqliteDatabase
+) -> None:
     gone = change_many(BlockingGallery.from_database(database, ExactIndex))
     assert database.rewrite()
     assert find(tmp_path, gone) == []
     assert database.erased_at_s is None
 
 
-def test_a_former_name_is_removed_from_the_journal_at_once(tmp_path: Path, database: Database) -> None:
+def test_a_former_name_is_removed_from_the_journal_at_once(tmp_path: Path, database: SqliteDatabase) -> None:
     gallery = BlockingGallery.from_database(database, ExactIndex)
     gallery.put_subject("default", "anna", "Former Name", {})
     gallery.change_subject("default", "anna", {"name": "Berta"})
@@ -68,7 +73,7 @@ def test_a_former_name_is_removed_from_the_journal_at_once(tmp_path: Path, datab
     assert find(tmp_path, [b"Former Name", b"Berta"]) == []
 
 
-def test_a_rewrite_keeps_all_records(database: Database) -> None:
+def test_a_rewrite_keeps_all_records(database: SqliteDatabase) -> None:
     gallery = BlockingGallery.from_database(database, ExactIndex)
     gallery.put_subject("default", "anna", "Anna", {})
     gallery.enrol("default", "anna", make_faces(20), MODEL)
@@ -78,7 +83,7 @@ def test_a_rewrite_keeps_all_records(database: Database) -> None:
     gallery.check()
 
 
-def test_a_rewrite_waits_for_a_reader_and_is_done_later(database: Database) -> None:
+def test_a_rewrite_waits_for_a_reader_and_is_done_later(database: SqliteDatabase) -> None:
     gallery = BlockingGallery.from_database(database, ExactIndex)
     gallery.put_subject("default", "anna", None, {})
     with database.reading() as connection:
@@ -89,7 +94,7 @@ def test_a_rewrite_waits_for_a_reader_and_is_done_later(database: Database) -> N
     assert database.rewrite()
 
 
-def test_a_full_disk_stops_a_rewrite_and_loses_nothing(tmp_path: Path, database: Database) -> None:
+def test_a_full_disk_stops_a_rewrite_and_loses_nothing(tmp_path: Path, database: SqliteDatabase) -> None:
     gallery = BlockingGallery.from_database(database, ExactIndex)
     gallery.put_subject("default", "anna", None, {})
     gallery.enrol("default", "anna", make_faces(100), MODEL)
@@ -104,14 +109,45 @@ def test_a_full_disk_stops_a_rewrite_and_loses_nothing(tmp_path: Path, database:
     assert gallery.face_count == 100
 
 
-def test_a_start_after_a_kill_still_knows_that_something_was_deleted(tmp_path: Path, database: Database) -> None:
+def test_a_start_after_a_kill_still_knows_that_something_was_deleted(tmp_path: Path, database: SqliteDatabase) -> None:
     gallery = BlockingGallery.from_database(database, ExactIndex)
     gallery.put_subject("default", "anna", None, {})
     gallery.delete_subject("default", "anna")
     database.close()  # without housekeeping, so without a rewrite
-    with closing(Database(tmp_path / DATABASE_FILE)) as opened:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as opened:
         opened.migrate()
         assert opened.erased_at_s is not None
         with housekeeping(opened):
             pass
         assert opened.erased_at_s is None
+
+
+def test_an_error_of_one_chore_does_not_keep_the_others_from_their_work(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping_module, "INTERVAL_S", 0.01)
+    done = threading.Event()
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        raise KeyError("a mistake")
+
+    def work() -> None:
+        if len(calls) > 1:
+            done.set()
+
+    with capture_logs() as lines, housekeeping(database, [fail, work]):
+        assert done.wait(10)
+    assert {"event": "chore_failed", "error": "KeyError", "log_level": "error"} in lines
+
+
+def test_a_stop_does_not_wait_for_the_rewrite_of_a_large_file(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "QUICK_TO_REWRITE_BYTES", 0)
+    change_many(BlockingGallery.from_database(database, ExactIndex))
+    with capture_logs() as lines, housekeeping(database):
+        pass
+    assert [line["event"] for line in lines] == ["remains_kept"]
+    assert database.erased_at_s is not None

@@ -11,9 +11,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 from service.domain.command_errors import DataDirectoryUnusable
-from service.gallery.data_directory import DATABASE_FILE, MARK_FILE
-from service.gallery.records.database import Database
 from service.gallery.records.schema import METADATA
+from service.gallery.records.sqlite.data_directory import DATABASE_FILE, MARK_FILE
+from service.gallery.records.sqlite.database import SqliteDatabase
 from tests.service.gallery.random_faces import MODEL, make_faces
 from tests.support.blocking_gallery import BlockingGallery
 
@@ -29,7 +29,7 @@ def tables(database: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    with closing(Database(tmp_path / DATABASE_FILE)) as records:
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as records:
         records.migrate()
     return tmp_path / DATABASE_FILE
 
@@ -97,6 +97,10 @@ def make_gallery_of_first_version(data_dir: Path) -> None:
     (data_dir / MARK_FILE).unlink()
     with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection, connection:
         connection.execute("DROP TABLE storage")
+        connection.execute("DROP TABLE crops")
+        connection.execute("DROP TABLE other_embeddings")
+        connection.execute("ALTER TABLE collections DROP COLUMN other_model_id")
+        connection.execute("DROP TABLE vector_changes")
         connection.execute("DROP TABLE keys")
         connection.execute("DROP TABLE audit_heads")
         connection.execute("DROP INDEX faces_by_age")
@@ -104,6 +108,7 @@ def make_gallery_of_first_version(data_dir: Path) -> None:
         connection.execute("ALTER TABLE collections DROP COLUMN data_key")
         connection.execute("ALTER TABLE collections DROP COLUMN calibration")
         connection.execute("ALTER TABLE collections DROP COLUMN uses_own_calibration")
+        connection.execute("ALTER TABLE collections DROP COLUMN unfinished_import")
         connection.execute("PRAGMA application_id=0")
         connection.execute("UPDATE alembic_version SET version_num='0001'")
 

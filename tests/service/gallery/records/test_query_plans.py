@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from service.domain.errors import SubjectNotFound
-from service.gallery.records.database import Database
+from service.gallery.records.sqlite.database import SqliteDatabase
 from service.gallery.records.statements import faces, indexed_faces, subjects
 
 Statement = Callable[[Connection], object]
@@ -38,6 +38,10 @@ def plans_of(connection: Connection, run: Statement) -> list[str]:
             "SEARCH faces USING INTEGER PRIMARY KEY",
         ),
         (
+            lambda connection: indexed_faces.read_owned_faces(connection, 1, np.array(SOME)),
+            "SEARCH faces USING INTEGER PRIMARY KEY",
+        ),
+        (
             lambda connection: faces.find_photographs(connection, 1, ["ab" * 32, "cd" * 32]),
             "SEARCH faces USING INDEX sqlite_autoindex_faces",
         ),
@@ -48,7 +52,7 @@ def plans_of(connection: Connection, run: Statement) -> list[str]:
     ],
 )
 def test_rows_are_found_by_their_keys(run: Statement, found: str, tmp_path: Path) -> None:
-    with closing(Database(tmp_path / "gallery.sqlite3")) as database:
+    with closing(SqliteDatabase(tmp_path / "gallery.sqlite3")) as database:
         database.migrate()
         with database.reading() as connection:
             plans = plans_of(connection, run)

@@ -24,4 +24,5 @@ def upgrade() -> None:
     has_content = op.get_bind().execute(sa.text("SELECT EXISTS (SELECT 1 FROM collections)")).scalar_one()
     row = {"gallery": uuid.uuid4().hex, "in_use": False, "needs_rewrite": bool(has_content)}
     op.bulk_insert(storage, [row])
-    op.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"PRAGMA application_id={APPLICATION_ID}")

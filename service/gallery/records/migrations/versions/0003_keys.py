@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "keys",
         sa.Column("id", sa.String, primary_key=True),
-        sa.Column("label", sa.String),
+        sa.Column("label", sa.String().with_variant(sa.String(collation="C"), "postgresql")),
         sa.Column("digest", sa.LargeBinary, nullable=False),
         sa.Column("secret_id", sa.String, nullable=False),
         sa.Column("seal", sa.LargeBinary, nullable=False),

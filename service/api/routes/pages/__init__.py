@@ -1,0 +1,1 @@
+"""What a browser shows: the page of the API, and the console."""

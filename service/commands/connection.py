@@ -1,0 +1,118 @@
+"""The connection of the commands to a running service: the client, with the errors and messages of a command."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+import facenet_client
+from facenet_client.calls import Call, Download, Sink, path_of
+from service.domain.command_errors import KeyNeeded, RequestRefused, Unreachable
+
+RETRY_S = 600.0
+"""How long a request is repeated while the service is busy. A command has time."""
+
+SAID_WAIT_S = 2.0
+"""A longer wait is said, so that nobody thinks that the command hangs."""
+
+JsonObject = dict[str, Any]
+T = TypeVar("T")
+
+
+def collection_path(collection: str, *parts: str) -> str:
+    """Return the path of a collection, or of a part of it, such as "subjects", ID, "export".
+
+    An id with a slash or dots must not become another path. Raises RequestRefused for such an id.
+    """
+    try:
+        return path_of("collections", collection, *parts)
+    except ValueError as error:
+        raise RequestRefused({"code": "invalid_request", "detail": str(error)}) from None
+
+
+class Connection:
+    """Sends requests. Safe to use from several threads at once. Use it as a context manager.
+
+    key: the access key. "": no key. None means the file that FACENET_KEY_FILE names, or the variable FACENET_KEY, or no
+    key. Raises KeyUnreadable of the client, and ValueError for what is no URL.
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self._url = url
+        self._client = facenet_client.Client(url, key=key, retry_s=RETRY_S, on_wait=_say_wait)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def call(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
+        """Send a request, again while the service is busy, and return the JSON of the answer.
+
+        Raises RequestRefused, KeyNeeded, or Unreachable if no service answers.
+        """
+        return self._send(Call(method, path, _json_object, parts))
+
+    def send_lines(self, path: str, lines: bytes) -> list[JsonObject]:
+        """Send lines of NDJSON, and return the JSON of each line of the answer. Repeats and raises as `call` does."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        return self._send(Call("POST", path, _json_lines, {"content": lines, "headers": headers}))
+
+    def call_once(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
+        """Send a request that must not be repeated, and return the JSON of the answer. Raises as `call` does."""
+        return self._send(Call(method, path, _json_object, parts, is_repeatable=False))
+
+    def download(self, method: str, path: str, target: Sink) -> None:
+        """Send a request, and write the body of the answer to a file. Raises RequestRefused, Unreachable or OSError."""
+        with self._command_errors():
+            self._client.download(Download(method, path, target))
+
+    def _send(self, call: Call[T]) -> T:
+        with self._command_errors():
+            return self._client.send(call)
+
+    @contextmanager
+    def _command_errors(self) -> Iterator[None]:
+        """Raise the errors of the client as those of a command."""
+        try:
+            yield
+        except facenet_client.RequestRefused as error:
+            raise _refusal(error) from None
+        except facenet_client.Unreachable:
+            raise Unreachable(
+                f"No service answers at {self._url}. Start it with make run, or pass its address with --url."
+            ) from None
+        except facenet_client.UnexpectedAnswer as error:
+            raise RequestRefused({"code": "unknown", "detail": str(error)}) from None
+
+
+def _refusal(error: facenet_client.RequestRefused) -> RequestRefused | KeyNeeded:
+    return KeyNeeded() if error.code == "key_missing" else RequestRefused(error.problem.model_dump(mode="json"))
+
+
+def _say_wait(refusal: facenet_client.RequestRefused, wait_s: float) -> None:
+    if wait_s >= SAID_WAIT_S:
+        print(f"facenet: {refusal.detail} Waiting {wait_s:g} s.", file=sys.stderr)  # noqa: T201  # its output
+
+
+def _json_object(response: httpx.Response) -> JsonObject:
+    """Return the JSON object of an answer. Raises ValueError for something else. An empty answer has no fields."""
+    return _parse(response.content or b"{}")
+
+
+def _json_lines(response: httpx.Response) -> list[JsonObject]:
+    return [_parse(line) for line in response.content.splitlines()]
+
+
+def _parse(text: bytes) -> JsonObject:
+    content = json.loads(text)
+    if not isinstance(content, dict):
+        raise ValueError(f"A JSON object was expected, not {type(content).__name__}.")  # noqa: TRY004  # `read` of a call
+    return content

@@ -1,0 +1,86 @@
+"""`facenet enrol`."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from service.commands.connection import Connection
+from service.commands.enrolment.folder_enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
+from service.commands.enrolment.people_folder import PeopleFolder, read_people
+from service.commands.enrolment.report import EnrolmentReport
+from service.commands.options import (
+    LOCAL,
+    KeyFile,
+    PeopleDirectory,
+    Report,
+    Url,
+    connect,
+    photographs_progress,
+    write_report,
+)
+from service.commands.output import explains_interrupt
+from service.domain.command_errors import EmptyFolder
+
+app = typer.Typer()
+GO_ON = "What was answered is enrolled. Run the same command again: it sends only what is missing."
+
+
+@app.command()
+def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
+    folder: PeopleDirectory,
+    collection: Annotated[str, typer.Option(help="the collection; it is created if it does not exist")] = "default",
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+    on_several: Annotated[OnSeveral, typer.Option(help="what to do with a photograph of several people")] = "refuse",
+    min_quality: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="a face of lower quality is refused; default: the minimum of the model"),
+    ] = None,
+    again: Annotated[  # noqa: FBT002  # typer's way
+        bool, typer.Option("--again", help="send photographs that are enrolled too: faces without a crop get one")
+    ] = False,
+    report: Report = None,
+) -> None:
+    """Enrol a folder of people in a running service. Run it again to continue where it stopped.
+
+    Each folder in FOLDER is a person. Nested folders belong to that person.
+    Every file with a usual suffix of a photograph is sent (.jpg, .HEIC, ...).
+    What is refused or not sent is listed, with the reason.
+
+    The exit code is 0 if every person has an enrolled photograph and no
+    photograph was refused. Otherwise it is 1.
+    """
+    found = read_people(folder)
+    options = EnrolmentOptions(on_several, min_quality)
+    done = EnrolmentReport()
+    done.add(*found.left_out)
+    write_report(done, report)  # if the file cannot be written, the error must come before the photographs are sent
+    if found.people:
+        with explains_interrupt(GO_ON):
+            done.merge(_enrol_with_progress(found, connect(url, key_file), collection, options, again=again))
+        write_report(done, report)
+    for line in done.lines():
+        print(line)  # noqa: T201  # its output
+    for line in _advice(done, options, has_report=report is not None):
+        print(line)  # noqa: T201  # its output
+    if not found.people:
+        raise EmptyFolder(folder)
+    raise typer.Exit(0 if done.is_complete else 1)
+
+
+def _enrol_with_progress(
+    found: PeopleFolder, connection: Connection, collection: str, options: EnrolmentOptions, *, again: bool
+) -> EnrolmentReport:
+    what = f"Enrolling {len(found.people)} people"
+    with connection as service, photographs_progress(what, found.photographs) as done:
+        return FolderEnrolment(service, collection, options, done, again).run(found.people)
+
+
+def _advice(done: EnrolmentReport, options: EnrolmentOptions, *, has_report: bool) -> Iterator[str]:
+    """Return what can be done about photographs that were refused."""
+    several = sum(item.code == "several_faces" for item in done.left_out)
+    if several and options.on_several == "refuse":
+        yield f"{several} of them show several faces. --on-several main enrols the main face of each."
+    if done.left_out and not has_report:
+        yield "--report FILE writes each of them to a file, with the reason."

@@ -1,0 +1,163 @@
+"""`facenet keys`: make, list, rotate and revoke the access keys of a running service."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from service.access.new_file import write_new_file
+from service.access.secret_file import write_admin_key
+from service.commands.connection import Connection, JsonObject
+from service.commands.options import LOCAL, KeyFile, Url, connect
+from service.domain.access import Scope
+from service.domain.command_errors import KeyNotWritten
+
+app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke access keys.")
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+COLUMNS = ("id", "label, scopes", "collections", "ends", "last used,\nimages today")
+NOT_CUT = frozenset({"id", "ends"})
+
+
+def _check_id(text: str) -> str:
+    """Return the id of a key. Raises typer.BadParameter: a text with slashes or dots would be another path."""
+    if not re.fullmatch("[0-9a-f]{12}", text):
+        raise typer.BadParameter("An id has 12 hexadecimal digits, as `facenet keys list` prints it.")
+    return text
+
+
+KeyId = Annotated[str, typer.Argument(callback=_check_id, help="the id of the key, as `facenet keys list` prints it")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="a new file for the key, which only you can read. Default: it is printed"),
+]
+
+
+def parse_duration_s(text: str) -> int:
+    """Return the seconds of a duration such as 90d, 12h, 30m or 45s. Raises typer.BadParameter."""
+    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if found is None:
+        raise typer.BadParameter("A duration is a number and a unit, such as 90d, 12h, 30m or 45s.")
+    return int(found[1]) * SECONDS[found[2]]
+
+
+def _parse_scopes(text: str) -> list[Scope]:
+    """Return the scopes of a list with commas. Raises typer.BadParameter."""
+    try:
+        return [Scope(name.strip()) for name in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"The scopes are {', '.join(Scope)}, separated by commas.") from None
+
+
+@app.command()
+def create(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
+    scope: Annotated[str, typer.Option(help="what the key allows, such as verify,read,enrol,admin,metrics")],
+    collection: Annotated[
+        list[str] | None, typer.Option(help="a collection that the key sees; repeat it for several. Default: all")
+    ] = None,
+    expires: Annotated[str | None, typer.Option(help="how long it is valid, such as 90d. Default: no end")] = None,
+    label: Annotated[str | None, typer.Option(help="a note for people, such as the name of a door")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=1, help="the most requests. Default: no limit")] = None,
+    images_per_day: Annotated[int | None, typer.Option(min=1, help="the most images. Default: no limit")] = None,
+    out: Out = None,
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+) -> None:
+    """Make a key. It is shown this once: the service stores only a hash of it.
+
+    The first key needs the scope admin for all collections.
+    With it, the service no longer answers requests without a key.
+    """
+    body = {
+        "scopes": _parse_scopes(scope),
+        "collections": collection or None,
+        "label": label,
+        "expires_in_s": None if expires is None else parse_duration_s(expires),
+        "requests_per_minute": requests_per_minute,
+        "images_per_day": images_per_day,
+    }
+    with connect(url, key_file) as service:
+        _make(service, "/keys", out, json=body)
+
+
+@app.command("list")
+def list_keys(
+    ended: Annotated[bool, typer.Option("--ended", help="list those that have ended too")] = False,  # noqa: FBT002  # typer's way
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+) -> None:
+    """List the keys: what they allow, and when they were last used."""
+    with connect(url, key_file) as service:
+        keys = service.call("GET", "/keys")["items"]
+    table = Table(*(Column(name, no_wrap=name in NOT_CUT) for name in COLUMNS))
+    for key in keys:
+        if key["valid"] or ended:
+            table.add_row(*map(escape, _row(key)))
+    Console().print(table)
+
+
+@app.command()
+def rotate(
+    key: KeyId,
+    overlap: Annotated[str, typer.Option(help="how long the old key is still valid, such as 7d")] = "1d",
+    out: Out = None,
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+) -> None:
+    """Make a key that allows the same as an old one. The old one ends after the overlap."""
+    params = {"overlap_s": parse_duration_s(overlap)}
+    with connect(url, key_file) as service:
+        _make(service, f"/keys/{key}/rotate", out, params=params)
+
+
+@app.command()
+def revoke(key: KeyId, url: Url = LOCAL, key_file: KeyFile = None) -> None:
+    """Revoke a key. The next request with it is refused."""
+    with connect(url, key_file) as service:
+        service.call_once("DELETE", f"/keys/{key}")
+
+
+@app.command()
+def generate(file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")]) -> None:
+    """Write a new key of the operator to a file, for FACE_ADMIN_KEY_FILE. It needs no running service."""
+    write_admin_key(file)
+
+
+def _make(service: Connection, path: str, out: Path | None, **parts: Any) -> None:  # noqa: ANN401  # the arguments of httpx
+    """Make a key, and write it to a new file, or alone to standard output. Raises KeyNotWritten."""
+    if out is not None and out.exists():
+        raise KeyNotWritten(f"{out} exists already. Choose another name. No key was made.")
+    key = service.call_once("POST", path, **parts)
+    try:
+        if out is None:
+            print(key["key"], flush=True)  # noqa: T201  # its output
+        else:
+            write_new_file(out, f"{key['key']}\n")
+    except OSError as error:
+        raise KeyNotWritten(
+            f"The key {key['id']} was made and could not be written: {error.strerror}. Revoke it, and make another one."
+        ) from None
+    print(f"The key {key['id']} ends: {_end(key)}. It is not shown again.", file=sys.stderr)  # noqa: T201  # its output
+
+
+def _row(key: JsonObject) -> tuple[str, ...]:
+    collections = "all" if key["collections"] is None else ", ".join(key["collections"])
+    label_and_scopes = f"{key['label'] or ''}\n{', '.join(key['scopes'])}".strip()
+    images = f"{key['images_today']} of {key['images_per_day']}" if key["images_per_day"] else str(key["images_today"])
+    return key["id"], label_and_scopes, collections, _end(key), f"{_day(key['last_used_at']) or 'never'}\n{images}"
+
+
+def _end(key: JsonObject) -> str:
+    if key["revoked_at"]:
+        return f"revoked {_day(key['revoked_at'])}"
+    end = _day(key["expires_at"]) or "never"
+    return end if key["valid"] or key["expires_at"] else "not valid here"
+
+
+def _day(text: str | None) -> str:
+    return "" if text is None else text[:10]

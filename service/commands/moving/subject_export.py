@@ -1,0 +1,22 @@
+"""Save all that a running service knows of one subject in a file."""
+
+from pathlib import Path
+
+from service.commands.connection import Connection, collection_path
+from service.commands.moving.downloads import new_download
+from service.domain.command_errors import FileNotWritten
+
+
+def save_subject(service: Connection, collection: str, subject: str, file: Path) -> None:
+    """Write the export of a subject to a new file, readable by its owner only.
+
+    The file gets its name when it is complete. Raises FileNotWritten, RequestRefused or Unreachable.
+    """
+    if file.exists():
+        raise FileNotWritten(f"{file} exists already. Choose another name.")
+    path = collection_path(collection, "subjects", subject, "export")
+    try:
+        with new_download(file) as (target, _):
+            service.download("GET", path, target)
+    except OSError as error:
+        raise FileNotWritten(f"The export cannot be written to {file}: {error.strerror}.") from None

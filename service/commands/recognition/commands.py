@@ -1,0 +1,161 @@
+"""`facenet identify`, `facenet verify` and `facenet demo`."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from service.commands.connection import Connection, JsonObject
+from service.commands.options import LOCAL, KeyFile, PeopleDirectory, Url, connect, photographs_progress
+from service.commands.output import explains_interrupt, printable, require_new, write_text
+from service.commands.photographs.folder_reader import read_photographs
+from service.commands.photographs.left_out import LeftOut, has_refused, left_out_lines
+from service.commands.photographs.photograph_file import PhotographFile, read_photograph
+from service.commands.recognition.demo import COLLECTION, run_demo
+from service.commands.recognition.identified import Identification, IdentifiedPhotograph
+from service.commands.recognition.table import line_of, to_csv, to_json_lines
+from service.domain.command_errors import PhotographUnusable, RequestRefused
+
+app = typer.Typer()
+TWO_PEOPLE = 3
+"""The exit code of `verify` if the photographs show two people. 1 is an error, and 2 a wrong option."""
+
+Photograph = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a photograph")]
+
+
+@app.command()
+def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
+    photographs: Annotated[
+        Path, typer.Argument(exists=True, metavar="FOLDER", help="all photographs below it are read; or one photograph")
+    ],
+    collection: Annotated[str, typer.Option(help="the collection to search")] = "default",
+    csv: Annotated[Path | None, typer.Option(help="a file to write: a row for each face; it must not exist")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help="a file to write: a line of JSON for each photograph; it must not exist")
+    ] = None,
+    xmp: Annotated[  # noqa: FBT002  # typer's way
+        bool, typer.Option("--xmp", help="write PHOTOGRAPH.xmp beside each photograph with a match: its face regions")
+    ] = False,
+    max_fpir: Annotated[float | None, typer.Option(help="how often a stranger may get a match; default: 0.01")] = None,
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+) -> None:
+    """Say who is in each photograph. The photographs are not changed, and no file is overwritten.
+
+    The exit code is 0 if no photograph was refused. Otherwise it is 1.
+    """
+    require_new(csv, jsonl)
+    files, left_out = ([photographs], []) if photographs.is_file() else read_photographs(photographs)
+    options: dict[str, Any] = {"collection": collection} | ({} if max_fpir is None else {"max_fpir": max_fpir})
+    found, refused = _identify(files, options, connect(url, key_file))
+    left_out += refused
+    for file, write in ((csv, to_csv), (jsonl, to_json_lines)):
+        if file is not None:
+            write_text(file, write(found, left_out))
+    lines = [*map(line_of, found), *left_out_lines(left_out, "--csv FILE and --jsonl FILE have all of them.")]
+    for line in [*lines, *(_write_sidecars(found) if xmp else ())]:
+        print(line)  # noqa: T201  # its output
+    raise typer.Exit(1 if has_refused(left_out) else 0)
+
+
+@app.command()
+def verify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
+    photograph_a: Photograph,
+    photograph_b: Photograph,
+    max_fmr: Annotated[float | None, typer.Option(help="how often two people may match, such as 0.0001")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=4, help="a squared L2 distance")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the answer of the service")] = False,  # noqa: FBT002  # typer's way
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+) -> None:
+    """Say whether two photographs show the same person.
+
+    The exit code is 0 if they do, and 3 if they do not. It is 1 if there is no answer.
+    """
+    limits = {"max_fmr": max_fmr, "threshold": threshold}
+    with connect(url, key_file) as service:
+        try:
+            answer = service.call(
+                "POST",
+                "/verify",
+                params={name: value for name, value in limits.items() if value is not None},
+                files=[_read(photograph_a).part("image_a"), _read(photograph_b).part("image_b")],
+            )
+        except RequestRefused as error:
+            file = {"image_a": photograph_a, "image_b": photograph_b}.get(error.problem.get("image", ""))
+            raise (error if file is None else PhotographUnusable(file, str(error))) from None
+    for line in [json.dumps(answer)] if as_json else _verification_lines(answer, photograph_a, photograph_b):
+        print(line)  # noqa: T201  # its output
+    raise typer.Exit(0 if answer["verified"] else TWO_PEOPLE)
+
+
+@app.command()
+def demo(
+    folder: PeopleDirectory,
+    collection: Annotated[
+        str, typer.Option(help="the collection to enrol in; it is created if it does not exist")
+    ] = COLLECTION,
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+) -> None:
+    """Enrol, verify, identify and cluster real photographs in a running service, and show the answers."""
+    with connect(url, key_file) as service:
+        run_demo(service, folder, collection, Console())
+
+
+def _identify(
+    files: Sequence[Path], options: dict[str, Any], connection: Connection
+) -> tuple[list[IdentifiedPhotograph], list[LeftOut]]:
+    """Return the photographs that were identified, and those that were refused."""
+    found: list[IdentifiedPhotograph] = []
+    refused: list[LeftOut] = []
+    with (
+        explains_interrupt("Nothing was written. The next run begins again."),
+        connection as service,
+        photographs_progress(f"Identifying in {printable(options['collection'])}", len(files)) as done,
+    ):
+        for result in Identification(service, options, done).run(files):
+            if isinstance(result, LeftOut):
+                refused.append(result)
+            else:
+                found.append(result)
+    return found, refused
+
+
+def _read(file: Path) -> PhotographFile:
+    photograph = read_photograph(file)
+    if isinstance(photograph, LeftOut):
+        raise PhotographUnusable(file, photograph.detail)
+    return photograph
+
+
+def _verification_lines(answer: JsonObject, *files: Path) -> Iterator[str]:
+    comparison = f"distance {answer['distance']:.3f}, threshold {answer['threshold']:.3f}, score {answer['score']:.1f}"
+    yield f"{'The same person' if answer['verified'] else 'Two people'}: {comparison}."
+    if answer["fmr"] is not None:
+        yield f"Two people match in {100 * answer['fmr']:.3g} % of comparisons at this threshold."
+    for file, side in zip(files, ("image_a", "image_b"), strict=True):
+        for warning in answer[side]["warnings"]:
+            yield f"{printable(str(file))}: {warning['detail']}"
+
+
+def _write_sidecars(found: Sequence[IdentifiedPhotograph]) -> Iterator[str]:
+    """Write the sidecar files. Yield a line for each that was not written, and at the end their number."""
+    from service.commands.recognition.face_regions import sidecar_of, write_sidecar  # noqa: PLC0415  # it needs the decoders
+    from service.domain.errors import PhotographError  # noqa: PLC0415
+
+    written = 0
+    for photograph in found:
+        sidecar = printable(str(sidecar_of(photograph.file)))
+        try:
+            outcome = write_sidecar(photograph)
+        except (OSError, PhotographError) as error:
+            yield f"not written: {sidecar}: {printable(str(error))}"
+            continue
+        if outcome == "kept":
+            yield f"not written: {sidecar}: There is such a file already. It was kept."
+        written += outcome == "written"
+    yield f"{written} sidecar files were written."

@@ -1,0 +1,93 @@
+"""Send each photograph to POST /identify, and keep what the service decided about each face."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from service.commands.connection import Connection, JsonObject
+from service.commands.photographs.left_out import LeftOut
+from service.commands.photographs.photograph_file import read_photograph, refused_photograph
+from service.commands.photographs.threads import map_in_threads
+from service.domain.command_errors import RequestRefused
+from service.domain.face import Box
+
+REQUESTS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """What the service decided about a face.
+
+    decision: `match`, `ambiguous` or `unknown`.
+    subject, name: of the match. For an ambiguous face, both subjects are in `between`.
+    distance: squared L2, of the match. score: 0 to 100.
+    box: in pixels of the upright photograph.
+    """
+
+    decision: str
+    subject: str | None
+    name: str | None
+    distance: float | None
+    score: float | None
+    between: tuple[str, ...]
+    box: Box
+
+    @classmethod
+    def of(cls, face: JsonObject) -> Self:
+        """Read a face of an answer."""
+        names = {candidate["subject"]: candidate["name"] for candidate in face["candidates"]}
+        return cls(
+            decision=face["decision"],
+            subject=face["subject"],
+            name=names.get(face["subject"]),
+            distance=face["distance"],
+            score=face["score"],
+            between=tuple(candidate["subject"] for candidate in face["between"]),
+            box=Box(**face["box"]),
+        )
+
+    @property
+    def shown_name(self) -> str:
+        """The name of the match, or the id of a subject that has no name."""
+        return self.name or self.subject or " or ".join(self.between) or self.decision
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedPhotograph:
+    """A photograph and its faces. faces: empty if it shows none. threshold: squared L2."""
+
+    file: Path
+    faces: tuple[IdentifiedFace, ...]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Identifies photographs in one collection, with the options of POST /identify.
+
+    done: is called after each photograph.
+    """
+
+    service: Connection
+    options: dict[str, Any]
+    done: Callable[[], object]
+
+    def run(self, files: Sequence[Path]) -> Iterator[IdentifiedPhotograph | LeftOut]:
+        """Yield the result of each photograph, in the order of `files`.
+
+        Raises RequestRefused or Unreachable if the problem is not about one photograph.
+        """
+        for result in map_in_threads(self._identify, files, REQUESTS_AT_ONCE):
+            self.done()
+            yield result
+
+    def _identify(self, file: Path) -> IdentifiedPhotograph | LeftOut:
+        photograph = read_photograph(file)
+        if isinstance(photograph, LeftOut):
+            return photograph
+        try:
+            answer = self.service.call("POST", "/identify", params=self.options, files=[photograph.part("image")])
+        except RequestRefused as error:
+            return refused_photograph(file, error)
+        return IdentifiedPhotograph(file, tuple(map(IdentifiedFace.of, answer["faces"])), answer["threshold"])

@@ -1,0 +1,65 @@
+"""Cluster the faces of photographs by person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from service.clusterers import label_faces
+from service.clusterers.base import ClusteringLimits, Threshold
+from service.commands.connection import JsonObject
+from service.commands.photographs.face_finding import FoundFaces
+from service.domain.command_errors import TooManyFaces
+from service.model_files.clustering import ClusteringThresholds
+from service.observability.process_limits import memory_limit_bytes
+
+METHOD = "agglomerative"
+BYTES_PER_PAIR = 16
+"""What the clusterer needs for each pair of faces."""
+
+_THRESHOLD: TypeAdapter[float | ClusteringThresholds | None] = TypeAdapter(float | ClusteringThresholds | None)
+
+
+@dataclass(frozen=True, slots=True)
+class SortedPerson:
+    """A person in several photographs.
+
+    name: `person-001` and so on. The first person is in most photographs.
+    faces: positions in `FoundFaces.faces`. Two faces of one photograph are never one person.
+    """
+
+    name: str
+    faces: tuple[int, ...]
+
+
+def read_threshold(model: JsonObject) -> Threshold | None:
+    """Return the default threshold of clusters. model: the answer of GET /model."""
+    return _THRESHOLD.validate_python(model.get("clustering_threshold"))
+
+
+def cluster_people(found: FoundFaces, limits: ClusteringLimits, min_photographs: int) -> list[SortedPerson]:
+    """Return the people who are in at least `min_photographs`. Raises TooManyFaces or InvalidOption.
+
+    The faces are clustered here and not by POST /cluster: the service would have to hold thousands of embeddings for
+    one client, and would not know which of them are from one photograph.
+    """
+    require_memory(len(found.faces), memory_limit_bytes())
+    labels = label_faces(METHOD, limits, found.embeddings, found.photograph_numbers).labels.tolist()
+    clusters: dict[int, list[int]] = {}
+    for face, label in enumerate(labels):
+        clusters.setdefault(label, []).append(face)
+    return _named([faces for faces in clusters.values() if len(faces) >= min_photographs])
+
+
+def require_memory(faces: int, memory_bytes: int) -> None:
+    """Raise TooManyFaces if the pairs of these faces would take more than half of the memory."""
+    most = int((memory_bytes / BYTES_PER_PAIR) ** 0.5)  # n (n - 1) / 2 pairs
+    if faces > most:
+        raise TooManyFaces(faces, most)
+
+
+def _named(clusters: Sequence[list[int]]) -> list[SortedPerson]:
+    """Give the clusters names that sort: those with most photographs first, then by their first face."""
+    ordered = sorted(clusters, key=lambda faces: (-len(faces), faces[0]))
+    digits = max(3, len(str(len(ordered))))
+    return [SortedPerson(f"person-{number:0{digits}}", tuple(faces)) for number, faces in enumerate(ordered, 1)]

@@ -1,0 +1,1 @@
+"""What is set for a collection: how long it keeps faces, and which calibration it uses."""

@@ -1,0 +1,76 @@
+"""The answers of an identification as CSV, as JSON lines, and for people."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from service.commands.photographs.left_out import LeftOut
+from service.commands.recognition.identified import IdentifiedFace, IdentifiedPhotograph
+from service.commands.recognition.table import line_of, to_csv, to_json_lines
+from service.domain.face import Box
+
+BOX = Box(-1.5, 2, 30, 40)
+HOSTILE = "=HYPERLINK(1)"
+PHOTOGRAPHS = [
+    IdentifiedPhotograph(
+        Path("-x\n.jpg"),
+        (
+            IdentifiedFace("match", "ada", HOSTILE, 0.5, 71.2, (), BOX),
+            IdentifiedFace("ambiguous", None, None, None, None, ("bob", "eve"), BOX),
+            IdentifiedFace("unknown", None, None, None, None, (), BOX),
+        ),
+        1.0,
+    ),
+    IdentifiedPhotograph(Path("meadow.jpg"), (), 1.0),
+]
+LEFT_OUT = [LeftOut(Path("broken.jpg"), "refused", "unreadable_image", "The reason.")]
+
+
+def test_each_face_is_a_row_and_so_is_a_photograph_without_one() -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(PHOTOGRAPHS, LEFT_OUT))))
+    assert [(row["file"], row["decision"], row["subject"], row["name"]) for row in rows] == [
+        ("'-x .jpg", "match", "ada", f"'{HOSTILE}"),
+        ("'-x .jpg", "ambiguous", "bob or eve", ""),
+        ("'-x .jpg", "unknown", "", ""),
+        ("meadow.jpg", "no face", "", ""),
+        ("broken.jpg", "refused", "", ""),
+    ]
+    assert [rows[0][name] for name in ("distance", "score", "x", "y", "width", "height")] == [
+        "0.5",
+        "71.2",
+        "-1.5",
+        "2",
+        "30",
+        "40",
+    ]
+
+
+def test_a_line_of_json_has_the_exact_names() -> None:
+    first, second, third = (json.loads(line) for line in to_json_lines(PHOTOGRAPHS, LEFT_OUT).splitlines())
+    assert first["file"] == "-x\n.jpg"
+    assert [face["name"] for face in first["faces"]] == [HOSTILE, None, None]
+    assert first["faces"][1]["between"] == ["bob", "eve"]
+    assert first["faces"][0]["box"] == {"x": -1.5, "y": 2, "width": 30, "height": 40}
+    assert second["faces"] == []
+    assert (third["file"], third["status"], third["code"]) == ("broken.jpg", "refused", "unreadable_image")
+
+
+def test_the_line_for_people_names_everybody() -> None:
+    assert line_of(PHOTOGRAPHS[0]) == f"-x .jpg: {HOSTILE} (match, score 71), bob or eve (ambiguous), unknown"
+    assert line_of(PHOTOGRAPHS[1]) == "meadow.jpg: no face"
+
+
+def test_a_subject_without_a_name_is_shown_by_its_id() -> None:
+    answer = {
+        "decision": "match",
+        "subject": "ada",
+        "distance": 0.4,
+        "score": 80.0,
+        "between": [],
+        "box": {"x": 0, "y": 0, "width": 1, "height": 1},
+        "candidates": [{"subject": "ada", "name": None}],
+    }
+    assert IdentifiedFace.of(answer).shown_name == "ada"
+    named = answer | {"candidates": [{"subject": "bob", "name": "Bob"}, {"subject": "ada", "name": "Ada"}]}
+    assert IdentifiedFace.of(named).shown_name == "Ada"

@@ -1,0 +1,47 @@
+"""Clustering the faces of photographs by person."""
+
+from pathlib import Path
+
+import pytest
+
+from service.clusterers.base import ClusteringLimits
+from service.commands.sorting.people import cluster_people, read_threshold, require_memory
+from service.domain.command_errors import TooManyFaces
+from service.model_files.clustering import ClusteringThresholds
+from tests.support.made_up_faces import find_made_up_faces
+
+LIMITS = ClusteringLimits(1.0)
+
+
+def test_people_are_sorted_by_the_number_of_their_photographs() -> None:
+    found = find_made_up_faces({Path(f"{n}.jpg"): people for n, people in enumerate(["a", "b", "ab", "b", "c"])})
+    people = cluster_people(found, LIMITS, 2)
+    assert [person.name for person in people] == ["person-001", "person-002"]
+    assert [[found.faces[face].photograph for face in person.faces] for person in people] == [[1, 2, 3], [0, 2]]
+
+
+def test_with_one_photograph_as_the_minimum_everybody_is_a_person() -> None:
+    found = find_made_up_faces({Path("1.jpg"): "ab", Path("2.jpg"): "a"})
+    assert len(cluster_people(found, LIMITS, 1)) == 2
+
+
+def test_two_faces_of_one_photograph_are_never_one_person() -> None:
+    found = find_made_up_faces({Path("twins.jpg"): "aa", Path("2.jpg"): "b"})
+    assert cluster_people(found, LIMITS, 2) == []
+
+
+def test_no_face_is_nobody() -> None:
+    assert cluster_people(find_made_up_faces({Path("1.jpg"): ""}), LIMITS, 1) == []
+
+
+def test_more_faces_than_the_memory_can_hold_are_refused_with_the_number_that_it_can() -> None:
+    require_memory(8000, 2**30)
+    with pytest.raises(TooManyFaces, match=r"10,000 faces.* cluster 8,192\."):
+        require_memory(10_000, 2**30)
+
+
+def test_the_threshold_of_a_model_is_a_number_or_a_table_or_nothing() -> None:
+    table = {"mixed_share": 0.01, "people": [2, 100], "thresholds_sq_l2": [1.2, 1.0], "measured_on": "x"}
+    assert read_threshold({"clustering_threshold": 1.1}) == 1.1
+    assert read_threshold({"clustering_threshold": table}) == ClusteringThresholds.model_validate(table)
+    assert read_threshold({"clustering_threshold": None}) is None
