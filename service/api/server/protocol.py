@@ -14,6 +14,10 @@ from service.domain.errors import Overloaded
 
 MAX_HEAD_BYTES = 2**18
 """The limit for the request line, all headers and the text between the chunks of a body, together."""
+MAX_UNREAD_BYTES = 2**22
+"""After a refusal, so many more bytes of the client are thrown away before the connection is closed."""
+UNREAD_S = 2.0
+"""And for so long."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -26,6 +30,8 @@ class HttpProtocol(HttpToolsProtocol):
     _chunk_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
+    _close_timer: asyncio.TimerHandle | None = None
+    _unread_bytes = 0
 
     def __init__(self, connections: Connections, **parts: Any) -> None:  # noqa: ANN401  # what Uvicorn passes
         super().__init__(**parts)
@@ -37,12 +43,14 @@ class HttpProtocol(HttpToolsProtocol):
         if self.client is None:  # it has left already
             self.abort()
         elif not self._all_connections.add(self, self.client[0]):
-            self._refuse(response_to(Overloaded("Too many connections are open. Close some of them.", retry_after_s=1)))
+            self._send(response_to(Overloaded("Too many connections are open. Close some of them.", retry_after_s=1)))
+            self.transport.close()  # at once: this connection has no place
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all_connections.remove(self)
         _stop(self._head_timer)
         _stop(self._write_timer)
+        _stop(self._close_timer)
         super().connection_lost(exc)
 
     def abort(self) -> None:
@@ -66,6 +74,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
+        if self._close_timer is not None:
+            self._throw_away(data)
+            return
         super().data_received(data)
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
@@ -109,7 +120,7 @@ class HttpProtocol(HttpToolsProtocol):
         Answers to earlier requests on this connection come first, so nobody takes the refusal for such an answer.
         """
         cycle = self.cycle
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._close_timer is not None:
             return
         if cycle is not None and not cycle.response_complete:  # type: ignore[redundant-expr]  # Uvicorn says never None
             if cycle.response_started or not cycle.more_body:
@@ -117,10 +128,29 @@ class HttpProtocol(HttpToolsProtocol):
                 return
             cycle.disconnected = True  # the refusal is the answer to this request, and its work ends
             cycle.message_event.set()
+        self._send(response)
+        self._close_after_client()
+
+    def _send(self, response: Response) -> None:
         headers = [*self.server_state.default_headers, *complete_headers(response.raw_headers)]
         lines = [name + b": " + value + b"\r\n" for name, value in [*headers, (b"connection", b"close")]]
         self.transport.write(b"".join([STATUS_LINE[response.status_code], *lines, b"\r\n", response.body]))
-        self.transport.close()
+
+    def _close_after_client(self) -> None:
+        """Close the connection when the client has closed its side, or soon.
+
+        If it were closed with unread bytes, the system would reset it, and the client might lose the refusal
+        (RFC 9112, 9.6).
+        """
+        self._close_timer = self.loop.call_later(UNREAD_S, self.abort)
+        _stop(self._head_timer)
+        self.flow.resume_reading()
+        self.transport.write_eof()
+
+    def _throw_away(self, data: bytes) -> None:
+        self._unread_bytes += len(data)
+        if self._unread_bytes > MAX_UNREAD_BYTES:
+            self.abort()
 
     def _start_head_timer(self) -> None:
         _stop(self._head_timer)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -29,6 +30,24 @@ def test_the_connection_of_an_endless_head_is_closed(service: RunningService, st
     with open_connection(service) as connection, pytest.raises(ConnectionError):
         connection.sendall(start + b"a" * 2**26)
     assert httpx.get(f"{service.url}/livez").status_code == 200
+
+
+def test_the_refusal_of_a_large_head_is_read_by_a_client_that_sends_all_of_it_first(service: RunningService) -> None:
+    head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 2**21 + b"\r\n\r\n"
+    for _ in range(10):  # a connection that is closed too early is reset now and then only
+        with open_connection(service) as connection:
+            connection.sendall(head)
+            answer = read_answer(connection)
+            assert (answer.status, answer.code) == (431, "head_too_large")
+            assert connection.recv(1) == b"", "the service closes the connection"
+
+
+def test_a_refused_client_that_stays_is_disconnected(service: RunningService) -> None:
+    with open_connection(service) as connection:
+        connection.sendall(b"no request\r\n\r\n")
+        assert read_answer(connection).status == 400
+        with pytest.raises(ConnectionError):
+            _send_for_10_s(connection)
 
 
 @pytest.mark.parametrize(
@@ -155,3 +174,9 @@ def test_an_encoded_slash_does_not_lead_to_another_route(service: RunningService
         service, b"GET /collections/..%2flivez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     )
     assert answer.startswith(b"HTTP/1.1 404")
+
+
+def _send_for_10_s(connection: socket.socket) -> None:
+    for _ in range(100):
+        connection.sendall(b"a")
+        time.sleep(0.1)
