@@ -97,7 +97,10 @@ class MilvusServerProcess:
                 client.drop_collection(name, timeout=60)
 
     def face_numbers(self) -> set[int]:
-        """Return the numbers of all faces of all galleries, at most MOST_ROWS of each. Raises MilvusException."""
+        """Return the numbers of all faces of all galleries, at most MOST_ROWS of each.
+
+        Raises MilvusException or RpcError.
+        """
         read: dict[str, Any] = {"limit": MOST_ROWS, "consistency_level": "Strong", "timeout": 10}
         with closing(self._connect()) as client:
             names = client.list_collections(timeout=10)
@@ -118,9 +121,10 @@ class MilvusServerProcess:
             os.killpg(self._process.pid, number)
 
     def _answers(self) -> bool:
-        from pymilvus.exceptions import MilvusException  # noqa: PLC0415  # it is not installed everywhere
+        from grpc import RpcError  # noqa: PLC0415  # it is not installed everywhere
+        from pymilvus.exceptions import MilvusException  # noqa: PLC0415
 
-        with suppress(MilvusException):
+        with suppress(MilvusException, RpcError):
             self.face_numbers()
             return True
         return False

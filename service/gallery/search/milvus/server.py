@@ -255,7 +255,8 @@ def require_server(address: MilvusAddress) -> None:
 
 def _connect(address: MilvusAddress) -> "MilvusClient":
     try:
-        from pymilvus import MilvusClient  # noqa: PLC0415  # it is installed only where it is used
+        from grpc import RpcError  # noqa: PLC0415  # it is installed with pymilvus, and only where that is used
+        from pymilvus import MilvusClient  # noqa: PLC0415
         from pymilvus.exceptions import MilvusException  # noqa: PLC0415
     except ImportError:
         raise InvalidSettings(
@@ -264,7 +265,7 @@ def _connect(address: MilvusAddress) -> "MilvusClient":
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # each error is logged here, and only once
     try:
         return MilvusClient(address.uri, token=address.token, timeout=CONNECT_S, grpc_options=RECONNECTING)
-    except MilvusException as error:
+    except (MilvusException, RpcError) as error:  # a server that is slow to answer lets pymilvus raise the second
         raise SearchServerUnusable(
             f"Milvus at {address} cannot be used: {_first_line(error)}. Check that Milvus runs, "
             "FACE_GALLERY__MILVUS_URI and FACE_GALLERY__MILVUS_TOKEN_FILE."
@@ -294,4 +295,5 @@ def reason(error: SearchUnavailable) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(getattr(error, "message", "") or error).strip().partition("\n")[0][:300].rstrip(".")
+    message = error.details() if hasattr(error, "details") else getattr(error, "message", "")  # of gRPC, of pymilvus
+    return str(message or error).strip().partition("\n")[0][:300].rstrip(".")
