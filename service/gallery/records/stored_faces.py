@@ -12,7 +12,7 @@ from service.domain.access import FULL_ACCESS, require_collection, work_with
 from service.domain.embedding import Embeddings
 from service.gallery.base import EmbeddingModel, FaceNumbers
 from service.gallery.records.database import Database
-from service.gallery.records.statements import collections, faces, indexed_faces
+from service.gallery.records.statements import collections, indexed_faces
 from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.faces import FaceOwner
 
@@ -44,14 +44,19 @@ class StoredFaces:
 
     def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
         """Return those of the numbers, ascending, that are stored, and their embeddings, (n, d) float32."""
-        with self._database.reading() as connection:
-            return indexed_faces.read_embeddings(connection, self._find_key(connection), numbers)
+        key = self.key()
+        with self._database.reading_once() as connection:
+            return indexed_faces.read_embeddings(connection, key, numbers)
 
     def owners(self, numbers: Collection[int]) -> dict[int, FaceOwner]:
-        """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
-        with self._database.reading() as connection:
-            key = collections.find(connection, self._collection).key
-            return faces.owners(connection, key, numbers)
+        """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out.
+
+        Every search calls this. So there is no transaction: its begin and its end would take as long as the statement.
+        Nothing is lost by it, because the search compares each owner with the index.
+        """
+        key = self.key()
+        with self._database.reading_once() as connection:
+            return indexed_faces.owners(connection, key, numbers)
 
     def rotation_secret(self) -> bytes | None:
         """Return the secret of the rotation of the vectors in an index. None if they are not rotated."""

@@ -1,6 +1,7 @@
 """The index of a collection. After any failure it is built again from the records before it is searched."""
 
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,6 +13,7 @@ from service.domain.errors import ModelMismatch, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
 from service.gallery.indexes.base import CreateIndex, Neighbours, NoSnapshot
 from service.gallery.indexes.exact import ExactIndex
+from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.search.background import Background
 from service.gallery.search.in_memory.collection_index import CollectionIndex
 from tests.service.gallery.random_faces import MODEL, OTHER_MODEL, make_embeddings
@@ -41,6 +43,9 @@ class FakeRecords:
     def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
         found = numbers[np.isin(numbers, self.numbers)]
         return found, make_embeddings(100)[found]
+
+    def owners(self, _numbers: Collection[int]) -> dict[int, FaceOwner]:
+        return {}
 
 
 def index_of(records: FakeRecords, create_index: CreateIndex = ExactIndex) -> CollectionIndex:

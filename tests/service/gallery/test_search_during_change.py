@@ -16,16 +16,16 @@ from tests.support.blocking_gallery import BlockingGallery
 
 
 class ChangingDatabase(SqliteDatabase):
-    """Calls `change` once, just before the next reading transaction."""
+    """Calls `change` once, just before a search reads the owners of the faces that it has found."""
 
     change: Callable[[], object] | None = None
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading_once(self) -> Iterator[Connection]:
         change, self.change = self.change, None
         if change:
             change()
-        with super().reading() as connection:
+        with super().reading_once() as connection:
             yield connection
 
 

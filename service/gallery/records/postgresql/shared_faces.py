@@ -4,7 +4,6 @@ A trigger writes each change into the table `face_changes`. A transaction that c
 So the changes of one collection have numbers in the order of their commits, and none can appear before an earlier one.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,11 +11,9 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from service.domain.access import FULL_ACCESS, work_with
-from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers, References
 from service.gallery.records.database import Database
-from service.gallery.records.statements import collections, faces, indexed_faces
-from service.gallery.records.statements.faces import FaceOwner
+from service.gallery.records.statements import collections, indexed_faces
 from service.gallery.records.stored_faces import StoredFaces
 
 KEPT = timedelta(hours=1)
@@ -72,22 +69,6 @@ class SharedFaces(StoredFaces):
             return None
         next_position = Position(row.last or position.sequence, row.now)
         return ChangedFaces(np.array(row.numbers or [], np.int64), row.model_id, next_position)
-
-    def owners(self, numbers: Collection[int]) -> dict[int, FaceOwner]:
-        """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out.
-
-        Every search calls this. So there is no transaction: its begin and its end would take as long as the statement.
-        Nothing is lost by it, because the search compares each owner with the index.
-        """
-        key = self.key()
-        with self._database.reading_once() as connection:
-            return faces.owners(connection, key, numbers)
-
-    def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
-        """Return those of the numbers, ascending, that are stored, and their embeddings, (n, d) float32."""
-        key = self.key()
-        with self._database.reading_once() as connection:
-            return indexed_faces.read_embeddings(connection, key, numbers)
 
     def references(self, numbers: FaceNumbers) -> References | None:
         """Return those of the numbers, ascending, that are stored, with their subjects. None if there are none."""

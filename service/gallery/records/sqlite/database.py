@@ -67,11 +67,15 @@ class SqliteDatabase(Database):
             self._had_journal = sqlite.journal(path).exists()
             sqlite.create(path)
         # hide_parameters: errors are logged, and must not hold names or vectors
-        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, hide_parameters=True)
+        # pool_use_lifo: the connection that was used last has the pages that are needed next
+        self._engine = create_engine(
+            "sqlite://", creator=self._connect, poolclass=QueuePool, pool_use_lifo=True, hide_parameters=True
+        )
         event.listen(self._engine, "begin", _begin)
         options: dict[str, Any] = {encryption.OPTION: data_keys or NoDataKeys(), VECTORS: vectors or NoVectors()}
         self._engine.update_execution_options(**options)
         self._writer = self._engine.execution_options(begin=sqlite.BEGIN_WRITING)
+        self._alone = self._engine.execution_options(begin=None)
 
     def migrate(self, expected: str | None = None) -> str:
         """Bring the tables to this version, and return the id of the gallery.
@@ -145,9 +149,15 @@ class SqliteDatabase(Database):
 
         It does not check the files: the open connections see the records in any case, and `housekeeping` checks them.
         """
-        if self._lost is not None:
-            raise StorageLost(self._lost.reason)
+        self._require_files()
         with sqlite.storage_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading_once(self) -> Iterator[Connection]:
+        """Open a connection for one statement. Each further one would see another state."""
+        self._require_files()
+        with sqlite.storage_errors(), self._alone.connect() as connection:
             yield connection
 
     @contextmanager
@@ -245,6 +255,9 @@ class SqliteDatabase(Database):
                 self._lost = error
                 LOG.error("storage_lost", reason=error.reason)  # noqa: TRY400  # the trace says nothing
                 self._settle()
+        self._require_files()
+
+    def _require_files(self) -> None:
         if self._lost is not None:
             raise StorageLost(self._lost.reason)
 
@@ -286,4 +299,6 @@ def reading_copy(path: Path) -> Iterator[Connection]:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", sqlite.BEGIN_READING))
+    statement = connection.get_execution_options().get("begin", sqlite.BEGIN_READING)
+    if statement is not None:
+        connection.exec_driver_sql(statement)

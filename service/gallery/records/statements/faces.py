@@ -37,12 +37,6 @@ FLOAT32 = np.dtype("<f4")
 RANDOM_ID_BYTES = 10
 MAX_NUMBERS_PER_STATEMENT = 1_000
 """SQLite accepts 32,766 parameters in a statement."""
-_OWNERS: Select[Any] = (
-    select(FACES.c.number, FACES.c.id, FACES.c.subject, SUBJECTS.c.id.label("subject_id"), SUBJECTS.c.name)
-    .join_from(FACES, SUBJECTS)
-    .where(FACES.c.collection + 0 == bindparam("collection"), FACES.c.number.in_(bindparam("numbers", expanding=True)))
-)
-"""The sum keeps SQLite from reading all faces of the collection: each row is found by its number."""
 # These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it.
 _PHOTOGRAPHS: dict[str, Select[Any]] = {
     dialect: select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(
@@ -210,18 +204,6 @@ def first_of_subjects(
     rows = connection.execute(first.order_by(numbered.c.subject, numbered.c.number))
     owners, ids, blobs = zip(*rows, strict=True)
     return np.array(owners, np.int64), to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
-
-
-def owners(connection: Connection, collection: int, numbers: Iterable[int]) -> dict[int, FaceOwner]:
-    """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
-    by = cipher(connection, collection)
-    wanted = sorted(numbers)
-    found: dict[int, FaceOwner] = {}
-    for start in range(0, len(wanted), MAX_NUMBERS_PER_STATEMENT):
-        part = {"collection": collection, "numbers": wanted[start : start + MAX_NUMBERS_PER_STATEMENT]}
-        rows = connection.execute(_OWNERS, part)
-        found |= {row.number: owner(row.id, row.subject, row.subject_id, row.name, by) for row in rows}
-    return found
 
 
 def owner(face: str, key: int, subject_id: str, name: str | None, by: RecordCipher) -> FaceOwner:

@@ -6,7 +6,7 @@ is one text for each database, by the name of its dialect.
 If the database itself searches the vectors, it gets them here too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
@@ -45,6 +45,14 @@ _OWNED_FACES = {
     for dialect, is_one in {
         "sqlite": "faces.number IN (SELECT value FROM json_each(:numbers)) AND +faces.collection = :collection",
         "postgresql": "faces.number = ANY(CAST(:numbers AS bigint[])) AND faces.collection + 0 = :collection",
+    }.items()
+}
+_OWNERS = {
+    dialect: "SELECT faces.number, faces.id, faces.subject, subjects.id, subjects.name "  # noqa: S608  # one of two
+    f"FROM faces JOIN subjects ON subjects.key = faces.subject WHERE {is_one}"
+    for dialect, is_one in {
+        "sqlite": "faces.number IN (SELECT value FROM json_each(?)) AND +faces.collection = ?",
+        "postgresql": "faces.number = ANY((%s)::bigint[]) AND faces.collection + 0 = %s",
     }.items()
 }
 _NEXT_FACES = {
@@ -139,6 +147,17 @@ def read_owned_faces(
         np.array(found, np.int64), np.array(subjects, np.int64), ids, to_matrix(by.read_vectors(ids, blobs))
     )
     return stored, {row.number: owner(row.id, row.subject, row.owner, row.name, by) for row in rows}
+
+
+def owners(connection: Connection, collection: int, numbers: Collection[int]) -> dict[int, FaceOwner]:
+    """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
+    by = cipher(connection, collection)
+    wanted = _listed(connection, np.fromiter(numbers, np.int64, len(numbers)))
+    rows = _execute(connection, _OWNERS[connection.dialect.name], wanted, collection).fetchall()
+    read = SUBJECTS.c.id.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
+    if read is not None:  # SQLite stores a text as it is
+        rows = [(number, face, key, read(subject), read(name)) for number, face, key, subject, name in rows]
+    return {number: owner(face, key, subject, name, by) for number, face, key, subject, name in rows}
 
 
 def next_faces(connection: Connection, after: int, most: int) -> list[tuple[int, int, str]]:

@@ -14,11 +14,12 @@ import structlog
 from service.domain.embedding import Embeddings
 from service.domain.errors import FacenetError, IndexBuilding, StorageUnavailable
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
-from service.gallery.indexes.base import CreateIndex, Rewrite, Snapshot, StoredFaces, VectorIndex
+from service.gallery.indexes.base import CreateIndex, Rewrite, Snapshot, VectorIndex
 from service.gallery.indexes.segments.agreement import AgreementMeter
 from service.gallery.indexes.segments.kept_snapshot import KeptSnapshot
 from service.gallery.search.background import Background
 from service.gallery.search.in_memory.filled import FilledIndex, NearestFace
+from service.gallery.search.in_memory.owned_faces import OwnedFaces
 from service.gallery.search.in_memory.readers_writer_lock import ReadersWriterLock
 from service.gallery.search_values import IndexState
 
@@ -39,13 +40,13 @@ class CollectionIndex:
 
     def __init__(
         self,
-        stored: StoredFaces,
+        stored: OwnedFaces,
         create_index: CreateIndex,
         background: Background,
         open_snapshot: Callable[[], Snapshot],
         faces: int = 0,
     ) -> None:
-        self._stored = stored
+        self.stored = stored
         self._create_index = create_index
         self._background = background
         self._snapshot = KeptSnapshot(open_snapshot, may_exist=faces > SMALL_FACES)
@@ -87,8 +88,7 @@ class CollectionIndex:
         """Find up to `k_subjects` subjects for each probe, nearest first, each by its nearest face.
 
         If a subject has thousands of faces that are all nearer than those of others, a large index can find fewer.
-        model: the model that must have made the references.
-        Returns also how many faces were searched. Raises ModelMismatch, StorageUnavailable or IndexBuilding.
+        Returns also how many faces were searched. Raises ModelMismatch if another model made them, and as `build`.
         """
         with self._current() as filled:
             if filled is None:
@@ -177,7 +177,7 @@ class CollectionIndex:
         self._background.begin(self._snapshot.remove)
 
     def _read(self) -> FilledIndex | None:
-        return FilledIndex.read(self._stored, self._create_index, self._snapshot.load)
+        return FilledIndex.read(self.stored, self._create_index, self._snapshot.load)
 
     def _save(self) -> None:
         filled = self._filled
@@ -188,7 +188,7 @@ class CollectionIndex:
 
     def _add(self, new: References) -> None:
         if self._filled is None:
-            self._filled = FilledIndex.of(new, self._create_index(new.model.dimension, self._stored.read))
+            self._filled = FilledIndex.of(new, self._create_index(new.model.dimension, self.stored.read))
         else:
             self._filled.add(new)
 

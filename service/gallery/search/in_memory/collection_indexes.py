@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 
@@ -13,7 +13,6 @@ from service.gallery.base import EmbeddingModel, FaceChecksum, References
 from service.gallery.indexes.base import NO_SNAPSHOTS, CreateIndex, ReadVectors, Snapshot, Snapshots, VectorIndex
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
-from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.search.background import Background
 from service.gallery.search.in_memory.collection_index import SMALL_FACES, CollectionIndex
 from service.gallery.search.in_memory.owned_faces import FaceChanged, StoredCollection, candidates
@@ -205,12 +204,10 @@ class CollectionIndexes:
             index.discard_if_idle(IDLE_S)
 
     def _find_once(self, question: SearchQuestion, probes: Embeddings) -> Found:
-        nearest, searched = self[question.collection].search(probes, question.k, question.model)
-        owners = self._owners(question.collection, {face.number for row in nearest for face in row})
+        index = self[question.collection]
+        nearest, searched = index.search(probes, question.k, question.model)
+        owners = index.stored.owners({face.number for row in nearest for face in row})
         return [candidates(row, owners) for row in nearest], searched
-
-    def _owners(self, collection: str, numbers: Collection[int]) -> dict[int, FaceOwner]:
-        return self._open_stored(collection).owners(numbers)
 
     def _index(self, collection: str, faces: int) -> CollectionIndex:
         stored = self._open_stored(collection)

@@ -1,7 +1,7 @@
 """The index of a collection that several replicas change. It follows the changes in the records."""
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,6 @@ import numpy as np
 from service.gallery.base import FaceNumbers, References
 from service.gallery.indexes.base import CreateIndex, Snapshot
 from service.gallery.records.postgresql.shared_faces import ChangedFaces, Position, SharedFaces
-from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.search.background import Background
 from service.gallery.search.in_memory.collection_index import CollectionIndex
 from service.gallery.search.in_memory.filled import FilledIndex
@@ -50,10 +49,6 @@ class FollowedIndex(CollectionIndex):
             if len(changed.numbers):
                 self._follow(changed.numbers)
             self._position = changed.position
-
-    def owners(self, numbers: Collection[int]) -> dict[int, FaceOwner]:
-        """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
-        return self._shared.owners(numbers)
 
     def _read(self) -> FilledIndex | None:
         # Before the faces are read: a change meanwhile is made once more, and that changes nothing.

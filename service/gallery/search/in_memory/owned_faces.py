@@ -9,15 +9,19 @@ from service.gallery.search.in_memory.filled import NearestFace
 from service.gallery.search_values import Candidate
 
 
-class StoredCollection(StoredFaces, Protocol):
+class OwnedFaces(StoredFaces, Protocol):
+    """The faces of a collection in the records, and whose they are."""
+
+    def owners(self, numbers: Collection[int]) -> dict[int, FaceOwner]:
+        """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
+        ...
+
+
+class StoredCollection(OwnedFaces, Protocol):
     """The faces of a collection in the records, and how they leave the records for an index."""
 
     def key(self) -> int:
         """Return the key of the collection. After the first call, it is known."""
-        ...
-
-    def owners(self, numbers: Collection[int]) -> dict[int, FaceOwner]:
-        """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
         ...
 
     def rotation_secret(self) -> bytes | None:

@@ -1,7 +1,7 @@
 """Search in the memory of each of several replicas. Before each search, its index makes the changes of all replicas."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import cast
@@ -14,7 +14,6 @@ from service.gallery.indexes.base import CreateIndex
 from service.gallery.records.database import Database
 from service.gallery.records.postgresql.shared_faces import SharedFaces
 from service.gallery.records.statements import collections
-from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.records.stored_faces import CollectionsOfReplicas
 from service.gallery.search.face_search import OpenSearch
 from service.gallery.search.in_memory.collection_indexes import CollectionIndexes
@@ -72,9 +71,6 @@ class SharedSearch(CollectionsOfReplicas, CollectionIndexes):
         with self._database.committing(lambda: None) as connection:
             collections.find(connection, collection)
             yield
-
-    def _owners(self, collection: str, numbers: Collection[int]) -> dict[int, FaceOwner]:
-        return self._followed(collection).owners(numbers)  # it knows the key of the collection
 
     def _followed(self, collection: str) -> FollowedIndex:
         return cast("FollowedIndex", self[collection])  # all are of `index_type`

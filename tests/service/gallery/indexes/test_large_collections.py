@@ -1,6 +1,7 @@
 """The index of a large collection is built and rewritten in the background, while it is searched and changed."""
 
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -17,6 +18,7 @@ from service.gallery.indexes.base import NoSnapshot
 from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.segments.segmented import SegmentedIndex
 from service.gallery.indexes.segments.snapshot import SnapshotFile, SnapshotFolder
+from service.gallery.records.statements.faces import FaceOwner
 from service.gallery.search.background import Background
 from service.gallery.search.in_memory import collection_index
 from service.gallery.search.in_memory.collection_index import CollectionIndex
@@ -47,6 +49,9 @@ class SlowRecords(StoredVectors):
     def read(self, numbers: FaceNumbers) -> tuple[FaceNumbers, NDArray[np.float32]]:
         assert self.may_read.wait(WAIT_S)
         return super().read(numbers)
+
+    def owners(self, _numbers: Collection[int]) -> dict[int, FaceOwner]:
+        return {}
 
     def new_faces(self, first: int, count: int) -> References:
         """Store new faces, three of each subject."""

@@ -32,7 +32,7 @@ def plans_of(connection: Connection, run: Statement) -> list[str]:
 @pytest.mark.parametrize(
     ("run", "found"),
     [
-        (lambda connection: faces.owners(connection, 1, SOME), "SEARCH faces USING INTEGER PRIMARY KEY"),
+        (lambda connection: indexed_faces.owners(connection, 1, SOME), "SEARCH faces USING INTEGER PRIMARY KEY"),
         (
             lambda connection: indexed_faces.read_embeddings(connection, 1, np.array(SOME)),
             "SEARCH faces USING INTEGER PRIMARY KEY",
