@@ -168,11 +168,11 @@ class SegmentedIndex:
         if not segments:
             return self._flat.search(vectors, k)
         count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
-        searches: list[Search] = [partial(self._flat.search, vectors, k), *_searches(segments, vectors, count)]
+        searches = _searches(segments, vectors, count)
         # If there are several probes, other requests wait for the cores too.
-        in_flat, *in_segments = _all_at_once(searches) if len(vectors) == 1 else [search() for search in searches]
+        in_segments = _all_at_once(searches) if len(vectors) == 1 else [search() for search in searches]
         short_list = self._compare_exactly(vectors, _nearest(in_segments, count))
-        return _nearest([in_flat, short_list], min(k, len(self)))
+        return _nearest([self._flat.search(vectors, k), short_list], min(k, len(self)))
 
     def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
         """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32.
@@ -257,7 +257,10 @@ def _searches(segments: Sequence[Segment], probes: Embeddings, count: int) -> li
 
 
 def _all_at_once(searches: Sequence[Search]) -> list[Neighbours]:
-    """Search in several threads. At the end, also after an error, no search goes on: an index may then be changed."""
+    """Search in several threads, one of which is this one.
+
+    At the end, also after an error, no search goes on: an index may then be changed.
+    """
     waiting: list[Future[Neighbours]] = []
     try:
         waiting.extend(SEARCH_THREADS.submit(search) for search in searches[1:])
