@@ -172,6 +172,9 @@ def test_a_deletion_has_a_receipt_that_can_be_checked(
         assert "Nothing of it is left in the data directory" in audit("receipt", receipts[0]).stdout
         assert service.stop() == 0
     assert "Nothing of it is left in the data directory" in audit("receipt", receipts[2]).stdout
+    numbers = [int(receipt.partition("-")[0]) for receipt in receipts]
+    assert deletions(audit, "--collection", "friends") == numbers
+    assert deletions(audit, "--collection", "friends", "--subject", NAME) == numbers[:2]
     number, _, digits = receipts[0].partition("-")
     forged = audit("receipt", f"{int(number) + 1}-{digits}")
     assert (forged.returncode, "not genuine" in forged.stdout) == (1, True)
@@ -183,6 +186,12 @@ def test_a_deletion_has_a_receipt_that_can_be_checked(
     assert run_for_nobody("audit", "show", **environment) == (1, "")
     content = b"".join(file.read_bytes() for file in data_dir.rglob("*") if file.is_file())
     assert NAME.encode() not in content
+
+
+def deletions(audit: Callable[..., subprocess.CompletedProcess[str]], *about: str) -> list[int]:
+    """Return the numbers of the lines of deletions, as docs/erasure.md finds them."""
+    lines = [line for line in audit("show", *about).stdout.splitlines() if '"method": "DELETE"' in line]
+    return [json.loads(line)["seq"] for line in lines if json.loads(line)["status"] == 204]
 
 
 def test_a_cut_end_is_found_by_the_note_in_the_database_and_by_a_stored_head(
