@@ -25,7 +25,7 @@ from service.commands.enrolment import commands as enrolment
 from service.commands.installation import commands as installation
 from service.commands.moving import backup_commands
 from service.commands.moving import commands as moving
-from service.commands.output import printable, say
+from service.commands.output import ends_silently_if_nobody_reads, printable, say
 from service.commands.recognition import commands as recognition
 from service.commands.sorting import commands as sorting
 from service.domain.command_errors import ClientError, StartupError
@@ -41,7 +41,8 @@ app.add_typer(audit.app, name="audit")
 def main() -> None:
     """Run the command. An expected error is printed as one line on standard error, and the exit code is 1."""
     try:
-        app()
+        with ends_silently_if_nobody_reads():
+            app()
     except (StartupError, ClientError, RateNotMeasured) as error:
         say(printable(str(error)))
         sys.exit(1)

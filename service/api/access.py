@@ -14,10 +14,17 @@ class Need:
 
     scope: None: every valid key is enough.
     all_collections: whether the route concerns all collections. A key for some collections is then refused.
+    scope_for_collection: what the key needs besides, if the query names a collection. None: nothing more.
     """
 
     scope: Scope | None
     all_collections: bool = False
+    scope_for_collection: Scope | None = None
+
+    def scopes_for(self, request: Request) -> list[Scope]:
+        """Return the scopes that a request needs."""
+        asked = (self.scope, self.scope_for_collection if "collection" in request.query_params else None)
+        return [scope for scope in asked if scope is not None]
 
 
 PUBLIC_ROUTES = frozenset({"/livez", "/readyz", "/docs", "/", "/console/{file:path}"})
@@ -26,7 +33,8 @@ PUBLIC_ROUTES = frozenset({"/livez", "/readyz", "/docs", "/", "/console/{file:pa
 NEEDS = {
     ("POST", "/verify"): Need(Scope.VERIFY),
     ("POST", "/identify"): Need(Scope.VERIFY),
-    ("POST", "/cluster"): Need(Scope.VERIFY),
+    # The clusters of a collection have the ids of all its subjects and faces, so they are a list of it.
+    ("POST", "/cluster"): Need(Scope.VERIFY, scope_for_collection=Scope.READ),
     ("POST", "/embed"): Need(Scope.VERIFY),
     ("GET", "/model"): Need(None),
     ("GET", "/collections"): Need(Scope.READ),
@@ -79,8 +87,9 @@ async def require_access(request: Request) -> None:
     if path in PUBLIC_ROUTES:
         return
     need, access = NEEDS[request.method, path], current_access()
-    if need.scope is not None and need.scope not in access.scopes:
-        raise ScopeMissing(need.scope)
+    for scope in need.scopes_for(request):
+        if scope not in access.scopes:
+            raise ScopeMissing(scope)
     if need.all_collections and access.collections is not None:
         raise AllCollectionsNeeded
     for named in (request.path_params, request.query_params):

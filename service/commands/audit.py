@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from service.access.audit.files import FOLDER, last_head, log_files
 from service.access.audit.line import Head
-from service.access.audit.search import LineFilter, find_lines, find_receipt
+from service.access.audit.search import LineFilter, find_lines, find_receipt, is_receipt
 from service.access.audit.secret import AuditSecret, read_secret
 from service.access.audit.verification import ChainBroken, Verification, size_bytes
 from service.domain.command_errors import AuditUnusable
@@ -102,6 +102,7 @@ def receipt(
     text: Annotated[str, typer.Argument(metavar="RECEIPT", help="the X-Deletion-Receipt of an answer")],
 ) -> None:
     """Say whether the receipt of a deletion is genuine, and whether the remains are gone from the disk."""
+    _require_receipt(text)
     log = _Log()
     with _reading(log.folder):
         line = find_receipt(log.folder, log.secret, text)
@@ -128,6 +129,15 @@ def _describe_remains(deleted_at: datetime, facts: "AuditFacts | None") -> str:
     )
 
 
+def _require_receipt(text: str) -> None:
+    """Raise typer.BadParameter for what has not the form of a receipt. It is mistyped, and nobody has forged it."""
+    if not is_receipt(text):
+        raise typer.BadParameter(
+            "This has not the form of a receipt: a number, a minus, and 32 digits or letters a to f, such as "
+            "812-0c2ab41f7be2a8c9d1f8a8f80a3c7f52. It may be cut off: copy the whole X-Deletion-Receipt of the answer."
+        )
+
+
 def _parse_head(text: str) -> Head:
     found = _HEAD.fullmatch(text.strip())
     if found is None:
@@ -139,6 +149,8 @@ def _parse_head(text: str) -> Head:
 def _reading(folder: Path) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:  # of the output, and not of the log
+        raise
     except OSError as error:
         raise AuditUnusable(f"The audit log in {folder} cannot be read ({error.strerror}). Try again.") from None
 

@@ -12,10 +12,12 @@ from rich.table import Column, Table
 
 from service.access.new_file import write_new_file
 from service.access.secret_file import write_admin_key
-from service.commands.connection import Connection, JsonObject
+from service.commands.connection import Connection, JsonObject, collection_path
 from service.commands.options import LOCAL, KeyFile, Url, connect
+from service.commands.output import say
 from service.domain.access import Scope
-from service.domain.command_errors import KeyNotWritten
+from service.domain.command_errors import ClientError, KeyNotWritten, RequestRefused
+from service.domain.errors import CollectionNotFound
 
 app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke access keys.")
 
@@ -83,6 +85,8 @@ def create(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each optio
     }
     with connect(url, key_file) as service:
         _make(service, "/keys", out, json=body)
+        for name in collection or ():
+            _say_if_missing(service, name)
 
 
 @app.command("list")
@@ -143,6 +147,22 @@ def _make(service: Connection, path: str, out: Path | None, **parts: Any) -> Non
             f"The key {key['id']} was made and could not be written: {error.strerror}. Revoke it, and make another one."
         ) from None
     print(f"The key {key['id']} ends: {_end(key)}. It is not shown again.", file=sys.stderr)  # noqa: T201  # its output
+
+
+def _say_if_missing(service: Connection, collection: str) -> None:
+    """Say that a collection of a new key does not exist. It may be misspelt, or be created later.
+
+    Nothing is said if it cannot be known, for example because the key of the command has no scope `read`.
+    """
+    try:
+        service.call_once("GET", collection_path(collection))
+    except RequestRefused as error:
+        if error.problem_code == CollectionNotFound.code:
+            say(
+                f"There is no collection `{collection}` yet. Requests for it are answered with 404 until it is created."
+            )
+    except ClientError:  # the key is made: this command has done its work
+        pass
 
 
 def _row(key: JsonObject) -> tuple[str, ...]:

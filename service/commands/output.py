@@ -67,6 +67,24 @@ def explains_interrupt(how_to_go_on: str) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
+@contextmanager
+def ends_silently_if_nobody_reads() -> Iterator[None]:
+    """End the command without a word if the reader of its output, such as head, has closed the pipe.
+
+    The exit code is then 1, as click has it for an output that is written before the command ends.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # otherwise Python does it later, and prints the error
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # for the rest, which Python keeps to write later
+        sys.exit(1)
+
+
 def say(sentence: str) -> None:
     """Print a line for the person at the terminal, on standard error. It is no part of the output."""
     print(f"facenet: {sentence}", file=sys.stderr)  # noqa: T201  # its output

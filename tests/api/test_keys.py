@@ -255,6 +255,32 @@ async def test_a_query_cannot_name_what_another_tenant_stored(
     assert {outcome(identified), outcome(clustered)} == {"404 collection_not_found"}
 
 
+async def test_a_key_without_read_cannot_list_a_collection_by_its_clusters(
+    client: httpx.AsyncClient, keys: Keys, obama: bytes
+) -> None:
+    verify = bearer(await keys.only(Scope.VERIFY, MINE))
+    for collection in (MINE, THEIRS, "never_made", ""):
+        refused = await client.post("/cluster", params={"collection": collection}, headers=verify)
+        assert outcome(refused) == "403 scope_missing"
+        assert "`read`" in refused.json()["detail"]
+    assert (await client.post("/cluster", files={"images": obama}, headers=verify)).status_code == 200
+    embedded = await client.post("/embed?include=embedding", files={"images": obama}, headers=verify)
+    embedding, model = embedded.json()["images"][0]["faces"][0]["embedding"], embedded.json()["model"]["id"]
+    body = {"embeddings": [embedding], "model": model}
+    assert (await client.post("/cluster", json=body, headers=verify)).status_code == 200
+
+
+async def test_the_clusters_of_a_collection_need_verify_and_read(client: httpx.AsyncClient, keys: Keys) -> None:
+    both = bearer(await keys.make("verify and read", KeyToCreate([Scope.VERIFY, Scope.READ], [MINE])))
+    answer = await client.post("/cluster", params={"collection": MINE}, headers=both)
+    assert [face["subject"] for face in answer.json()["faces"]] == ["ada"]
+    assert outcome(await client.post("/cluster?collection=theirs", headers=both)) == "404 collection_not_found"
+    read = bearer(await keys.only(Scope.READ, MINE))
+    refused = await client.post("/cluster", params={"collection": MINE}, headers=read)
+    assert outcome(refused) == "403 scope_missing"
+    assert "`verify`" in refused.json()["detail"]
+
+
 async def test_a_list_has_only_the_collections_of_the_key(client: httpx.AsyncClient, keys: Keys) -> None:
     listed = (await client.get("/collections", headers=bearer(await keys.foreign()))).json()
     assert [item["id"] for item in listed["items"]] == [THEIRS]

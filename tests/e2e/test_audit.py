@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.support.commands import run_for_nobody
 from tests.support.running_service import RunningService, facenet_command, run_service, service_environment
 
 pytestmark = pytest.mark.slow
@@ -171,12 +172,26 @@ def test_a_deletion_has_a_receipt_that_can_be_checked(
         assert "Nothing of it is left in the data directory" in audit("receipt", receipts[0]).stdout
         assert service.stop() == 0
     assert "Nothing of it is left in the data directory" in audit("receipt", receipts[2]).stdout
+    numbers = [int(receipt.partition("-")[0]) for receipt in receipts]
+    assert deletions(audit, "--collection", "friends") == numbers
+    assert deletions(audit, "--collection", "friends", "--subject", NAME) == numbers[:2]
     number, _, digits = receipts[0].partition("-")
-    forged = f"{int(number) + 1}-{digits}"
-    for wrong in (forged, "1", "x", receipts[0][:-1]):
-        assert audit("receipt", wrong).returncode == 1
+    forged = audit("receipt", f"{int(number) + 1}-{digits}")
+    assert (forged.returncode, "not genuine" in forged.stdout) == (1, True)
+    for wrong in ("1", "x", receipts[0][:-1], f"{receipts[0]}0"):
+        refused = audit("receipt", wrong)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "has not the form of a receipt" in refused.stderr
+    environment = service_environment(data_dir, models_dir)
+    assert run_for_nobody("audit", "show", **environment) == (1, "")
     content = b"".join(file.read_bytes() for file in data_dir.rglob("*") if file.is_file())
     assert NAME.encode() not in content
+
+
+def deletions(audit: Callable[..., subprocess.CompletedProcess[str]], *about: str) -> list[int]:
+    """Return the numbers of the lines of deletions, as docs/erasure.md finds them."""
+    lines = [line for line in audit("show", *about).stdout.splitlines() if '"method": "DELETE"' in line]
+    return [json.loads(line)["seq"] for line in lines if json.loads(line)["status"] == 204]
 
 
 def test_a_cut_end_is_found_by_the_note_in_the_database_and_by_a_stored_head(

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.commands import run_facenet
+from tests.support.commands import run_facenet, run_for_nobody
 from tests.support.running_service import RunningService, run_service
 from tests.support.sample_images import place_side_by_side, png_without_face
 
@@ -228,3 +228,12 @@ def test_a_command_beside_the_service_does_not_import_what_only_the_service_need
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     packages = {"cv2", "fastapi", "onnxruntime", "pydantic_settings", "scipy", "sklearn", "sqlalchemy", "structlog"}
     assert not packages & set(result.stdout.split())
+
+
+def test_commands_that_print_much_end_without_a_word_if_nobody_reads(
+    service: RunningService, photographs: Path
+) -> None:
+    photograph = str(photographs / "obama" / "obama.jpg")
+    assert run_for_nobody("keys", "list", "--url", service.url) == (1, "")
+    code, said = run_for_nobody("identify", photograph, "--url", service.url)
+    assert (code, "roken" in said) == (1, False)

@@ -51,7 +51,10 @@ def test_a_service_is_closed_by_its_first_key_and_opened_to_others_by_more_keys(
         assert error == (
             "facenet: The service wants an access key. Pass --key-file FILE, or set FACENET_KEY_FILE=FILE.\n"
         )
-        door_id = make_key(service, door, "--scope", "verify", "--collection", "staff", "--expires", "90d", key=admin)
+        options = ("--scope", "verify", "--collection", "staff", "--expires", "90d", "--out", str(door))
+        _, said = facenet(service, "keys", "create", *options, key=admin)
+        assert "facenet: There is no collection `staff` yet. Requests for it are answered with 404" in said
+        door_id = door.read_text().split("_")[1]
         make_key(service, staff, "--scope", "read,enrol", "--collection", "staff", key=admin)
         output, _ = facenet(service, "enrol", str(photographs), "--collection", "staff", key=staff)
         assert "enrolled" in output
@@ -63,6 +66,8 @@ def test_a_service_is_closed_by_its_first_key_and_opened_to_others_by_more_keys(
         facenet(service, "export-subject", path, str(tmp_path / "x"), "--collection", "y", key=staff, code=1)
         assert not (tmp_path / "x").exists()
         assert get(service, "/collections/staff", door) == 403
+        _, said = facenet(service, "keys", "create", "--scope", "verify", "--collection", "staff", key=admin)
+        assert "no collection" not in said
         listed, _ = facenet(service, "keys", "list", key=admin)
         assert door_id in listed
         assert "operator" in listed
@@ -114,6 +119,8 @@ def test_keys_and_revocations_that_were_acknowledged_survive_a_kill(
     with run_service(data_dir, models_dir) as service:
         make_key(service, admin, "--scope", "admin")
         door_id = make_key(service, door, "--scope", "read", key=admin)
+        _, said = facenet(service, "keys", "create", "--scope", "read", "--collection", "nothere", key=admin)
+        assert "no collection" not in said  # the key of the command may not read, so it cannot know
         facenet(service, "keys", "revoke", door_id, key=admin)
         service.kill()
     with run_service(data_dir, models_dir) as service:
@@ -145,8 +152,10 @@ def test_after_a_restore_the_keys_are_valid_only_with_the_old_secret(
     with run_service(data_dir, models_dir) as service:
         make_key(service, admin, "--scope", "admin,read")
         facenet(service, "backup", str(tmp_path / "gallery.tar"), key=admin)
-    environment = service_environment(restored, models_dir)
-    subprocess.run(facenet_command("restore", str(tmp_path / "gallery.tar")), env=environment, check=True, timeout=60)
+    lines = restore(tmp_path / "gallery.tar", restored, models_dir)
+    assert f"Access keys in the backup: 1. They are not valid, because {restored / 'key_secret'} is missing." in lines
+    assert f"copy key_secret from the old data directory to {restored / 'key_secret'}." in lines
+    assert lines.endswith("Otherwise every request is refused with 401.\n")
     with run_service(restored, models_dir) as service:
         service.wait_for_log("keys_unusable")
         assert get(service, "/keys", admin) == 401
@@ -156,3 +165,27 @@ def test_after_a_restore_the_keys_are_valid_only_with_the_old_secret(
     shutil.copy(data_dir / "key_secret", restored / "key_secret")
     with run_service(restored, models_dir) as service:
         assert get(service, "/keys", admin) == 200
+    settings = {"FACE_KEY_SECRET_FILE": str(data_dir / "key_secret")}
+    assert "Access keys" not in restore(tmp_path / "gallery.tar", tmp_path / "again", models_dir, **settings)
+
+
+def test_a_restore_with_the_key_of_the_operator_says_that_others_are_not_valid(
+    models_dir: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    admin = tmp_path / "admin.key"
+    with run_service(data_dir, models_dir) as service:
+        facenet(service, "backup", str(tmp_path / "open.tar"))
+        make_key(service, admin, "--scope", "admin")
+        facenet(service, "backup", str(tmp_path / "closed.tar"), key=admin)
+    assert "Access keys" not in restore(tmp_path / "open.tar", tmp_path / "open", models_dir)
+    lines = restore(tmp_path / "closed.tar", tmp_path / "closed", models_dir, FACE_ADMIN_KEY_FILE=str(admin))
+    assert lines.endswith("If it is lost: make new keys with the key of FACE_ADMIN_KEY_FILE.\n")
+
+
+def restore(backup: Path, data_dir: Path, models_dir: Path, **settings: str) -> str:
+    """Restore a backup into a new directory, and return what the command prints."""
+    environment = service_environment(data_dir, models_dir, **settings)
+    command = facenet_command("restore", str(backup))
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert (data_dir.stat().st_mode & 0o777, result.stderr) == (0o700, "")
+    return result.stdout

@@ -53,6 +53,11 @@ def find_lines(folder: Path, wanted: LineFilter) -> Iterator[dict[str, Any]]:
                 yield fields
 
 
+def is_receipt(text: str) -> bool:
+    """Return whether a text has the form of a receipt. Whether it is genuine, only the log knows."""
+    return _RECEIPT.fullmatch(text.strip()) is not None
+
+
 def find_receipt(folder: Path, secret: AuditSecret, receipt: str) -> dict[str, Any] | None:
     """Return the fields of the deletion that a receipt is for. None if it is not genuine. Raises OSError."""
     found = _RECEIPT.fullmatch(receipt.strip())

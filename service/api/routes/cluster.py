@@ -47,7 +47,10 @@ async def cluster_faces(
     body: Annotated[ClusterBody | None, Depends(optional_body_of(ClusterBody))],
     options: Annotated[ClusterOptions, Query()],
 ) -> ClusteringAnswer:
-    """Cluster faces by person. Send images or embeddings in the body. Or pass ?collection= without a body."""
+    """Cluster faces by person. Send images or embeddings in the body. Or pass ?collection= without a body.
+
+    With ?collection=, an access key needs the scope `read` too: the answer lists all faces of the collection.
+    """
     collection = options.collection
     read, probes = await decide(
         partial(_choose_model, services, collection), lambda probes: _read_faces(services, probes, body, collection)

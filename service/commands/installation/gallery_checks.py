@@ -5,8 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
-from service.access.opening import is_loopback
-from service.access.secret_file import read_admin_key
+import httpx
+
+from facenet_client.environment import LOOPBACK, find_service
 from service.commands.connection import Connection
 from service.commands.installation.finding import Findings
 from service.domain.command_errors import KeyFileUnusable, RequestRefused, Unreachable
@@ -17,23 +18,10 @@ from service.gallery.search.milvus.server import require_server
 from service.settings.environment import Settings
 from service.settings.in_force import milvus_address
 
+HTTP_PORT = 80
 LEAST_FREE_BYTES = 100 * 2**20
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # nothing listens here
 """An address that stands for all addresses, and the one to call."""
-
-
-def check_keys(findings: Findings, settings: Settings) -> None:
-    """Check the files of the keys, and that other machines need a key. No key is printed."""
-    if settings.admin_key_file is not None:
-        with findings.faults_of("access key"):
-            read_admin_key(settings.admin_key_file)
-            findings.ok("access key", f"{settings.admin_key_file} holds the key of the operator")
-    elif not is_loopback(settings.host) and settings.insecure != "yes":
-        text = f"FACE_HOST={settings.host} lets other machines call the service, and FACE_ADMIN_KEY_FILE is not set."
-        advice = "Without keys in its gallery, the service does not start. facenet keys generate FILE makes one."
-        findings.note("access key", f"{text} {advice}")
-    else:
-        findings.ok("access key", "none is set. Programs on this machine need none until a key is made")
 
 
 def check_data_directory(findings: Findings, settings: Settings) -> None:
@@ -66,26 +54,32 @@ def check_milvus(findings: Findings, settings: Settings) -> None:
 
 
 def check_service_and_gallery(findings: Findings, settings: Settings) -> None:
-    """Ask the running service whether it is ready. If none runs, look at the gallery."""
-    if _check_service(findings, settings):
-        return
-    if _is_locked(settings.data_dir / LOCK_FILE):
+    """Ask the running service whether it is ready, and a database server too. If none runs, look at the directory."""
+    is_running = _check_service(findings, settings)
+    is_used = not is_running and _is_locked(settings.data_dir / LOCK_FILE)
+    if is_used:
         text = f"another process uses {settings.data_dir}, and no service answers at {_url(settings)}."
         findings.fault("gallery", f"{text} Set FACE_HOST and FACE_PORT as that service has them, or stop it.")
-        return
     with findings.faults_of("gallery"):
-        findings.ok("gallery", _inspect(settings))
+        if settings.gallery.url is not None:
+            _read_key_id(settings)
+            findings.ok("gallery", inspect_server(settings.gallery.url.get_secret_value()))
+        elif not is_running and not is_used:
+            findings.ok("gallery", _inspect_directory(settings))
 
 
-def _inspect(settings: Settings) -> str:
+def _inspect_directory(settings: Settings) -> str:
     """Return what is known of the gallery without a service. Raises StartupError."""
-    key_file, url = settings.gallery.encryption_key_file, settings.gallery.url
-    key_id = None if key_file is None else read_key_file(key_file).id
-    if url is not None:
-        return inspect_server(url.get_secret_value())
+    key_file, key_id = settings.gallery.encryption_key_file, _read_key_id(settings)
     if key_file is not None and key_file.resolve().is_relative_to(settings.data_dir.resolve()):
         raise KeyFileUnusable(f"The key file {key_file} is in the data directory. Move it to another place.")
     return inspect_directory(settings.data_dir, key_id) or "there is none yet. The first start makes it"
+
+
+def _read_key_id(settings: Settings) -> str | None:
+    """Return the id of the key that encrypts the gallery. None if there is none. Raises KeyFileUnusable."""
+    key_file = settings.gallery.encryption_key_file
+    return None if key_file is None else read_key_file(key_file).id
 
 
 def _check_service(findings: Findings, settings: Settings) -> bool:
@@ -98,7 +92,7 @@ def _check_service(findings: Findings, settings: Settings) -> bool:
         with Connection(url, key="") as service:  # it needs none, and another program at this address must not get one
             answer = service.call_once("GET", "/readyz")
     except Unreachable:
-        findings.ok("service", f"none runs at {url}")
+        _say_that_none_runs(findings, url)
         return False
     except RequestRefused as error:
         what = str(error) if error.problem else "Another program answers there. Set FACE_PORT to a free port."
@@ -109,6 +103,33 @@ def _check_service(findings: Findings, settings: Settings) -> bool:
     else:
         findings.fault("service", f"another program answers at {url}. Set FACE_PORT to a free port.")
     return True
+
+
+def _say_that_none_runs(findings: Findings, url: str) -> None:
+    """Say that no service runs at the address of the settings, and whether the commands call another address."""
+    none_runs, named = f"none runs at {url}", _address_of_commands()
+    if named is None or _place(named) == _place(httpx.URL(url)):
+        findings.ok("service", none_runs)
+        return
+    address = f"{named.scheme}://{named.netloc.decode()}"
+    text = f"{none_runs}. FACENET_URL names {address}, and doctor reads FACE_HOST and FACE_PORT, which say {url}."
+    if named.scheme == "http" and named.host in LOOPBACK:
+        findings.note("service", f"{text} Run: FACE_PORT={named.port or HTTP_PORT} facenet doctor")
+    else:
+        findings.note("service", f"{text} Run doctor on the machine of that service, with its settings")
+
+
+def _address_of_commands() -> httpx.URL | None:
+    """Return the address in FACENET_URL, which the other commands call. None if it names no service."""
+    text = os.environ.get("FACENET_URL")
+    try:
+        return find_service(text, key="").url if text else None
+    except ValueError:  # the other commands say what is wrong with it
+        return None
+
+
+def _place(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, "127.0.0.1" if url.host in LOOPBACK else url.host, url.port
 
 
 def _url(settings: Settings) -> str:

@@ -3,10 +3,10 @@
 from service.commands.installation.finding import Findings
 from service.commands.installation.gallery_checks import (
     check_data_directory,
-    check_keys,
     check_milvus,
     check_service_and_gallery,
 )
+from service.commands.installation.key_checks import check_keys
 from service.commands.installation.machine_checks import check_processor, check_provider, check_versions
 from service.commands.installation.model_checks import check_models
 from service.domain.command_errors import InvalidSettings

@@ -1,8 +1,12 @@
 """Checks of the model files: they are there, have the right sha256, fit their cards, and ONNX Runtime opens them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from service.commands.installation.finding import Findings
+from service.domain.command_errors import ModelFileError
 from service.model_files.card import DetectorCard, EmbedderCard, LandmarksCard
 from service.model_files.catalogue import ModelSource, find_int8, find_model
 from service.model_files.execution.options import Execution
@@ -36,8 +40,21 @@ def _check_model(findings: Findings, settings: Settings, about: str, name: str, 
     with findings.faults_of(about):
         role: str = card.model_fields["role"].default
         source = find_model(name, settings.models.dir, settings.models.zoo, role=role)
-        return _check_file(findings, about, source, card)
+        with _asks_for_folder(source.path):
+            return _check_file(findings, about, source, card)
     return None
+
+
+@contextmanager
+def _asks_for_folder(file: Path) -> Iterator[None]:
+    """Add to the error of a missing file that the current folder may be the wrong one, if its path begins there."""
+    try:
+        yield
+    except ModelFileError as error:
+        if file.is_absolute() or file.exists():
+            raise
+        question = f"Is {Path.cwd()} the folder of the service? If not, run facenet doctor there."
+        raise ModelFileError(f"{error} {question} FACE_MODELS__DIR says where the models are.") from None
 
 
 def _check_int8(findings: Findings, settings: Settings, about: str, name: str) -> None:

@@ -44,6 +44,7 @@ def restore(
     FACE_MODELS__EMBEDDER must be a model that can be compared with the embeddings of the backup.
     FACE_GALLERY__ENCRYPTION_KEY_FILE must be the key of the gallery, if it was encrypted.
     """
+    from service.commands.moving.restored_keys import restored_keys  # noqa: PLC0415  # the other commands need no keys
     from service.gallery.backup.archive import describe_key  # noqa: PLC0415
     from service.gallery.backup.restore import BackupKeys  # noqa: PLC0415
     from service.gallery.backup.restore import restore as restore_backup  # noqa: PLC0415
@@ -61,6 +62,8 @@ def restore(
     file_key = keys.file.id if keys.file else None
     holds = f"{settings.data_dir} holds {manifest.summary()}."
     print(f"{holds} The file itself is {describe_key(file_key)}.")  # noqa: T201  # its output
+    for line in restored_keys(settings):
+        print(line)  # noqa: T201  # its output
 
 
 @app.command()

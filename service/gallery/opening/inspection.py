@@ -1,6 +1,10 @@
-"""Look at a gallery that no service uses, as a start would. Nothing is changed, so it is not migrated either."""
+"""Look at a gallery as a start would, and read its keys. Nothing is changed, so it is not migrated either."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from service.gallery.opening.in_directory import directory_errors
 from service.gallery.records.encryption.encrypt import require_key
@@ -15,7 +19,8 @@ from service.gallery.records.postgresql.connections import connect, server_url, 
 from service.gallery.records.sqlite import connections as sqlite
 from service.gallery.records.sqlite.data_directory import DATABASE_FILE, read_mark
 from service.gallery.records.sqlite.reading_beside import check_beside, reading_beside, stored_key_id
-from service.gallery.records.statements import storage
+from service.gallery.records.statements import keys, storage
+from service.gallery.records.statements.keys import StoredKey
 
 OLD = "The gallery is of an older version. The next start changes it to this version."
 
@@ -47,14 +52,38 @@ def inspect_directory(data_dir: Path, key_id: str | None) -> str | None:
 
 def inspect_server(url: str) -> str:
     """Say whether the database server can be used, in a sentence. Raises InvalidSettings or DatabaseUnusable."""
+    with _reading_server(url) as connection:
+        require_known(connection, "FACE_GALLERY__URL to another database")
+        revision = revision_of(connection)
+    if revision is None:
+        return "The database has no tables yet. The first start makes them."
+    return "The tables are of this version." if revision == known_revisions()[-1] else OLD
+
+
+def keys_in_directory(data_dir: Path) -> list[StoredKey]:
+    """Return the access keys of the gallery in a data directory, which a service may use.
+
+    Raises StorageUnavailable or OSError.
+    """
+    path = data_dir / DATABASE_FILE
+    if not path.is_file() or not path.stat().st_size:
+        return []
+    with reading_beside(path) as connection:
+        return keys.load_all(connection)
+
+
+def keys_on_server(url: str) -> list[StoredKey]:
+    """Return the access keys in a database server. Raises InvalidSettings or DatabaseUnusable."""
+    with _reading_server(url) as connection:
+        return [] if revision_of(connection) is None else keys.load_all(connection)
+
+
+@contextmanager
+def _reading_server(url: str) -> Iterator[Connection]:
     place = server_url(url)
     engine = connect(place, "AUTOCOMMIT", read_only=True)
     try:
         with start_errors(place), storage_errors(), engine.connect() as connection:
-            require_known(connection, "FACE_GALLERY__URL to another database")
-            revision = revision_of(connection)
+            yield connection
     finally:
         engine.dispose()
-    if revision is None:
-        return "The database has no tables yet. The first start makes them."
-    return "The tables are of this version." if revision == known_revisions()[-1] else OLD

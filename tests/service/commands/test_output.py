@@ -10,6 +10,7 @@ import typer
 
 from service.commands.output import INTERRUPTED, csv_text, explains_interrupt, printable, require_new, write_text
 from service.domain.command_errors import FileNotWritten
+from tests.support.commands import run_for_nobody
 
 
 @pytest.mark.parametrize("name", ["caf\udce9.jpg", "a\x1b[2Jb\nc\rd\x07", "x\x85y", "\x00"])
@@ -57,3 +58,8 @@ def test_after_an_interrupt_the_command_says_how_to_go_on(capsys: pytest.Capture
         raise KeyboardInterrupt
     assert ended.value.exit_code == INTERRUPTED
     assert capsys.readouterr().err == "facenet: Stopped. Run it again.\n"
+
+
+@pytest.mark.parametrize("arguments", [("settings",), ("keys", "--help"), ("--version",)])
+def test_a_command_whose_output_nobody_reads_ends_without_a_word(arguments: tuple[str, ...]) -> None:
+    assert run_for_nobody(*arguments) == (1, "")

@@ -106,7 +106,10 @@ class Decisions(Resource[Sends]):
         threshold: float | None = None,
         n_clusters: int | None = None,
     ) -> Call[ClusteringAnswer]:
-        """Group the enrolled faces of a collection: one cluster for each person."""
+        """Group the enrolled faces of a collection: one cluster for each person.
+
+        An access key needs the scopes `verify` and `read`.
+        """
         return _clustering(query(collection=collection, method=method, threshold=threshold, n_clusters=n_clusters))
 
     @sent

@@ -14,7 +14,7 @@ Scope = SkipValidation[Literal["verify", "read", "enrol", "admin", "metrics"]]
 """A kind of work that a key allows. No scope contains another one.
 
 verify: compare, identify, cluster and embed faces.
-read: list and show collections, subjects and faces.
+read: list and show collections, subjects and faces. Together with verify: cluster a collection.
 enrol: create, change, move and delete subjects and faces, and create collections.
 admin: delete collections, manage keys, make backups.
 metrics: read /metrics.

@@ -4,35 +4,17 @@ import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from service.__main__ import app
 from service.commands.installation.finding import Findings
 from service.commands.installation.machine_checks import check_processor
 from service.gallery.opening import open_gallery
 from service.gallery.records.sqlite.data_directory import DATABASE_FILE, LOCK_FILE, lock_data_directory
+from tests.service.commands.installation.conftest import FREE_PORT
+from tests.support.doctor import fault, line_of, run_doctor
+from tests.support.postgres_server import PostgresServer
+from tests.support.running_service import run_service
 
 PASSWORD = "hunter2"  # noqa: S105  # made up
-FREE_PORT = "9"
-"""Nothing listens on the port for `discard`."""
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Set the settings of an installation that is in order. Return its data directory, which does not exist yet."""
-    monkeypatch.setenv("FACE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("FACE_MODELS__DIR", str(models_dir))
-    monkeypatch.setenv("FACE_PORT", FREE_PORT)
-    return tmp_path / "data"
-
-
-def run_doctor() -> Result:
-    return CliRunner().invoke(app, ["doctor"])
-
-
-def fault(output: str, about: str) -> str:
-    (line,) = (line for line in output.splitlines() if line.startswith(f"fault  {about}: "))
-    return line
 
 
 def test_an_installation_in_order_has_no_fault_and_is_not_changed(data_dir: Path) -> None:
@@ -88,6 +70,61 @@ def test_the_second_model_is_checked_too(data_dir: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("FACE_MODELS__NEXT_EMBEDDER", "sface")
     assert "are the same model" in fault(run_doctor().output, "next embedder")
     assert not data_dir.exists()
+
+
+def test_in_another_folder_than_that_of_the_service_it_asks_for_the_folder(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FACE_MODELS__DIR")
+    monkeypatch.chdir(data_dir.parent)
+    output = run_doctor().output
+    for about in ("embedder", "detector", "landmarks"):
+        found = fault(output, about)
+        assert f"Is {data_dir.parent} the folder of the service? If not, run facenet doctor there." in found
+        assert "FACE_MODELS__DIR says where the models are." in found
+    monkeypatch.setenv("FACE_MODELS__DIR", str(data_dir.parent))
+    assert "the folder of the service" not in run_doctor().output
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("http://127.0.0.1:8123", "Run: FACE_PORT=8123 facenet doctor"),
+        ("http://localhost", "Run: FACE_PORT=80 facenet doctor"),
+        (f"https://me:{PASSWORD}@faces.example.com/faces", "Run doctor on the machine of that service"),
+    ],
+)
+def test_another_address_in_facenet_url_is_named_if_no_service_answers(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, url: str, advice: str
+) -> None:
+    monkeypatch.setenv("FACENET_URL", url)
+    answer = run_doctor()
+    found = line_of(answer.output, "note", "service")
+    assert f"doctor reads FACE_HOST and FACE_PORT, which say http://127.0.0.1:{FREE_PORT}. {advice}" in found
+    assert PASSWORD not in answer.output
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize("url", ["", "nothing", f"http://localhost:{FREE_PORT}/"])
+def test_the_same_address_in_facenet_url_is_not_named(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("FACENET_URL", url)
+    assert line_of(run_doctor().output, "ok", "service").endswith(f"none runs at http://127.0.0.1:{FREE_PORT}")
+    assert not data_dir.exists()
+
+
+@pytest.mark.slow
+def test_a_database_server_is_looked_at_beside_the_running_service(
+    data_dir: Path, models_dir: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres.create_database()
+    monkeypatch.setenv("FACE_GALLERY__URL", url)
+    with run_service(data_dir, models_dir, FACE_GALLERY__URL=url) as service:
+        monkeypatch.setenv("FACE_PORT", service.url.rpartition(":")[2])
+        answer = run_doctor()
+    assert "is ready" in line_of(answer.output, "ok", "service")
+    assert "The tables are of this version." in line_of(answer.output, "ok", "gallery")
 
 
 def test_a_model_of_ones_own_has_no_sha256_in_the_catalogue(
