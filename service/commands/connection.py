@@ -1,7 +1,9 @@
 """The connection of the commands to a running service: the client, with the errors and messages of a command."""
 
 import json
+import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -11,10 +13,13 @@ import httpx
 
 import facenet_client
 from facenet_client.calls import Call, Download, Sink, path_of
-from service.domain.command_errors import KeyNeeded, RequestRefused, Unreachable
+from facenet_client.environment import advice_on_tls
+from facenet_client.sending.retries import BUSY_CODES
+from service.domain.command_errors import KeyNeeded, RequestRefused, ServiceBusy, Unreachable
 
-RETRY_S = 600.0
-"""How long a request is repeated while the service is busy. A command has time."""
+GIVE_UP_S = 300.0
+"""How long a command waits while the service refuses every request because it is busy. It is longer than a minute of
+the rate of a key, and than the start of a large gallery."""
 
 SAID_WAIT_S = 2.0
 """A longer wait is said, so that nobody thinks that the command hangs."""
@@ -34,16 +39,33 @@ def collection_path(collection: str, *parts: str) -> str:
         raise RequestRefused({"code": "invalid_request", "detail": str(error)}) from None
 
 
+@contextmanager
+def explains_missing(collection: str) -> Iterator[None]:
+    """If the service does not find the collection, say it in the words of a command. Raises RequestRefused."""
+    try:
+        yield
+    except RequestRefused as error:
+        if error.problem_code != "collection_not_found":
+            raise
+        detail = (
+            f"There is no collection {collection}, or the access key does not include it. facenet enrol FOLDER "
+            f"--collection {collection} creates it."
+        )
+        raise RequestRefused({**error.problem, "detail": detail}, error.request_id) from None
+
+
 class Connection:
     """Sends requests. Safe to use from several threads at once. Use it as a context manager.
 
     key: the access key. "": no key. None means the file that FACENET_KEY_FILE names, or the variable FACENET_KEY, or no
     key. Raises KeyUnreadable of the client, and ValueError for what is no URL.
+    give_up_s: how long it waits while the service refuses every request because it is busy.
     """
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(self, url: str, key: str | None = None, give_up_s: float = GIVE_UP_S) -> None:
         self._url = url
-        self._client = facenet_client.Client(url, key=key, retry_s=RETRY_S, on_wait=_say_wait)
+        self._patience = Patience(give_up_s)
+        self._client = facenet_client.Client(url, key=key, retry_s=math.inf, on_wait=self._patience.wait)
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +78,7 @@ class Connection:
     def call(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
         """Send a request, again while the service is busy, and return the JSON of the answer.
 
-        Raises RequestRefused, KeyNeeded, or Unreachable if no service answers.
+        Raises RequestRefused, KeyNeeded, ServiceBusy, or Unreachable if no service answers.
         """
         return self._send(Call(method, path, _json_object, parts))
 
@@ -83,23 +105,51 @@ class Connection:
         """Raise the errors of the client as those of a command."""
         try:
             yield
+            self._patience.note_answer()
         except facenet_client.RequestRefused as error:
+            if error.code not in BUSY_CODES:
+                self._patience.note_answer()
             raise _refusal(error) from None
         except facenet_client.Unreachable:
             raise Unreachable(
                 f"No service answers at {self._url}. Start it with make run, or pass its address with --url."
+                f"{advice_on_tls(self._url)}"
             ) from None
         except facenet_client.UnexpectedAnswer as error:
             raise RequestRefused({"code": "unknown", "detail": str(error)}) from None
 
 
+class Patience:
+    """Waits while the service is busy, and gives up when it has refused every request for too long.
+
+    The requests of all threads count together: a request may wait longer while others are answered.
+    """
+
+    def __init__(self, give_up_s: float) -> None:
+        self._give_up_s = give_up_s
+        self._busy_since_s: float | None = None
+        self._said_until_s = -math.inf
+
+    def note_answer(self) -> None:
+        """Begin again to count: the service is not busy, or not for everybody."""
+        self._busy_since_s = None
+
+    def wait(self, refusal: facenet_client.RequestRefused, wait_s: float) -> None:
+        """Say that a request waits, once for all threads. Raises ServiceBusy if it would be too long."""
+        now_s, since_s = time.monotonic(), self._busy_since_s
+        if since_s is None:
+            since_s = self._busy_since_s = now_s
+        if now_s + wait_s - since_s > self._give_up_s:
+            raise ServiceBusy(refusal.problem.model_dump(mode="json"), refusal.request_id, self._give_up_s)
+        if wait_s >= SAID_WAIT_S and now_s >= self._said_until_s:
+            self._said_until_s = now_s + wait_s
+            print(f"facenet: {refusal.detail} Waiting {wait_s:g} s.", file=sys.stderr)  # noqa: T201  # its output
+
+
 def _refusal(error: facenet_client.RequestRefused) -> RequestRefused | KeyNeeded:
-    return KeyNeeded() if error.code == "key_missing" else RequestRefused(error.problem.model_dump(mode="json"))
-
-
-def _say_wait(refusal: facenet_client.RequestRefused, wait_s: float) -> None:
-    if wait_s >= SAID_WAIT_S:
-        print(f"facenet: {refusal.detail} Waiting {wait_s:g} s.", file=sys.stderr)  # noqa: T201  # its output
+    if error.code == "key_missing":
+        return KeyNeeded()
+    return RequestRefused(error.problem.model_dump(mode="json"), error.request_id)
 
 
 def _json_object(response: httpx.Response) -> JsonObject:

@@ -1,6 +1,7 @@
 """The options that several commands share."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from service.commands.connection import Connection
 from service.commands.enrolment.report import EnrolmentReport
 from service.commands.output import say
 from service.domain.command_errors import KeyUnreadable
+from service.domain.identifiers import ID_PATTERN, ID_RULE
 
 LOCAL = "http://127.0.0.1:8000"
 
@@ -30,6 +32,20 @@ PhotographsDirectory = Annotated[
     Path, typer.Argument(exists=True, file_okay=False, metavar="FOLDER", help="all photographs below it are read")
 ]
 Report = Annotated[Path | None, typer.Option(help="a file to write: one JSON line for each item that is not enrolled")]
+
+
+def check_id(text: str | None) -> str | None:
+    """Return the id of a collection or subject, or None. Raises typer.BadParameter."""
+    if text is not None and not re.fullmatch(ID_PATTERN, text):
+        raise typer.BadParameter(ID_RULE)
+    return text
+
+
+def check_rate(rate: float | None) -> float | None:
+    """Return an error rate, or None. Raises typer.BadParameter."""
+    if rate is not None and not 0 < rate < 1:
+        raise typer.BadParameter("A rate is above 0 and below 1, such as 0.0001.")
+    return rate
 
 
 def connect(url: str, key_file: Path | None) -> Connection:

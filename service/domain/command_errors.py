@@ -16,18 +16,22 @@
     └── ClientError                   a command beside the service cannot continue
         ├── Unreachable               no service answers
         ├── RequestRefused            the service refused the request
+        │   └── ServiceBusy           it was busy for too long
         ├── PhotographUnusable        a photograph cannot be read, or the service refused it
         ├── KeyNeeded                 the service wants an access key
         ├── KeyNotWritten             a new key cannot be written to its file
         ├── KeyUnreadable             the file of an access key cannot be read
         ├── FileNotWritten            a file cannot be written, or exists already
+        ├── FileNotRead               a file that is imported cannot be read to its end
+        ├── NoFaceLines               a file that is imported has no lines of faces
         ├── CollectionFileUnusable    the file of a collection is damaged
         ├── BackupUnusable            a backup cannot be written, or is damaged, or does not fit
         ├── ModelOfCollection         another model made the faces of the collection
         ├── ModelChanged              the service has another model than at the beginning
         ├── NoCalibration             the error rates of the model were not measured
         ├── TooManyFaces              there is too little memory to cluster the faces
-        └── EmptyFolder               there is nothing to send
+        ├── EmptyFolder               there is nothing to send
+        └── WithoutPeople             the photographs of a folder are in no folder of a person
 
 The errors of a running service are in `errors.py`.
 """
@@ -122,6 +126,17 @@ class FileNotRead(ClientError):
         super().__init__(f"{file} cannot be read to its end: {reason}. What was read before is imported.")
 
 
+class NoFaceLines(ClientError):
+    """A file that is imported has no lines of faces."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"{file} is no file of embeddings: its first lines are not JSON objects. A file of facenet export is "
+            'expected, or a face on each line: {"subject": "ada", "model": "ID OF GET /model", "embedding": [0.1, '
+            "...]}. Nothing was sent. Photographs are enrolled with facenet enrol FOLDER."
+        )
+
+
 class CollectionFileUnusable(ClientError):
     """The file of a collection is damaged, or of another version. It was not imported."""
 
@@ -181,18 +196,47 @@ class EmptyFolder(ClientError):
         super().__init__(f"{folder} has no photographs. They are expected as {expected}.")
 
 
+class WithoutPeople(ClientError):
+    """A folder has photographs, and no folder of a person. It may be the folder of a person itself."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} has photographs, but no folder of a person. They are expected as FOLDER/PERSON/PHOTOGRAPH.jpg. "
+            f"Did you mean its parent, {folder.resolve().parent}?"
+        )
+
+
 class RequestRefused(ClientError):
-    """The service refused the request.
+    """The service refused the request. The message ends with the code, and the id in the log of the service.
 
     problem: the problem document of the answer (RFC 9457).
+    request_id: None if the answer has none.
     """
 
-    def __init__(self, problem: dict[str, Any]) -> None:
-        reason = problem.get("detail", "The service refused the request and gave no reason.")
-        faults = [f"{fault['where']}: {fault['message']}" for fault in problem.get("errors", ())]
-        super().__init__(" ".join([reason, *faults]))
+    def __init__(self, problem: dict[str, Any], request_id: str | None = None) -> None:
         self.problem = problem
+        self.request_id = request_id
+        request = f", request {request_id}" if request_id else ""
+        super().__init__(f"{self.reason} (code {self.problem_code}{request})")
 
     @property
     def problem_code(self) -> str:
         return str(self.problem.get("code", "unknown"))
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, without the code: for a report that has the code in a field of its own."""
+        detail: str = self.problem.get("detail", "The service refused the request and gave no reason.")
+        faults = (f"{fault['where']}: {fault['message']}" for fault in self.problem.get("errors", ()))
+        return " ".join([detail, *(fault for fault in faults if fault.rstrip(".") not in detail)])
+
+
+class ServiceBusy(RequestRefused):
+    """The service was busy for so long that the command gave up. waited_s: how long."""
+
+    def __init__(self, problem: dict[str, Any], request_id: str | None, waited_s: float) -> None:
+        detail = (
+            f"{problem['detail']} The service has refused every request for {waited_s:g} s. Start the command again "
+            "later. GET /readyz says whether the service can work."
+        )
+        super().__init__({**problem, "detail": detail}, request_id)

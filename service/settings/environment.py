@@ -163,7 +163,14 @@ def _refuse_unknown(names: Iterable[str]) -> None:
     known = [variable.name for variable in list_variables()]
     for name in names:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
-            raise InvalidSettings(
-                f"There is no setting {name}. The nearest is {nearest}. `facenet settings` lists all."
-            )
+            raise InvalidSettings(f"There is no setting {name}.{_nearest(name, known)} `facenet settings` lists all.")
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return a sentence, after a space, that names the nearest setting. Without a near one, it is empty.
+
+    The prefix is not compared: all names have it, so that all would be near.
+    """
+    endings = [one.removeprefix(PREFIX) for one in known]
+    nearest = difflib.get_close_matches(name.upper().removeprefix(PREFIX), endings, n=1)
+    return f" The nearest is {PREFIX}{nearest[0]}." if nearest else ""

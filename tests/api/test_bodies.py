@@ -95,12 +95,19 @@ async def test_a_form_where_only_json_is_taken_is_told_so(client: httpx.AsyncCli
     assert "takes no form" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("text", [b"obama.jpg", b'{"subject": "ada", "collection": "default"}'])
-async def test_text_instead_of_a_file_is_told_so(client: httpx.AsyncClient, text: bytes) -> None:
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        (b"obama.jpg", " It looks like the name of a file: send the file itself (curl: -F image=@FILE)."),
+        (b'{"subject": "ada", "collection": "default"}', " It looks like JSON: then the whole body must be JSON."),
+        (b"Notes of the meeting.\n", ""),
+    ],
+)
+async def test_text_instead_of_a_file_is_told_so(client: httpx.AsyncClient, text: bytes, advice: str) -> None:
     part = form_part(b'form-data; name="image"', text)
     answer = await client.post("/identify", content=part, headers=FORM_HEADERS)
     assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_image")
-    assert "This is text" in answer.json()["detail"]
+    assert answer.json()["detail"].startswith(f"This is text, and not the bytes of an image.{advice} Send a JPEG")
     assert text.decode() not in answer.text
 
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -73,6 +74,23 @@ async def test_an_unknown_option_that_is_no_misspelt_one_is_not_repeated(
         {"where": "query.(unknown)", "message": "There is no such option. /verify takes: threshold, max_fmr."}
     ]
     assert len(answer.content) < 1_000
+
+
+@pytest.mark.parametrize("collection", ["my team", "a" * 129, "-a", "a\n"])
+async def test_an_id_that_is_none_is_refused_in_words(client: httpx.AsyncClient, obama: bytes, collection: str) -> None:
+    rule = (
+        "An id has letters (a to z, A to Z), digits, `.`, `_` and `-`, begins with a letter or digit, and has at most "
+        "128 characters."
+    )
+    answer = await client.post("/identify", params={"collection": collection}, files={"image": obama})
+    assert answer.json()["errors"] == [{"where": "query.collection", "message": rule}]
+    answer = await client.put(f"/collections/{quote(collection)}")
+    assert answer.json()["errors"] == [{"where": "path.collection", "message": rule}]
+    answer = await client.post("/collections/default/subjects", json={"id": collection, "name": "Ada\n"})
+    assert answer.json()["errors"] == [
+        {"where": "body.id", "message": rule},
+        {"where": "body.name", "message": "A name has no control characters, such as a line break."},
+    ]
 
 
 async def test_many_unknown_options_are_answered_shortly(client: httpx.AsyncClient) -> None:

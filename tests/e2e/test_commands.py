@@ -198,6 +198,13 @@ def test_a_folder_without_photographs_is_reported(service: RunningService, tmp_p
     assert "FOLDER/PERSON/PHOTOGRAPH" in run_facenet("enrol", str(tmp_path), "--url", service.url, code=1)
 
 
+def test_the_folder_of_one_person_is_told_from_a_folder_of_people(service: RunningService, photographs: Path) -> None:
+    obama = photographs / "obama"
+    output = run_facenet("enrol", str(obama), "--url", service.url, code=1)
+    assert f"facenet: {obama} has photographs, but no folder of a person." in output
+    assert f"Did you mean its parent, {photographs.resolve()}?" in output
+
+
 def test_the_settings_are_listed() -> None:
     assert "FACE_LIMITS__PIXELS" in run_facenet("settings")
 

@@ -75,6 +75,14 @@ def test_a_compressed_file_and_every_bad_line_by_its_number(service: RunningServ
     assert [item["face"] is not None for item in items if item["code"] == "known_elsewhere"] == [True]
 
 
+def test_a_file_of_another_kind_is_refused_in_one_line(service: RunningService, tmp_path: Path) -> None:
+    (tmp_path / "who.csv").write_text("file,decision\n" + "ada.jpg,match\n" * 30)
+    output = run_import(tmp_path / "who.csv", service.url, "--collection", "none", code=1)
+    assert output.startswith(f"facenet: {tmp_path / 'who.csv'} is no file of embeddings: its first lines are not JSON")
+    assert len(output.splitlines()) == 1
+    assert httpx.get(f"{service.url}/collections/none").status_code == 404
+
+
 def test_a_run_continues_after_a_kill(models_dir: Path, tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     with run_service(data_dir, models_dir) as service:

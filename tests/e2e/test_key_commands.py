@@ -63,7 +63,7 @@ def test_a_service_is_closed_by_its_first_key_and_opened_to_others_by_more_keys(
         facenet(service, "export-subject", "obama", str(exported), "--collection", "staff", key=staff)
         assert exported.stat().st_mode & 0o777 == 0o600
         path = "../../staff/subjects/obama"
-        facenet(service, "export-subject", path, str(tmp_path / "x"), "--collection", "y", key=staff, code=1)
+        facenet(service, "export-subject", path, str(tmp_path / "x"), "--collection", "y", key=staff, code=2)
         assert not (tmp_path / "x").exists()
         assert get(service, "/collections/staff", door) == 403
         _, said = facenet(service, "keys", "create", "--scope", "verify", "--collection", "staff", key=admin)

@@ -226,7 +226,9 @@ def test_a_file_is_not_overwritten_and_an_unknown_collection_makes_none(
     service: RunningService, tmp_path: Path
 ) -> None:
     file = tmp_path / "file"
-    assert "No collection has this id" in run("export", "unknown", str(file), "--url", service.url, code=1)
+    assert "There is no collection unknown, or the access key does not include it." in run(
+        "export", "unknown", str(file), "--url", service.url, code=1
+    )
     assert list(tmp_path.iterdir()) == []
     file.write_text("mine")
     assert "exists already" in run("export", "default", str(file), "--url", service.url, code=1)

@@ -2,14 +2,17 @@
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from service.domain.embedding import Embeddings
+from tests.conftest import ROOT
 from tests.support.made_up_people import make_people
+from tests.support.page_commands import project_folder, run_python
 from tests.support.running_service import RunningService, facenet_command, run_service, service_environment
 
 pytestmark = pytest.mark.slow
@@ -25,10 +28,10 @@ def run_facenet(data_dir: Path, models_dir: Path, *arguments: str, **settings: s
     assert done.returncode == 0, done.stderr
 
 
-def enrol_people(client: httpx.Client) -> None:
+def enrol_people(client: httpx.Client, people: Mapping[str, Embeddings] = PEOPLE) -> None:
     model = client.get("/model").json()["id"]
     client.put("/collections/staff", json={}).raise_for_status()
-    for subject, embeddings in PEOPLE.items():
+    for subject, embeddings in people.items():
         path = f"/collections/staff/subjects/{subject}"
         client.put(path, json={}).raise_for_status()
         images = [{"embedding": embeddings[0].tolist(), "model": model}]
@@ -68,6 +71,25 @@ def test_in_an_encrypted_gallery_it_is_used_after_a_kill_and_after_a_restore(
         assert search(client) == before
         assert client.get("/collections/staff/calibration").json()["own"] == measured["own"]
     assert before["calibration"] == "own"
+
+
+def test_the_steps_of_the_page_give_a_threshold_that_verify_uses_and_own_does_not_change_verify(
+    service: RunningService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project_folder(tmp_path))
+    pair = [("image_a", "obama/obama.jpg"), ("image_b", "biden/biden.jpg")]
+    files = {name: (ROOT / "var" / "photographs" / file).read_bytes() for name, file in pair}
+    with connect(service) as client:
+        enrol_people(client, make_people(120))
+        names = run_python(ROOT / "docs" / "thresholds.md", service.url, capsys)
+        names["client"].close()
+        assert [row.fmr <= names["wanted"] for row in names["measured"].own.rates].count(True) == len(names["rows"]) > 0
+        for options in ("", "?max_fmr=0.001", f"?threshold={names['threshold']}"):
+            client.patch("/collections/staff", json={"calibration": "model"}).raise_for_status()
+            before = client.post(f"/verify{options}", files=files).raise_for_status().json()
+            client.patch("/collections/staff", json={"calibration": "own"}).raise_for_status()
+            assert client.post(f"/verify{options}", files=files).json() == before
+        client.delete("/collections/staff").raise_for_status()
 
 
 @pytest.fixture

@@ -74,9 +74,10 @@ def test_an_album_is_sorted_into_a_folder_for_each_person(service: RunningServic
     }
     assert (out / "contact-sheet-01.jpg").is_file()
     for text in (
-        "broken.jpg: This is text, and not the bytes of an image",
+        "broken.jpg: This is text, and not the bytes of an image. Send a JPEG, PNG, WebP",
+        "BMP or GIF. (code unreadable_image)",
         "notes.txt: The suffix",
-        "the folders of 2 people",
+        "People: 2. Contact sheets: 1. Photographs in others: 1, in without-face: 1.",
     ):
         assert text in output
     assert "\x1b[2J" not in output
@@ -216,6 +217,12 @@ def test_everybody_in_an_album_is_named_in_csv_json_and_face_regions(
     rows = rows_of(tmp_path / "a.csv")
     by_file = {Path(row["file"]).name: row for row in rows}
     assert (by_file["obama2.jpg"]["decision"], by_file["obama2.jpg"]["subject"]) == ("match", "barack")
+    assert 1 < float(by_file["meadow.png"]["threshold"]) < 2
+    assert [by_file[name]["reason"].partition(":")[0] for name in ("obama2.jpg", "broken.jpg", "notes.txt")] == [
+        "",
+        "unreadable_image",
+        "unknown_suffix",
+    ]
     assert by_file["obama2.jpg"]["name"] == f"'{HOSTILE_NAME}"
     assert [by_file[name]["decision"] for name in ("astronaut.png", "meadow.png", "broken.jpg", "notes.txt")] == [
         "unknown",
@@ -245,7 +252,7 @@ def test_a_second_run_keeps_the_files_of_the_first(service: RunningService, phot
     shutil.copy(photographs / "biden" / "biden.jpg", photograph)
     enrol(service, "kept", [("joe", "Joe", photograph)])
     identify = ("identify", str(photograph), "--collection", "kept", "--xmp", "--url", service.url)
-    assert "1 sidecar files were written." in run_facenet(*identify)
+    assert "Sidecar files written: 1." in run_facenet(*identify)
     (tmp_path / "biden.jpg.xmp").write_text("mine")
     assert "It was kept." in run_facenet(*identify)
     assert (tmp_path / "biden.jpg.xmp").read_text() == "mine"
@@ -263,7 +270,31 @@ def test_two_photographs_are_verified_and_the_exit_code_says_the_result(
     (tmp_path / "meadow.png").write_bytes(png_without_face())
     output = run_facenet("verify", obama, str(tmp_path / "meadow.png"), "--url", service.url, code=1)
     assert output.startswith(f"facenet: {tmp_path / 'meadow.png'}: ")
+    assert "(code no_face, request " in output
     run_facenet("verify", obama, str(tmp_path / "missing.jpg"), "--url", service.url, code=2)
+    for options in (("--max-fmr", "5"), ("--max-fmr", "nan"), ("--max-fmr", "0.1", "--threshold", "1")):
+        run_facenet("verify", obama, obama2, *options, "--url", service.url, code=2)
+
+
+def test_a_collection_without_faces_one_that_is_missing_and_a_wrong_id_are_said(
+    service: RunningService, photographs: Path
+) -> None:
+    httpx.put(f"{service.url}/collections/empty").raise_for_status()
+    identify = ("identify", str(photographs / "biden"), "--url", service.url, "--collection")
+    output = run_facenet(*identify, "empty")
+    assert (
+        "facenet: Nobody is enrolled in the collection empty, so nobody can be found there. Pass --collection" in output
+    )
+    assert "Enrolled faces in the collection empty: 0. Threshold: " in output
+    output = run_facenet(*identify, "tema", code=1)
+    assert "There is no collection tema, or the access key does not include it. facenet enrol FOLDER" in output
+    assert "(code collection_not_found, request " in output
+    assert "An id has letters" in run_facenet(*identify, "my team", code=2, COLUMNS="200")
+    run_facenet(*identify, "empty", "--max-fpir", "5", code=2)
+    enrol(service, "filled", [("joe", "Joe", photographs / "biden" / "biden.jpg")])
+    output = run_facenet(*identify, "filled")
+    assert "Nobody is enrolled" not in output
+    assert "Enrolled faces in the collection filled: 1. Threshold: 1." in output
 
 
 def test_a_running_service_is_found_by_the_doctor(service: RunningService, models_dir: Path) -> None:

@@ -31,6 +31,13 @@ def test_an_unknown_setting_is_refused_and_the_nearest_is_named(
         load_settings()
 
 
+def test_a_setting_that_no_setting_is_like_is_refused_without_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACE_TRESHOLD", "1")
+    with pytest.raises(InvalidSettings) as refused:
+        load_settings()
+    assert str(refused.value) == "There is no setting FACE_TRESHOLD. `facenet settings` lists all."
+
+
 @pytest.mark.parametrize(
     "name", ["FACE_GALLERY__ENCRYPTION_KEY_FILE", "face_gallery__encryption_key_file", "FACE_ADMIN_KEY_FILE"]
 )

@@ -16,12 +16,13 @@ from service.api.schemas.cluster import ClusterBody, ClusterOptions
 from service.api.schemas.collections import CollectionFields
 from service.api.schemas.embed import EmbedOptions
 from service.api.schemas.faces import EnrolOptions, FaceLine
-from service.api.schemas.fields import PageOptions
+from service.api.schemas.fields import NAME_PATTERN, WHOLE_ID, PageOptions
 from service.api.schemas.identify import IdentifyBody, IdentifyOptions
 from service.api.schemas.images import KINDS_BY_TAG, ImagesBody
 from service.api.schemas.keys import NewKey, RotateOptions
 from service.api.schemas.subjects import NewSubject, SubjectFields
 from service.api.schemas.verify import VerifyBody, VerifyOptions
+from service.domain.identifiers import ID_RULE
 
 MAX_ERRORS, MAX_SUMMARISED = 10, 3
 UNKNOWN_FIELD = "extra_forbidden"
@@ -34,6 +35,12 @@ MESSAGES = {
     "model_type": "Send a JSON object. If you sent text that holds JSON, it was encoded twice.",
 }
 """By pydantic's type of an error. Its own message for the others says enough."""
+
+PATTERNS = {
+    f"String should match pattern '{WHOLE_ID}'": ID_RULE,
+    f"String should match pattern '{NAME_PATTERN}'": "A name has no control characters, such as a line break.",
+}
+"""By pydantic's message: what a pattern means, in words."""
 
 MISSPELT = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """An unknown name that is compared with the known ones. All others are not repeated."""
@@ -95,13 +102,17 @@ def _fields_at(location: Sequence[int | str], model: type[BaseModel]) -> list[st
 def _fault(error: Mapping[str, Any], noun: str, names: Sequence[str], takes: str) -> Fault:
     place = error["loc"]
     if error["type"] != UNKNOWN_FIELD:
-        return Fault(where=_where(place), message=MESSAGES.get(error["type"], str(error["msg"])))
+        return Fault(where=_where(place), message=_in_words(error["type"], str(error["msg"])))
     name = place[-1]
     misplaced = _in_the_wrong_place(place[0], name)
     if misplaced is None and (meant := _nearest(name, names)):
         message = f"There is no {noun} {name}. Did you mean {meant}? {takes}"
         return Fault(where=f"{_where(place[:-1])}.{name}", message=message)
     return Fault(where=_where(place), message=misplaced or f"There is no such {noun}. {takes}".rstrip())
+
+
+def _in_words(kind: str, message: str) -> str:
+    return MESSAGES.get(kind) or PATTERNS.get(message, message)
 
 
 def _nearest(name: int | str, names: Sequence[str]) -> str | None:

@@ -21,7 +21,9 @@ MAX_IMAGES = 4096
 MAX_EMBEDDINGS = 20_000
 """No setting allows more. The settings can allow less. `admission.py` and the decision check the settings."""
 
-Id = Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
+WHOLE_ID = rf"^{ID_PATTERN}$"
+
+Id = Annotated[str, StringConstraints(pattern=WHOLE_ID)]
 """The id of a collection, a subject or a face."""
 
 EXAMPLE_COLLECTION, EXAMPLE_SUBJECT, EXAMPLE_FACE = "people", "ada", "face-1"
@@ -42,7 +44,9 @@ UnitVector = Annotated[
     Field(min_length=2, max_length=4096, description="a unit vector of the model's dimension"),
 ]
 
-Name = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+
+Name = Annotated[str, StringConstraints(max_length=256, pattern=NAME_PATTERN)]
 """The name of a subject: Unicode without control characters."""
 
 

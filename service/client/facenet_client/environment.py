@@ -53,6 +53,13 @@ def find_service(url: str | None, key: str | None) -> Address:
     return Address(parsed, _checked(_key_of_environment() if key is None else key))
 
 
+def advice_on_tls(address: str) -> str:
+    """Return a sentence, after a space, for an address with https:// where nothing answers. Else, an empty text."""
+    if not address.startswith("https://"):
+        return ""
+    return " If the service has no TLS, its address begins with http://."
+
+
 def read_key(file: str | os.PathLike[str]) -> str:
     """Return the access key in a file. Raises KeyUnreadable."""
     try:

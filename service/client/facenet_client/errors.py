@@ -52,9 +52,11 @@ class RequestRefused(FacenetError):
 
 
 def _faults(problem: Problem) -> Iterator[str]:
-    """Describe what is wrong with single fields, and with single photographs of an enrolment."""
+    """Describe what is wrong with single fields, unless `detail` does, and with single photographs of an enrolment."""
     for fault in problem.errors:
-        yield f"{fault.where}: {fault.message}"
+        text = f"{fault.where}: {fault.message}"
+        if text.rstrip(".") not in problem.detail:
+            yield text
     for number, result in enumerate(problem.results, start=1):
         if result.status == "refused":
             yield f"Image {number}: {result.code}: {result.detail}"

@@ -15,21 +15,25 @@ from service.commands.options import (
     PeopleDirectory,
     Report,
     Url,
+    check_id,
     connect,
     photographs_progress,
     write_report,
 )
 from service.commands.output import explains_interrupt
-from service.domain.command_errors import EmptyFolder
+from service.commands.photographs.folder_reader import SUFFIXES
+from service.domain.command_errors import EmptyFolder, WithoutPeople
 
 app = typer.Typer()
+
+Collection = Annotated[str, typer.Option(callback=check_id, help="the collection; it is created if it does not exist")]
 GO_ON = "What was answered is enrolled. Run the same command again: it sends only what is missing."
 
 
 @app.command()
 def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     folder: PeopleDirectory,
-    collection: Annotated[str, typer.Option(help="the collection; it is created if it does not exist")] = "default",
+    collection: Collection = "default",
     url: Url = LOCAL,
     key_file: KeyFile = None,
     on_several: Annotated[OnSeveral, typer.Option(help="what to do with a photograph of several people")] = "refuse",
@@ -65,8 +69,13 @@ def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     for line in _advice(done, options, has_report=report is not None):
         print(line)  # noqa: T201  # its output
     if not found.people:
-        raise EmptyFolder(folder)
+        raise WithoutPeople(folder) if _has_photograph(found) else EmptyFolder(folder)
     raise typer.Exit(0 if done.is_complete else 1)
+
+
+def _has_photograph(found: PeopleFolder) -> bool:
+    """Return whether there is a photograph beside the folders of the people."""
+    return any(item.code == "no_person" and item.path.suffix.lower() in SUFFIXES for item in found.left_out)
 
 
 def _enrol_with_progress(

@@ -147,7 +147,7 @@ class FolderEnrolment:
             elif error.problem_code not in SPLIT_CODES:
                 raise
             elif len(part) == 1:
-                return [{"status": "refused", "code": error.problem_code, "detail": str(error)}]
+                return [{"status": "refused", "code": error.problem_code, "detail": error.reason}]
             else:
                 return [result for photograph in part for result in self._send(person, [photograph])]
         results: list[JsonObject] = answer["results"]

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
 
+from service.commands.connection import explains_missing
 from service.commands.enrolment.report import EnrolmentReport
-from service.commands.moving.face_import import FaceImport
-from service.commands.options import LOCAL, KeyFile, Report, Url, connect, write_report
+from service.commands.moving.face_import import FaceImport, require_faces
+from service.commands.options import LOCAL, KeyFile, Report, Url, check_id, connect, write_report
 
 app = typer.Typer()
 DEFAULT = "default"
@@ -16,7 +17,7 @@ DEFAULT = "default"
 
 @app.command()
 def export(
-    collection: Annotated[str, typer.Argument(help="the collection")],
+    collection: Annotated[str, typer.Argument(callback=check_id, help="the collection")],
     file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")],
     url: Url = LOCAL,
     key_file: KeyFile = None,
@@ -27,7 +28,7 @@ def export(
     """
     from service.commands.moving import collection_file  # noqa: PLC0415  # the other commands need no database
 
-    with connect(url, key_file) as service, _lines_progress() as bar:
+    with connect(url, key_file) as service, explains_missing(collection), _lines_progress() as bar:
         task = bar.add_task(f"Exporting {collection}", total=None)
         progress = collection_file.Progress(
             lambda total: bar.update(task, total=total), lambda lines: bar.advance(task, lines)
@@ -47,7 +48,9 @@ def import_file(
     ],
     collection: Annotated[
         str | None,
-        typer.Option(help="the collection. Default: that of the export, or `default` for a file of faces"),
+        typer.Option(
+            callback=check_id, help="the collection. Default: that of the export, or `default` for a file of faces"
+        ),
     ] = None,
     url: Url = LOCAL,
     key_file: KeyFile = None,
@@ -69,16 +72,16 @@ def import_file(
 
 @app.command()
 def export_subject(
-    subject: Annotated[str, typer.Argument(help="the id of the subject")],
+    subject: Annotated[str, typer.Argument(callback=check_id, help="the id of the subject")],
     file: Annotated[Path, typer.Argument(help="the file to write; it must not exist")],
-    collection: Annotated[str, typer.Option(help="the collection of the subject")] = DEFAULT,
+    collection: Annotated[str, typer.Option(callback=check_id, help="the collection of the subject")] = DEFAULT,
     url: Url = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
     """Save all that a running service knows of one person: fields, faces, embeddings, lines of the audit log."""
     from service.commands.moving.subject_export import save_subject  # noqa: PLC0415  # the other commands do not need it
 
-    with connect(url, key_file) as service:
+    with connect(url, key_file) as service, explains_missing(collection):
         save_subject(service, collection, subject, file)
     print(f"{file} holds all that is stored about the subject.")  # noqa: T201  # its output
 
@@ -99,6 +102,7 @@ def _import_collection(file: Path, collection: str | None, url: str, key_file: P
 
 
 def _import_faces(file: Path, collection: str, url: str, key_file: Path | None, report: Path | None) -> None:
+    require_faces(file)
     done = EnrolmentReport()
     write_report(done, report)  # if the file cannot be written, the error must come before the lines are sent
     with connect(url, key_file) as service, Progress(*Progress.get_default_columns(), DownloadColumn()) as progress:

@@ -16,7 +16,7 @@ from pathlib import Path
 from service.commands.connection import Connection, JsonObject, collection_path
 from service.commands.enrolment.report import EnrolmentReport
 from service.commands.photographs.left_out import LeftOut
-from service.domain.command_errors import FileNotRead, RequestRefused
+from service.domain.command_errors import FileNotRead, NoFaceLines, RequestRefused
 
 GZIP_START = b"\x1f\x8b"
 LINES_PER_REQUEST = 5_000
@@ -29,6 +29,9 @@ REQUESTS_AT_ONCE = 3
 
 SPLIT_CODES = frozenset({"body_too_large", "timed_out"})
 """Problems that a smaller request may not have."""
+
+FIRST_LINES = 20
+"""If none of so many lines is a JSON object, the file is of another kind."""
 
 UNFINISHED_CODES = frozenset({"ending", "overloaded", "storage_unavailable", "timed_out"})
 """Codes of lines that were not stored because the service stopped in the middle of a request. They are sent again."""
@@ -125,6 +128,13 @@ class FaceImport:
             half = len(lines) // 2
             return self._post(lines[:half]) + self._post(lines[half:])
         return [{**result, "line": lines[result["line"] - 1][0]} for result in results]
+
+
+def require_faces(file: Path) -> None:
+    """Look at the first lines of a file. Raises NoFaceLines if none of them is a JSON object, and FileNotRead."""
+    first = next(read_parts(file)).lines[:FIRST_LINES]
+    if first and not any(line.lstrip().startswith(b"{") for _, line in first):
+        raise NoFaceLines(file)
 
 
 def read_parts(file: Path) -> Iterator[Part]:

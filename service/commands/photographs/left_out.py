@@ -66,7 +66,7 @@ def left_out(path: Path, code: str) -> LeftOut:
 
 
 def left_out_lines(items: Iterable[LeftOut], where_all_are: str) -> Iterator[str]:
-    """Return the lines to print: each item with its reason, those of one status together.
+    """Return the lines to print: each item with its reason, those of one status together. A refusal has its code.
 
     where_all_are: is printed if there are more than MAX_LISTED of one status. A sentence.
     """
@@ -76,7 +76,8 @@ def left_out_lines(items: Iterable[LeftOut], where_all_are: str) -> Iterator[str
     for status, some in of_status.items():
         for item in some[:MAX_LISTED]:
             face = f" The face is {item.face}." if item.face else ""
-            yield f"{STATUSES[status]}: {printable(os.fspath(item.path))}: {item.detail}{face}"
+            code = f" (code {item.code})" if status == "refused" else ""
+            yield f"{STATUSES[status]}: {printable(os.fspath(item.path))}: {item.detail}{face}{code}"
         if len(some) > MAX_LISTED:
             yield f"{STATUSES[status]}: {len(some) - MAX_LISTED} more. {where_all_are}"
 

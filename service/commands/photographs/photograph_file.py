@@ -58,7 +58,7 @@ def refused_photograph(file: Path, error: RequestRefused) -> LeftOut:
     Raises the error again if it is about something else.
     """
     if error.problem.get("image") or error.problem_code in PHOTOGRAPH_CODES:
-        return LeftOut(file, "refused", error.problem_code, str(error))
+        return LeftOut(file, "refused", error.problem_code, error.reason)
     raise error
 
 

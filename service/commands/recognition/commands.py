@@ -8,15 +8,24 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from service.commands.connection import Connection, JsonObject
-from service.commands.options import LOCAL, KeyFile, PeopleDirectory, Url, connect, photographs_progress
-from service.commands.output import explains_interrupt, printable, require_new, write_text
+from service.commands.connection import Connection, JsonObject, explains_missing
+from service.commands.options import (
+    LOCAL,
+    KeyFile,
+    PeopleDirectory,
+    Url,
+    check_id,
+    check_rate,
+    connect,
+    photographs_progress,
+)
+from service.commands.output import explains_interrupt, printable, require_new, say, write_text
 from service.commands.photographs.folder_reader import read_photographs
 from service.commands.photographs.left_out import LeftOut, has_refused, left_out_lines
 from service.commands.photographs.photograph_file import PhotographFile, read_photograph
 from service.commands.recognition.demo import COLLECTION, run_demo
 from service.commands.recognition.identified import Identification, IdentifiedPhotograph
-from service.commands.recognition.table import line_of, to_csv, to_json_lines
+from service.commands.recognition.table import line_of, searched_line, to_csv, to_json_lines
 from service.domain.command_errors import PhotographUnusable, RequestRefused
 
 app = typer.Typer()
@@ -31,15 +40,21 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
     photographs: Annotated[
         Path, typer.Argument(exists=True, metavar="FOLDER", help="all photographs below it are read; or one photograph")
     ],
-    collection: Annotated[str, typer.Option(help="the collection to search")] = "default",
-    csv: Annotated[Path | None, typer.Option(help="a file to write: a row for each face; it must not exist")] = None,
+    collection: Annotated[str, typer.Option(callback=check_id, help="the collection to search")] = "default",
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="a file to write: a row for each face, and for each file without one; it must not exist"),
+    ] = None,
     jsonl: Annotated[
         Path | None, typer.Option(help="a file to write: a line of JSON for each photograph; it must not exist")
     ] = None,
     xmp: Annotated[  # noqa: FBT002  # typer's way
-        bool, typer.Option("--xmp", help="write PHOTOGRAPH.xmp beside each photograph with a match: its face regions")
+        bool,
+        typer.Option("--xmp", help="write PHOTOGRAPH.jpg.xmp beside each photograph with a match: its face regions"),
     ] = False,
-    max_fpir: Annotated[float | None, typer.Option(help="how often a stranger may get a match; default: 0.01")] = None,
+    max_fpir: Annotated[
+        float | None, typer.Option(callback=check_rate, help="how often a stranger may get a match; default: 0.01")
+    ] = None,
     url: Url = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
@@ -56,8 +71,10 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
         if file is not None:
             write_text(file, write(found, left_out))
     lines = [*map(line_of, found), *left_out_lines(left_out, "--csv FILE and --jsonl FILE have all of them.")]
-    for line in [*lines, *(_write_sidecars(found) if xmp else ())]:
+    lines += [*(_write_sidecars(found) if xmp else ()), *([searched_line(found, collection)] if found else ())]
+    for line in lines:
         print(line)  # noqa: T201  # its output
+    _say_if_empty(found, collection)
     raise typer.Exit(1 if has_refused(left_out) else 0)
 
 
@@ -65,7 +82,9 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
 def verify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     photograph_a: Photograph,
     photograph_b: Photograph,
-    max_fmr: Annotated[float | None, typer.Option(help="how often two people may match, such as 0.0001")] = None,
+    max_fmr: Annotated[
+        float | None, typer.Option(callback=check_rate, help="how often two people may match, such as 0.0001")
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=0, max=4, help="a squared L2 distance")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the answer of the service")] = False,  # noqa: FBT002  # typer's way
     url: Url = LOCAL,
@@ -75,6 +94,8 @@ def verify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each optio
 
     The exit code is 0 if they do, and 3 if they do not. It is 1 if there is no answer.
     """
+    if max_fmr is not None and threshold is not None:
+        raise typer.BadParameter("Pass --max-fmr or --threshold, not both.")
     limits = {"max_fmr": max_fmr, "threshold": threshold}
     with connect(url, key_file) as service:
         try:
@@ -96,7 +117,7 @@ def verify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each optio
 def demo(
     folder: PeopleDirectory,
     collection: Annotated[
-        str, typer.Option(help="the collection to enrol in; it is created if it does not exist")
+        str, typer.Option(callback=check_id, help="the collection to enrol in; it is created if it does not exist")
     ] = COLLECTION,
     url: Url = LOCAL,
     key_file: KeyFile = None,
@@ -114,6 +135,7 @@ def _identify(
     refused: list[LeftOut] = []
     with (
         explains_interrupt("Nothing was written. The next run begins again."),
+        explains_missing(options["collection"]),
         connection as service,
         photographs_progress(f"Identifying in {printable(options['collection'])}", len(files)) as done,
     ):
@@ -123,6 +145,15 @@ def _identify(
             else:
                 found.append(result)
     return found, refused
+
+
+def _say_if_empty(found: Sequence[IdentifiedPhotograph], collection: str) -> None:
+    """Say that everybody is unknown because nobody is enrolled: another collection may have been meant."""
+    if found and not any(photograph.gallery_size for photograph in found):
+        say(
+            f"Nobody is enrolled in the collection {collection}, so nobody can be found there. Pass --collection with "
+            f"another one, or enrol people: facenet enrol FOLDER --collection {collection}."
+        )
 
 
 def _read(file: Path) -> PhotographFile:
@@ -158,4 +189,4 @@ def _write_sidecars(found: Sequence[IdentifiedPhotograph]) -> Iterator[str]:
         if outcome == "kept":
             yield f"not written: {sidecar}: There is such a file already. It was kept."
         written += outcome == "written"
-    yield f"{written} sidecar files were written."
+    yield f"Sidecar files written: {written}."

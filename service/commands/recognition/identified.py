@@ -55,11 +55,15 @@ class IdentifiedFace:
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedPhotograph:
-    """A photograph and its faces. faces: empty if it shows none. threshold: squared L2."""
+    """A photograph and its faces.
+
+    faces: empty if it shows none. threshold: squared L2. gallery_size: how many enrolled faces were searched.
+    """
 
     file: Path
     faces: tuple[IdentifiedFace, ...]
     threshold: float
+    gallery_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +94,5 @@ class Identification:
             answer = self.service.call("POST", "/identify", params=self.options, files=[photograph.part("image")])
         except RequestRefused as error:
             return refused_photograph(file, error)
-        return IdentifiedPhotograph(file, tuple(map(IdentifiedFace.of, answer["faces"])), answer["threshold"])
+        faces = tuple(map(IdentifiedFace.of, answer["faces"]))
+        return IdentifiedPhotograph(file, faces, answer["threshold"], answer["gallery_size"])

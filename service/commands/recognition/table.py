@@ -1,18 +1,23 @@
 """The answers of an identification: as CSV, as JSON lines, and as lines for people."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from service.commands.output import csv_text, printable
 from service.commands.photographs.left_out import STATUSES, LeftOut
 from service.commands.recognition.identified import IdentifiedPhotograph
 
-HEADER = ("file", "decision", "subject", "name", "distance", "score", "x", "y", "width", "height")
+_OF_FACE = ("decision", "subject", "name", "distance", "score", "x", "y", "width", "height")
+_NOTHING = (None,) * (len(_OF_FACE) - 1)
+HEADER = ("file", *_OF_FACE, "threshold", "reason")
 
 
 def to_csv(photographs: Iterable[IdentifiedPhotograph], left_out: Iterable[LeftOut]) -> str:
-    """Return a row for each face. A photograph without a face, or that was refused, has one row that says so."""
+    """Return a row for each face. A photograph without a face, and a file that was left out, have one row that says so.
+
+    The reason of a file that was left out begins with its code.
+    """
     return csv_text(HEADER, _rows(photographs, left_out))
 
 
@@ -36,6 +41,17 @@ def line_of(photograph: IdentifiedPhotograph) -> str:
     return f"{printable(str(photograph.file))}: {', '.join(faces) or 'no face'}"
 
 
+def searched_line(photographs: Sequence[IdentifiedPhotograph], collection: str) -> str:
+    """Return the line that says what was searched, and at which threshold. photographs: at least one.
+
+    If somebody else enrols meanwhile, the threshold changes. Then the line has the lowest and the highest.
+    """
+    low, high = (choose(one.threshold for one in photographs) for choose in (min, max))
+    threshold = f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
+    faces = photographs[-1].gallery_size
+    return f"Enrolled faces in the collection {collection}: {faces:,}. Threshold: {threshold}, a squared L2 distance."
+
+
 def _rows(
     photographs: Iterable[IdentifiedPhotograph], left_out: Iterable[LeftOut]
 ) -> Iterator[tuple[str | float | None, ...]]:
@@ -43,8 +59,8 @@ def _rows(
         for face in one.faces:
             subject = face.subject or " or ".join(face.between)
             box = asdict(face.box).values()
-            yield str(one.file), face.decision, subject, face.name, face.distance, face.score, *box
+            yield str(one.file), face.decision, subject, face.name, face.distance, face.score, *box, one.threshold, None
         if not one.faces:
-            yield str(one.file), "no face", *[None] * 8
+            yield str(one.file), "no face", *_NOTHING, one.threshold, None
     for item in left_out:
-        yield str(item.path), STATUSES[item.status], *[None] * 8
+        yield str(item.path), STATUSES[item.status], *_NOTHING, None, f"{item.code}: {item.detail}"

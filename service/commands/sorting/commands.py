@@ -117,8 +117,8 @@ def _find_faces(folder: Path, connection: Connection) -> tuple[FoundFaces, JsonO
 def _sorted_line(out: Path, counts: dict[str, int], *, people: int, sheets: int) -> str:
     others, without_face = counts[OTHERS], counts[WITHOUT_FACE]
     return (
-        f"{printable(str(out))} has the folders of {people} people, {sheets} contact sheets, report.csv and "
-        f"report.json. {others} photographs are in {OTHERS}, {without_face} in {WITHOUT_FACE}."
+        f"{printable(str(out))} has report.csv and report.json. People: {people}. Contact sheets: {sheets}. "
+        f"Photographs in {OTHERS}: {others}, in {WITHOUT_FACE}: {without_face}."
     )
 
 

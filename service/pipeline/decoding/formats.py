@@ -4,6 +4,7 @@
 installed. JPEG 2000 is left out: no phone and no browser writes it, and each decoder is a risk.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -66,10 +67,11 @@ MAX_BRANDS_BYTES = 256
 """A file type box lists a handful of brands, of four bytes each."""
 
 MAX_TEXT_BYTES = 256
-TEXT_INSTEAD = (
-    "This is text, and not the bytes of an image. If it is the name of a file, send the file itself (curl: -F "
-    "image=@FILE). If it is JSON, the whole body must be JSON."
-)
+TEXT_INSTEAD = "This is text, and not the bytes of an image."
+NAME_INSTEAD = "It looks like the name of a file: send the file itself (curl: -F image=@FILE)."
+JSON_INSTEAD = "It looks like JSON: then the whole body must be JSON."
+FILE_NAME = re.compile(rb"\S(.*\S)?\.[A-Za-z0-9]{2,5}")
+"""A text of one line that ends with a suffix."""
 
 
 def find_format(data: bytes) -> Format:
@@ -84,8 +86,17 @@ def find_format(data: bytes) -> Format:
         return _AVIF
     if brands & _HEIF_BRANDS:
         return _HEIC
-    reason = TEXT_INSTEAD if _is_text(data[:MAX_TEXT_BYTES]) else "This is not an image of a known format."
+    reason = _text_instead(data) if _is_text(data[:MAX_TEXT_BYTES]) else "This is not an image of a known format."
     raise UnreadableImage(f"{reason} Send a JPEG, PNG, WebP, AVIF, HEIC, BMP or GIF.")
+
+
+def _text_instead(data: bytes) -> str:
+    """Say what a text is that came as an image. A text file gets no advice about requests, because a person sent it."""
+    if data[:MAX_TEXT_BYTES].lstrip().startswith((b"{", b"[", b'"')):
+        return f"{TEXT_INSTEAD} {JSON_INSTEAD}"
+    if len(data) <= MAX_TEXT_BYTES and FILE_NAME.fullmatch(data):
+        return f"{TEXT_INSTEAD} {NAME_INSTEAD}"
+    return TEXT_INSTEAD
 
 
 def _is_text(start: bytes) -> bool:

@@ -91,6 +91,14 @@ def test_a_refusal_names_the_fields_and_the_photographs_that_are_wrong(kind: str
     assert error.value.problem.results[1].code == "no_face"
 
 
+def test_a_field_that_the_reason_names_is_not_named_again(kind: str) -> None:
+    errors = [{"where": "query.k", "message": "Too large."}, {"where": "query.margin", "message": "Too small."}]
+    body = {"title": "", "status": 422, "code": "invalid_request", "detail": "query.k: Too large. See /docs."}
+    with pytest.raises(RequestRefused) as error:
+        MadeUpService([httpx.Response(422, json=body | {"errors": errors})]).send(kind, READY)
+    assert str(error.value) == "invalid_request: query.k: Too large. See /docs. query.margin: Too small."
+
+
 @pytest.mark.parametrize(
     ("answer", "text"),
     [

@@ -2,15 +2,19 @@
 
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from service.commands.connection import Connection, collection_path
-from service.commands.options import connect
-from service.domain.command_errors import KeyNeeded, KeyUnreadable, RequestRefused, Unreachable
+import facenet_client
+from facenet_client.schemas import Problem
+from service.commands.connection import Connection, Patience, collection_path, explains_missing
+from service.commands.options import check_id, check_rate, connect
+from service.commands.photographs.threads import map_in_threads
+from service.domain.command_errors import KeyNeeded, KeyUnreadable, RequestRefused, ServiceBusy, Unreachable
 from tests.support.answering_server import answering
 
 
@@ -46,10 +50,71 @@ def test_a_refusal_has_the_problem_of_the_service() -> None:
     with answering(problem(422, "invalid_request", errors=errors)) as (url, _), Connection(url) as service:
         with pytest.raises(RequestRefused) as error:
             service.call("POST", "/x")
-        assert str(error.value) == "It is invalid_request. query.k: Too large."
+        assert str(error.value) == "It is invalid_request. query.k: Too large. (code invalid_request)"
+        assert error.value.reason == "It is invalid_request. query.k: Too large."
         assert error.value.problem_code == "invalid_request"
         with pytest.raises(RequestRefused, match="It is invalid_request"):
             service.download("POST", "/x", io.BytesIO())
+
+
+def test_what_the_sentence_says_of_a_field_is_said_once() -> None:
+    problem = {
+        "code": "invalid_request",
+        "detail": "query.k: Too large. /docs shows what each call takes.",
+        "errors": [{"where": "query.k", "message": "Too large"}, {"where": "query.margin", "message": "Too small"}],
+    }
+    assert str(RequestRefused(problem, "abc")) == (
+        "query.k: Too large. /docs shows what each call takes. query.margin: Too small (code invalid_request, request "
+        "abc)"
+    )
+
+
+def test_a_command_gives_up_if_every_request_is_refused_because_the_service_is_busy() -> None:
+    busy = problem(503, "storage_unavailable")
+    with answering(busy) as (url, asked), Connection(url, give_up_s=0.25) as service:
+        with pytest.raises(ServiceBusy) as error:
+            service.call("POST", "/x")
+        assert str(error.value) == (
+            "It is storage_unavailable. The service has refused every request for 0.25 s. Start the command again "
+            "later. GET /readyz says whether the service can work. (code storage_unavailable)"
+        )
+        assert len(asked) == 3  # at once, and after 0.1 s and 0.2 s
+        with pytest.raises(ServiceBusy):
+            list(map_in_threads(lambda path: service.call("POST", path), ["/a", "/b", "/c"], 3))
+
+
+def test_an_answer_begins_the_wait_again() -> None:
+    busy, answers = problem(503, "overloaded"), ((200, b"{}"), problem(409, "subject_exists"))
+    for answer in answers:
+        with (
+            answering(busy, busy, answer, busy, busy, (200, b"{}")) as (url, asked),
+            Connection(url, "", 0.25) as service,
+        ):
+            with suppress(RequestRefused):
+                service.call("POST", "/x")
+            assert service.call("POST", "/x") == {}
+            assert len(asked) == 6
+
+
+def test_several_threads_that_wait_say_it_once(capsys: pytest.CaptureFixture[str]) -> None:
+    _, body = problem(503, "overloaded")
+    patience, refusal = Patience(300), facenet_client.RequestRefused(Problem.model_validate_json(body))
+    for _ in range(8):
+        patience.wait(refusal, 10)
+    assert capsys.readouterr().err == "facenet: It is overloaded. Waiting 10 s.\n"
+
+
+def test_a_collection_that_is_missing_is_said_in_the_words_of_a_command() -> None:
+    missing, lacking = problem(404, "collection_not_found"), problem(404, "subject_not_found")
+    with answering(missing, lacking) as (url, _), Connection(url) as service:
+        with pytest.raises(RequestRefused) as error, explains_missing("tema"):
+            service.call("POST", "/x")
+        assert str(error.value) == (
+            "There is no collection tema, or the access key does not include it. facenet enrol FOLDER --collection "
+            "tema creates it. (code collection_not_found)"
+        )
+        with pytest.raises(RequestRefused, match="It is subject_not_found"), explains_missing("tema"):
+            service.call("POST", "/x")
 
 
 def test_a_missing_key_is_an_error_that_names_the_option() -> None:
@@ -77,6 +142,30 @@ def test_a_service_that_does_not_answer_is_named() -> None:
     assert str(error.value) == (
         "No service answers at http://127.0.0.1:9. Start it with make run, or pass its address with --url."
     )
+
+
+def test_at_an_address_with_https_the_one_without_is_named() -> None:
+    with (
+        answering((200, b"{}")) as (url, _),
+        Connection(url.replace("http:", "https:")) as service,
+        pytest.raises(Unreachable, match=r"If the service has no TLS, its address begins with http://\."),
+    ):
+        service.call("POST", "/x")
+
+
+def test_an_id_and_a_rate_are_checked_before_a_request() -> None:
+    assert (check_id(None), check_id("my.team-1"), check_rate(None), check_rate(0.01)) == (
+        None,
+        "my.team-1",
+        None,
+        0.01,
+    )
+    for text in ("my team", "", ".a", "a" * 129, "a\n", "é"):
+        with pytest.raises(typer.BadParameter, match="An id has letters"):
+            check_id(text)
+    for rate in (0.0, 1.0, 5.0, -1.0, float("nan")):
+        with pytest.raises(typer.BadParameter, match="A rate is above 0 and below 1"):
+            check_rate(rate)
 
 
 def test_an_id_with_a_slash_or_dots_does_not_become_another_path() -> None:

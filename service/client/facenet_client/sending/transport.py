@@ -8,6 +8,7 @@ from typing import TypeVar
 import httpx
 
 from facenet_client.calls import Call, Download, Listing
+from facenet_client.environment import advice_on_tls
 from facenet_client.errors import RequestRefused, Unreachable
 from facenet_client.sending.answers import refusal_of, result_of
 from facenet_client.sending.retries import Retries
@@ -142,7 +143,10 @@ def _unreachable(address: str, error: httpx.RequestError) -> Unreachable:
     """Return the error for an answer that did not come."""
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectError):
-        return Unreachable(f"No service answers at {address} ({reason}). Start it, or set its address in FACENET_URL.")
+        return Unreachable(
+            f"No service answers at {address} ({reason}). Start it, or set its address in FACENET_URL."
+            f"{advice_on_tls(address)}"
+        )
     if isinstance(error, httpx.TimeoutException):
         return Unreachable(f"The service at {address} did not answer in time.")
     return Unreachable(f"The connection to the service at {address} failed before the end of the answer ({reason}).")

@@ -20,8 +20,8 @@ def test_the_lines_name_every_file_and_end_with_the_counts() -> None:
     report = report_of(("ada/1.jpg", "refused", "no_face"), ("ada/x.txt", "not_sent", "unknown_suffix"), enrolled=2)
     report.merge(report_of(("bob", "without_face", "person_without_face"), ("bob/2.jpg", "refused", "several_faces")))
     assert list(report.lines()) == [
-        "refused: ada/1.jpg: The reason.",
-        "refused: bob/2.jpg: The reason.",
+        "refused: ada/1.jpg: The reason. (code no_face)",
+        "refused: bob/2.jpg: The reason. (code several_faces)",
         "not sent: ada/x.txt: The reason.",
         "without face: bob: The reason.",
         "enrolled           2",
@@ -35,7 +35,7 @@ def test_the_lines_name_every_file_and_end_with_the_counts() -> None:
 def test_a_photograph_of_another_subject_is_listed_with_the_id_of_its_face() -> None:
     report = EnrolmentReport()
     report.add(LeftOut(Path("ada/1.jpg"), "refused", "known_elsewhere", "The reason.", "f1"))
-    assert next(report.lines()) == "refused: ada/1.jpg: The reason. The face is f1."
+    assert next(report.lines()) == "refused: ada/1.jpg: The reason. The face is f1. (code known_elsewhere)"
     assert json.loads(next(report.json_lines()))["face"] == "f1"
 
 

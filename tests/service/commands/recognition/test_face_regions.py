@@ -119,9 +119,9 @@ def test_only_matches_are_written_and_an_existing_file_is_kept(tmp_path: Path) -
     photograph = tmp_path / "IMG.jpg"
     photograph.write_bytes(photograph_with_a_red_square(6, "JPEG"))
     before = photograph.read_bytes()
-    assert write_sidecar(IdentifiedPhotograph(photograph, (face_of(None),), 1.0)) == "no match"
+    assert write_sidecar(IdentifiedPhotograph(photograph, (face_of(None),), 1.0, 1)) == "no match"
     assert not sidecar_of(photograph).exists()
-    identified = IdentifiedPhotograph(photograph, (face_of(None), face_of("Ada")), 1.0)
+    identified = IdentifiedPhotograph(photograph, (face_of(None), face_of("Ada")), 1.0, 1)
     assert write_sidecar(identified) == "written"
     assert [region["Name"] for region in regions_in((tmp_path / "IMG.jpg.xmp").read_text("utf-8"))] == ["Ada"]
     (tmp_path / "IMG.jpg.xmp").write_text("mine")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.commands.photographs.left_out import LeftOut
 from service.commands.recognition.identified import IdentifiedFace, IdentifiedPhotograph
-from service.commands.recognition.table import line_of, to_csv, to_json_lines
+from service.commands.recognition.table import line_of, searched_line, to_csv, to_json_lines
 from service.domain.face import Box
 
 BOX = Box(-1.5, 2, 30, 40)
@@ -21,8 +21,9 @@ PHOTOGRAPHS = [
             IdentifiedFace("unknown", None, None, None, None, (), BOX),
         ),
         1.0,
+        1_500,
     ),
-    IdentifiedPhotograph(Path("meadow.jpg"), (), 1.0),
+    IdentifiedPhotograph(Path("meadow.jpg"), (), 1.0, 1_500),
 ]
 LEFT_OUT = [LeftOut(Path("broken.jpg"), "refused", "unreadable_image", "The reason.")]
 
@@ -44,6 +45,10 @@ def test_each_face_is_a_row_and_so_is_a_photograph_without_one() -> None:
         "30",
         "40",
     ]
+    assert [(row["threshold"], row["reason"]) for row in rows] == [
+        *[("1.0", "")] * 4,
+        ("", "unreadable_image: The reason."),
+    ]
 
 
 def test_a_line_of_json_has_the_exact_names() -> None:
@@ -59,6 +64,16 @@ def test_a_line_of_json_has_the_exact_names() -> None:
 def test_the_line_for_people_names_everybody() -> None:
     assert line_of(PHOTOGRAPHS[0]) == f"-x .jpg: {HOSTILE} (match, score 71), bob or eve (ambiguous), unknown"
     assert line_of(PHOTOGRAPHS[1]) == "meadow.jpg: no face"
+
+
+def test_the_last_line_says_what_was_searched_and_at_which_threshold() -> None:
+    assert searched_line(PHOTOGRAPHS, "staff") == (
+        "Enrolled faces in the collection staff: 1,500. Threshold: 1.000, a squared L2 distance."
+    )
+    later = IdentifiedPhotograph(Path("x.jpg"), (), 0.98, 1_501)  # somebody was enrolled meanwhile
+    assert searched_line([*PHOTOGRAPHS, later], "staff") == (
+        "Enrolled faces in the collection staff: 1,501. Threshold: 0.980 to 1.000, a squared L2 distance."
+    )
 
 
 def test_a_subject_without_a_name_is_shown_by_its_id() -> None:
