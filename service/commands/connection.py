@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -59,12 +59,12 @@ class Connection:
 
     key: the access key. "": no key. None means the file that FACENET_KEY_FILE names, or the variable FACENET_KEY, or no
     key. Raises KeyUnreadable of the client, and ValueError for what is no URL.
-    give_up_s: how long it waits while the service refuses every request because it is busy.
+    patience: says how long it waits while the service refuses every request because it is busy.
     """
 
-    def __init__(self, url: str, key: str | None = None, give_up_s: float = GIVE_UP_S) -> None:
+    def __init__(self, url: str, key: str | None = None, patience: "Patience | None" = None) -> None:
         self._url = url
-        self._patience = Patience(give_up_s)
+        self._patience = patience or Patience()
         self._client = facenet_client.Client(url, key=key, retry_s=math.inf, on_wait=self._patience.wait)
 
     def __enter__(self) -> Self:
@@ -123,10 +123,12 @@ class Patience:
     """Waits while the service is busy, and gives up when it has refused every request for too long.
 
     The requests of all threads count together: a request may wait longer while others are answered.
+    clock: returns a time in seconds.
     """
 
-    def __init__(self, give_up_s: float) -> None:
+    def __init__(self, give_up_s: float = GIVE_UP_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._give_up_s = give_up_s
+        self._clock = clock
         self._busy_since_s: float | None = None
         self._said_until_s = -math.inf
 
@@ -136,7 +138,7 @@ class Patience:
 
     def wait(self, refusal: facenet_client.RequestRefused, wait_s: float) -> None:
         """Say that a request waits, once for all threads. Raises ServiceBusy if it would be too long."""
-        now_s, since_s = time.monotonic(), self._busy_since_s
+        now_s, since_s = self._clock(), self._busy_since_s
         if since_s is None:
             since_s = self._busy_since_s = now_s
         if now_s + wait_s - since_s > self._give_up_s:

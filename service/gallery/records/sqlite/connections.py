@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -68,6 +69,13 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None
     for name, value in PRAGMAS.items():
         connection.execute(f"PRAGMA {name}={value}")
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction by the option `begin` of the connection. None: each statement is its own transaction."""
+    statement = connection.get_execution_options().get("begin", BEGIN_READING)
+    if statement is not None:
+        connection.exec_driver_sql(statement)
 
 
 def connect_for_maintenance(path: Path) -> sqlite3.Connection:

@@ -71,7 +71,7 @@ class SqliteDatabase(Database):
         self._engine = create_engine(
             "sqlite://", creator=self._connect, poolclass=QueuePool, pool_use_lifo=True, hide_parameters=True
         )
-        event.listen(self._engine, "begin", _begin)
+        event.listen(self._engine, "begin", sqlite.begin)
         options: dict[str, Any] = {encryption.OPTION: data_keys or NoDataKeys(), VECTORS: vectors or NoVectors()}
         self._engine.update_execution_options(**options)
         self._writer = self._engine.execution_options(begin=sqlite.BEGIN_WRITING)
@@ -296,9 +296,3 @@ def reading_copy(path: Path) -> Iterator[Connection]:
     engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_copy, path), poolclass=NullPool)
     with sqlite.storage_errors(), engine.begin() as connection:
         yield connection
-
-
-def _begin(connection: Connection) -> None:
-    statement = connection.get_execution_options().get("begin", sqlite.BEGIN_READING)
-    if statement is not None:
-        connection.exec_driver_sql(statement)
