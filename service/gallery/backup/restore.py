@@ -10,6 +10,7 @@ from service.gallery.backup.archive import BackupReader, Manifest, open_backup
 from service.gallery.records.encryption.encrypt import require_key
 from service.gallery.records.encryption.key_file import OperatorKey
 from service.gallery.records.migrate import known_revisions
+from service.gallery.records.sqlite.connections import reading_copy
 from service.gallery.records.sqlite.data_directory import (
     DATABASE_FILE,
     LOCK_FILE,
@@ -17,7 +18,6 @@ from service.gallery.records.sqlite.data_directory import (
     sync_folder,
     write_mark,
 )
-from service.gallery.records.sqlite.database import reading_copy
 from service.gallery.records.sqlite.reading_beside import check_copy
 from service.gallery.records.statements import storage
 

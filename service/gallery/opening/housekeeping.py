@@ -16,6 +16,8 @@ QUIET_S = 5.0
 """The file is rewritten when nothing was deleted for this long, ..."""
 MAX_WAIT_S = 60.0
 """... or when the first deletion was so long ago."""
+INTERRUPT_S = 0.2
+"""How often a rewrite that takes long is told to end, until the thread has ended."""
 REST = 20.0
 """After a rewrite, the next one waits this many times as long as it took. So it takes at most 5 % of the time."""
 
@@ -35,12 +37,20 @@ def housekeeping(database: Database, chores: Sequence[Callable[[], None]] = ()) 
         yield
     finally:
         ended.set()
-        thread.join()
+        _join(thread, database)
         if database.erased_at_s is not None:
             if database.is_quick_to_rewrite:
                 _rewrite(database)
             else:
                 LOG.info("remains_kept", until="the next start")
+
+
+def _join(thread: threading.Thread, database: Database) -> None:
+    """Wait until the thread has ended. A long rewrite is interrupted: systems kill a service that is slow to stop."""
+    while thread.is_alive():
+        if not database.is_quick_to_rewrite:
+            database.interrupt_rewrite()
+        thread.join(INTERRUPT_S)
 
 
 def _keep(database: Database, chores: Sequence[Callable[[], None]], ended: threading.Event) -> None:

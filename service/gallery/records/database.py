@@ -84,6 +84,10 @@ class Database(ABC):
         """Whether `rewrite` takes at most a few seconds. Otherwise a stop leaves it to the next start."""
 
     @abstractmethod
+    def interrupt_rewrite(self) -> None:
+        """Let a `rewrite` that runs end soon, undone, because the service stops."""
+
+    @abstractmethod
     def check_files(self) -> None:
         """Raise StorageLost if what the database needs was taken away, now or at an earlier check."""
 

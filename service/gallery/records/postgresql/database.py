@@ -146,6 +146,10 @@ class PostgresDatabase(Database):
         with self.autocommitting() as connection:
             connection.execute(text(f"VACUUM (ANALYZE) {table}"))
 
+    def interrupt_rewrite(self) -> None:
+        """Cancel it, and all other long statements."""
+        self.long_statements.end()
+
     is_quick_to_rewrite = False
     """The next start does it, and PostgreSQL itself (autovacuum)."""
 

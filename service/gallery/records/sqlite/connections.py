@@ -4,10 +4,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -166,6 +167,14 @@ def change_copy(path: Path, *statements: str) -> None:
         connection.execute("PRAGMA journal_mode=OFF")
         for statement in statements:
             connection.execute(statement)
+
+
+@contextmanager
+def reading_copy(path: Path) -> Iterator[Connection]:
+    """Open a copy of a database that nobody changes. Raises StorageUnavailable."""
+    engine = create_engine("sqlite://", creator=partial(connect_to_copy, path), poolclass=NullPool)
+    with storage_errors(), engine.begin() as connection:
+        yield connection
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
@@ -13,7 +12,7 @@ from sqlite3 import Error as SqliteError
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, NullPool, QueuePool, create_engine, event
+from sqlalchemy import Connection, QueuePool, create_engine, event
 
 from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
 from service.gallery.records.database import Database
@@ -214,6 +213,11 @@ class SqliteDatabase(Database):
                 self.erased_at_s = None
         return True
 
+    def interrupt_rewrite(self) -> None:
+        """Let a `rewrite` that runs end soon, undone, because the service stops. It raises StorageUnavailable."""
+        if self._maintenance is not None:
+            self._maintenance.interrupt()
+
     def skip_deleted_rows(self, table: str) -> None:
         """Do nothing: SQLite does not read them."""
 
@@ -237,7 +241,7 @@ class SqliteDatabase(Database):
             with sqlite.storage_errors(), closing(self._engine.raw_connection()) as connection:
                 sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
                 sqlite.change_copy(target, storage.SET_COMPLETE, storage.CLEAR_AUDIT_HEAD)
-                with reading_copy(target) as copied:
+                with sqlite.reading_copy(target) as copied:
                     stored = storage.describe(copied)
                 file = target.open("rb")
             self.check_files()
@@ -288,11 +292,3 @@ class SqliteDatabase(Database):
             if self._maintenance is None:
                 raise StorageUnavailable
             yield self._maintenance
-
-
-@contextmanager
-def reading_copy(path: Path) -> Iterator[Connection]:
-    """Open a copy of a database that nobody changes. Raises StorageUnavailable."""
-    engine = create_engine("sqlite://", creator=partial(sqlite.connect_to_copy, path), poolclass=NullPool)
-    with sqlite.storage_errors(), engine.begin() as connection:
-        yield connection

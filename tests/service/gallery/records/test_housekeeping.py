@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.support.blocking_gallery import BlockingGallery
 from tests.support.full_disk import simulate_full_disk
 
 SUBJECTS = 300
+LONG_S = 20.0
 
 
 @pytest.fixture
@@ -47,6 +49,19 @@ def change_many(gallery: BlockingGallery) -> list[bytes]:
     ids = [names[number].encode() for number in deleted]
     hashes = [faces[number].image_sha256.encode() for number in deleted]
     return former_names + ids + hashes + [faces[number].embedding.tobytes() for number in deleted]
+
+
+def slow_down(database: SqliteDatabase, rewrites: threading.Event) -> None:
+    """Let a rewrite take longer than LONG_S. It sets `rewrites` when it has begun."""
+    connection = database._maintenance  # noqa: SLF001  # SQLite has no other way to be slow
+    assert connection is not None
+
+    def work_slowly() -> int:
+        rewrites.set()
+        time.sleep(0.02)
+        return 0
+
+    connection.set_progress_handler(work_slowly, 1)
 
 
 def find(folder: Path, parts: list[bytes]) -> list[bytes]:
@@ -140,6 +155,29 @@ def test_an_error_of_one_chore_does_not_keep_the_others_from_their_work(
     with capture_logs() as lines, housekeeping(database, [fail, work]):
         assert done.wait(10)
     assert {"event": "chore_failed", "error": "KeyError", "log_level": "error"} in lines
+
+
+def test_a_stop_interrupts_the_rewrite_of_a_large_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "QUICK_TO_REWRITE_BYTES", 0)
+    monkeypatch.setattr(housekeeping_module, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(housekeeping_module, "QUIET_S", 0.0)
+    rewrites = threading.Event()
+    with closing(SqliteDatabase(tmp_path / DATABASE_FILE)) as database:
+        database.migrate()
+        gallery = BlockingGallery.from_database(database, ExactIndex)
+        gallery.put_subject("default", "anna", None, {})
+        gallery.enrol("default", "anna", make_faces(100), MODEL)
+        with database.erasing():
+            pass
+        slow_down(database, rewrites)
+        began_s = time.monotonic()
+        with capture_logs() as lines, housekeeping(database):
+            assert rewrites.wait(10)
+        assert time.monotonic() - began_s < LONG_S
+        assert [line["event"] for line in lines] == ["remains_kept", "remains_kept"]
+        assert database.erased_at_s is not None
+        assert gallery.face_count == 100
+        gallery.check()
 
 
 def test_a_stop_does_not_wait_for_the_rewrite_of_a_large_file(
