@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -147,17 +148,19 @@ def test_an_enrolment_whose_connections_are_ended_again_and_again_is_never_lost(
                 )
                 wait_for_end(connection, [pid for pid, _ in told])
 
-    thread = threading.Thread(target=end_all)
-    thread.start()
     acknowledged, refused = [], 0
-    for seed in range(150):
+    with ThreadPoolExecutor(1) as thread:
+        ending = thread.submit(end_all)
         try:
-            (outcome,) = replica.enrol("default", "anna", [make_face(seed)], MODEL)
-            acknowledged.append(outcome.face)
-        except StorageUnavailable:
-            refused += 1
-    ended.set()
-    thread.join()
+            for seed in range(150):
+                try:
+                    (outcome,) = replica.enrol("default", "anna", [make_face(seed)], MODEL)
+                    acknowledged.append(outcome.face)
+                except StorageUnavailable:
+                    refused += 1
+        finally:
+            ended.set()
+        ending.result()
     found = {face.id for face in replica.list_faces("default", "anna", 1000, None).items}
     assert found >= set(acknowledged)
     assert refused
