@@ -56,6 +56,12 @@ async def open_keyring(database: Database, data_dir: Path, options: AccessOption
             await keyring.store_uses()
 
 
+def _cure(keyring: Keyring) -> str:
+    if keyring.unusable_keys:
+        return "copy key_secret from the old data directory and start again, or set FACE_ADMIN_KEY_FILE"
+    return "set FACE_ADMIN_KEY_FILE"
+
+
 def _say_who_may_call(keyring: Keyring, options: AccessOptions) -> None:
     """Log who may call the service. Raises InvalidSettings."""
     if keyring.has_foreign_secret:
@@ -66,7 +72,7 @@ def _say_who_may_call(keyring: Keyring, options: AccessOptions) -> None:
     if keyring.unusable_keys:
         LOG.warning("keys_unusable", keys=keyring.unusable_keys)
     if not keyring.can_be_called:
-        LOG.warning("no_valid_access_key", what_to_do="set FACE_ADMIN_KEY_FILE")
+        LOG.warning("no_valid_access_key", what_to_do=_cure(keyring))
     if not keyring.is_open:
         return
     if is_loopback(options.host):

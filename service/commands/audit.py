@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from service.gallery.records.sqlite.reading_beside import AuditFacts
 
 app = typer.Typer(no_args_is_help=True, help="Check and read the audit log in FACE_DATA_DIR.")
+ON_SERVER = (
+    "It does not say whether bytes of it are left: the records are in PostgreSQL. docs/replicas.md says how long bytes "
+    "can stay in its files."
+)
 _HEAD = re.compile(r"([0-9]{1,15})-([0-9a-f]{64})")
 
 
@@ -39,6 +43,7 @@ class _Log:
             raise AuditUnusable(f"{settings.data_dir} has no audit log. Set FACE_DATA_DIR as the service has it.")
         self._secret_file = settings.audit.secret_in(settings.data_dir)
         self._database = settings.data_dir / DATABASE_FILE
+        self.is_on_server = settings.gallery.url is not None
 
     @property
     def secret(self) -> AuditSecret:
@@ -71,7 +76,11 @@ def verify(
             progress.stop()
             print(finding)  # noqa: T201  # its output
             raise typer.Exit(1) from None
-    noted = f"The database has noted line {heads[0].sequence}." if facts and facts.noted_head else "No line was noted."
+    noted = "No line was noted."
+    if log.is_on_server:
+        noted = "The line that PostgreSQL has noted is not compared: keep a line elsewhere, and pass it with --head."
+    elif facts and facts.noted_head:
+        noted = f"The database has noted line {heads[0].sequence}."
     print(f"The lines {chain.first} to {chain.head.sequence} are as they were written. {noted}")  # noqa: T201
 
 
@@ -112,7 +121,7 @@ def receipt(
     deleted_at = datetime.fromisoformat(line["time"])
     what = line["route"].rpartition("{")[2].removesuffix("}")  # /collections/{collection}/faces/{face}
     print(f"Genuine: a {what} was deleted at {line['time']}, in the collection {line['collection']}.")  # noqa: T201
-    print(_describe_remains(deleted_at, log.facts))  # noqa: T201  # its output
+    print(ON_SERVER if log.is_on_server else _describe_remains(deleted_at, log.facts))  # noqa: T201  # its output
 
 
 def _describe_remains(deleted_at: datetime, facts: "AuditFacts | None") -> str:

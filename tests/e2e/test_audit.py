@@ -29,8 +29,8 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def audit(data_dir: Path, models_dir: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = service_environment(data_dir, models_dir)
+    def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        environment = service_environment(data_dir, models_dir) | settings
         command = facenet_command("audit", *arguments)
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -172,6 +172,10 @@ def test_a_deletion_has_a_receipt_that_can_be_checked(
         assert "Nothing of it is left in the data directory" in audit("receipt", receipts[0]).stdout
         assert service.stop() == 0
     assert "Nothing of it is left in the data directory" in audit("receipt", receipts[2]).stdout
+    server = {"FACE_GALLERY__URL": "postgresql://face@127.0.0.1:1/face"}  # neither command reads it
+    assert "Genuine: a face was deleted" in audit("receipt", receipts[0], **server).stdout
+    assert "the records are in PostgreSQL" in audit("receipt", receipts[0], **server).stdout
+    assert "pass it with --head" in audit("verify", **server).stdout
     numbers = [int(receipt.partition("-")[0]) for receipt in receipts]
     assert deletions(audit, "--collection", "friends") == numbers
     assert deletions(audit, "--collection", "friends", "--subject", NAME) == numbers[:2]

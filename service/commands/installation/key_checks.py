@@ -71,7 +71,7 @@ def _say_other_keys(findings: Findings, settings: Settings, keys: KeyCounts) -> 
 def _note_unusable(findings: Findings, keys: KeyCounts) -> None:
     if keys.unusable:
         text = f"keys in the gallery that were made with another secret, and are not valid: {keys.unusable}."
-        findings.note(ABOUT, f"{text} Revoke them, and make new ones.")
+        findings.note(ABOUT, f"{text} facenet keys list --ended shows them. Revoke them, and make new ones.")
 
 
 def _unusable(settings: Settings, keys: KeyCounts) -> str:
@@ -94,5 +94,6 @@ def _say_no_keys(findings: Findings, settings: Settings) -> None:
         advice = "Without keys in its gallery, the service does not start. facenet keys generate FILE makes one."
         findings.note(ABOUT, f"{text} {advice}")
     else:
-        nowhere = f"none is set, and the gallery of {settings.data_dir} holds none."
+        place = f"of {settings.data_dir}" if settings.gallery.url is None else "in PostgreSQL"
+        nowhere = f"none is set, and the gallery {place} holds none."
         findings.ok(ABOUT, f"{nowhere} Programs on this machine need none until a key is made")

@@ -102,7 +102,9 @@ async def test_keys_of_two_secrets_are_counted_apart(data_dir: Path) -> None:
     await make_keys(data_dir, ADMIN)
     answer = run_doctor()
     assert "valid keys in the gallery: 1." in line_of(answer.output, "ok", "access key")
-    assert "not valid: 1. Revoke them, and make new ones." in line_of(answer.output, "note", "access key")
+    assert "not valid: 1. facenet keys list --ended shows them. Revoke them, and make new ones." in line_of(
+        answer.output, "note", "access key"
+    )
 
 
 def test_if_the_keys_cannot_be_read_it_says_so(data_dir: Path) -> None:
