@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -236,7 +235,7 @@ def _import(collection: ServedCollection, people: EnrolledPeople, bodies: Sequen
     return Imported(
         (len(lines) - last) / import_s,
         settle_s,
-        collection.wait_for_agreement(datetime.now(UTC)),
+        collection.wait_for_agreement(),
         importing_p99_ms=_percentile_ms(latencies_s, 99),
         merging_p99_ms=_percentile_ms(merging_s, 99) if merging_s else None,
     )

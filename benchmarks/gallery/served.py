@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -69,18 +69,18 @@ class ServedCollection:
         time.sleep(IDLE_S)
         return load.cpu_s_of(self.service.process.pid) - before_s > IDLE_SHARE * IDLE_S
 
-    def wait_for_agreement(self, since: datetime) -> float:
-        """Wait until the service has compared the index with exact search after a time. Return the agreement.
+    def wait_for_agreement(self) -> float:
+        """Wait until the service has compared the index with exact search once more. Return the agreement.
 
         It is 1 if the index is exact. The comparison of a million faces uses a core for some seconds, so searches are
         measured after it. Raises TimeoutError.
         """
-        deadline_s = time.monotonic() + AGREEMENT_TIMEOUT_S
+        began_at, deadline_s = datetime.now(UTC), time.monotonic() + AGREEMENT_TIMEOUT_S
         while time.monotonic() < deadline_s:
             index = httpx.get(f"{self.service.url}{self.path}").raise_for_status().json()["index"]
             if index["exact"]:
                 return 1.0
-            if index["agreement"] and datetime.fromisoformat(index["agreement"]["measured_at"]) >= since:
+            if index["agreement"] and datetime.fromisoformat(index["agreement"]["measured_at"]) >= began_at:
                 return float(index["agreement"]["share"])
             time.sleep(IDLE_S)
         raise TimeoutError(f"the index was not compared with exact search within {AGREEMENT_TIMEOUT_S} s")

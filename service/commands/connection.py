@@ -54,6 +54,35 @@ def explains_missing(collection: str) -> Iterator[None]:
         raise RequestRefused({**error.problem, "detail": detail}, error.request_id) from None
 
 
+class Patience:
+    """Waits while the service is busy, and gives up when it has refused every request for too long.
+
+    The requests of all threads count together: a request may wait longer while others are answered.
+    clock: returns a time in seconds.
+    """
+
+    def __init__(self, give_up_s: float = GIVE_UP_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._give_up_s = give_up_s
+        self._clock = clock
+        self._busy_since_s: float | None = None
+        self._said_until_s = -math.inf
+
+    def note_answer(self) -> None:
+        """Begin again to count: the service is not busy, or not for everybody."""
+        self._busy_since_s = None
+
+    def wait(self, refusal: facenet_client.RequestRefused, wait_s: float) -> None:
+        """Say that a request waits, once for all threads. Raises ServiceBusy if it would be too long."""
+        now_s, since_s = self._clock(), self._busy_since_s
+        if since_s is None:
+            since_s = self._busy_since_s = now_s
+        if now_s + wait_s - since_s > self._give_up_s:
+            raise ServiceBusy(refusal.problem.model_dump(mode="json"), refusal.request_id, self._give_up_s)
+        if wait_s >= SAID_WAIT_S and now_s >= self._said_until_s:
+            self._said_until_s = now_s + wait_s
+            print(f"facenet: {refusal.detail} Waiting {wait_s:g} s.", file=sys.stderr)  # noqa: T201  # its output
+
+
 class Connection:
     """Sends requests. Safe to use from several threads at once. Use it as a context manager.
 
@@ -62,7 +91,7 @@ class Connection:
     patience: says how long it waits while the service refuses every request because it is busy.
     """
 
-    def __init__(self, url: str, key: str | None = None, patience: "Patience | None" = None) -> None:
+    def __init__(self, url: str, key: str | None = None, patience: Patience | None = None) -> None:
         self._url = url
         self._patience = patience or Patience()
         self._client = facenet_client.Client(url, key=key, retry_s=math.inf, on_wait=self._patience.wait)
@@ -117,35 +146,6 @@ class Connection:
             ) from None
         except facenet_client.UnexpectedAnswer as error:
             raise RequestRefused({"code": "unknown", "detail": str(error)}) from None
-
-
-class Patience:
-    """Waits while the service is busy, and gives up when it has refused every request for too long.
-
-    The requests of all threads count together: a request may wait longer while others are answered.
-    clock: returns a time in seconds.
-    """
-
-    def __init__(self, give_up_s: float = GIVE_UP_S, clock: Callable[[], float] = time.monotonic) -> None:
-        self._give_up_s = give_up_s
-        self._clock = clock
-        self._busy_since_s: float | None = None
-        self._said_until_s = -math.inf
-
-    def note_answer(self) -> None:
-        """Begin again to count: the service is not busy, or not for everybody."""
-        self._busy_since_s = None
-
-    def wait(self, refusal: facenet_client.RequestRefused, wait_s: float) -> None:
-        """Say that a request waits, once for all threads. Raises ServiceBusy if it would be too long."""
-        now_s, since_s = self._clock(), self._busy_since_s
-        if since_s is None:
-            since_s = self._busy_since_s = now_s
-        if now_s + wait_s - since_s > self._give_up_s:
-            raise ServiceBusy(refusal.problem.model_dump(mode="json"), refusal.request_id, self._give_up_s)
-        if wait_s >= SAID_WAIT_S and now_s >= self._said_until_s:
-            self._said_until_s = now_s + wait_s
-            print(f"facenet: {refusal.detail} Waiting {wait_s:g} s.", file=sys.stderr)  # noqa: T201  # its output
 
 
 def _refusal(error: facenet_client.RequestRefused) -> RequestRefused | KeyNeeded:

@@ -79,9 +79,8 @@ def ends_silently_if_nobody_reads() -> Iterator[None]:
         finally:
             sys.stdout.flush()  # otherwise Python does it later, and prints the error
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # for the rest, which Python keeps to write later
+        # Python keeps the rest of the output, and writes it later.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
 

@@ -73,7 +73,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def begin(connection: Connection) -> None:
-    """Begin a transaction by the option `begin` of the connection. None: each statement is its own transaction."""
+    """Begin a transaction with the statement in the option `begin`. None: each statement is its own transaction."""
     statement = connection.get_execution_options().get("begin", BEGIN_READING)
     if statement is not None:
         connection.exec_driver_sql(statement)

@@ -214,7 +214,7 @@ class SqliteDatabase(Database):
         return True
 
     def interrupt_rewrite(self) -> None:
-        """Let a `rewrite` that runs end soon, undone, because the service stops. It raises StorageUnavailable."""
+        """Let a `rewrite` that runs end soon, undone. That `rewrite` then raises StorageUnavailable."""
         if self._maintenance is not None:
             self._maintenance.interrupt()
 

@@ -35,8 +35,6 @@ from service.gallery.records.statements.rows.paging import PageRequest, fetch_pa
 
 FLOAT32 = np.dtype("<f4")
 RANDOM_ID_BYTES = 10
-MAX_NUMBERS_PER_STATEMENT = 1_000
-"""SQLite accepts 32,766 parameters in a statement."""
 # These are constants because many requests run them. To build a statement takes longer than SQLite needs to run it.
 _PHOTOGRAPHS: dict[str, Select[Any]] = {
     dialect: select(FACES.c.image_sha256, FACES.c.subject, FACES.c.id).where(
@@ -195,7 +193,7 @@ def first_of_subjects(
 ) -> tuple[NDArray[np.int64], Embeddings]:
     """Return the first faces of each of these subjects, at most `count`: the keys of their subjects, and embeddings.
 
-    subjects: their keys, at most MAX_NUMBERS_PER_STATEMENT. At least one of them has a face.
+    subjects: their keys, at most 32,766 (the limit of SQLite). At least one of them has a face.
     """
     place = func.row_number().over(partition_by=FACES.c.subject, order_by=FACES.c.number).label("place")
     columns = select(FACES.c.subject, FACES.c.number, FACES.c.id, FACES.c.embedding, place)

@@ -6,17 +6,18 @@ is one text for each database, by the name of its dialect.
 If the database itself searches the vectors, it gets them here too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers, References
+from service.gallery.records.encryption.ciphers import RecordCipher
 from service.gallery.records.schema import SUBJECTS
 from service.gallery.records.statements.encryption import cipher
 from service.gallery.records.statements.faces import FaceOwner, owner, to_matrix
@@ -28,33 +29,26 @@ _NUMBERS = {
     "postgresql": "SELECT number, subject FROM faces WHERE collection = %s",
 }
 """SQLite finds both in the index `faces_of_subject`, and reads no embedding."""
-_EMBEDDINGS = {
-    "sqlite": "SELECT number, id, embedding FROM faces "
-    "WHERE number IN (SELECT value FROM json_each(?)) AND +collection = ? ORDER BY number",
-    "postgresql": "SELECT number, id, embedding FROM faces "
-    "WHERE number = ANY((%s)::bigint[]) AND collection + 0 = %s ORDER BY number",
+_WANTED = {
+    "sqlite": "faces.number IN (SELECT value FROM json_each(?)) AND +faces.collection = ?",
+    "postgresql": "faces.number = ANY((%s)::bigint[]) AND faces.collection + 0 = %s",
 }
-_FACES = {name: text.replace("number, id", "number, subject, id") for name, text in _EMBEDDINGS.items()}
 """The sign or sum keeps the database from reading the whole collection: a row is found by its number, which is the
 fastest."""
-_OWNED_FACES = {
-    dialect: text(
-        "SELECT faces.number, faces.subject, faces.id, faces.embedding, subjects.id AS owner, subjects.name "  # noqa: S608  # one of two
-        f"FROM faces JOIN subjects ON subjects.key = faces.subject WHERE {is_one} ORDER BY faces.number"
-    ).columns(owner=SUBJECTS.c.id.type, name=SUBJECTS.c.name.type)
-    for dialect, is_one in {
-        "sqlite": "faces.number IN (SELECT value FROM json_each(:numbers)) AND +faces.collection = :collection",
-        "postgresql": "faces.number = ANY(CAST(:numbers AS bigint[])) AND faces.collection + 0 = :collection",
-    }.items()
-}
-_OWNERS = {
-    dialect: "SELECT faces.number, faces.id, faces.subject, subjects.id, subjects.name "  # noqa: S608  # one of two
-    f"FROM faces JOIN subjects ON subjects.key = faces.subject WHERE {is_one}"
-    for dialect, is_one in {
-        "sqlite": "faces.number IN (SELECT value FROM json_each(?)) AND +faces.collection = ?",
-        "postgresql": "faces.number = ANY((%s)::bigint[]) AND faces.collection + 0 = %s",
-    }.items()
-}
+
+
+def _select_wanted(columns: str, tables: str = "faces") -> dict[str, str]:
+    return {
+        dialect: f"SELECT {columns} FROM {tables} WHERE {wanted} ORDER BY faces.number"  # noqa: S608  # texts of this module
+        for dialect, wanted in _WANTED.items()
+    }
+
+
+_WITH_SUBJECTS = "faces JOIN subjects ON subjects.key = faces.subject"
+_EMBEDDINGS = _select_wanted("number, id, embedding")
+_FACES = _select_wanted("number, subject, id, embedding")
+_OWNERS = _select_wanted("number, subject, faces.id, subjects.id, name", _WITH_SUBJECTS)
+_OWNED_FACES = _select_wanted("number, subject, faces.id, subjects.id, name, embedding", _WITH_SUBJECTS)
 _NEXT_FACES = {
     "sqlite": "SELECT number, collection, id FROM faces WHERE number > ? ORDER BY number LIMIT ?",
     "postgresql": "SELECT number, collection, id FROM faces WHERE number > %s ORDER BY number LIMIT %s",
@@ -104,8 +98,7 @@ def read_embeddings(connection: Connection, collection: int, numbers: FaceNumber
 
     If there are none, d is 0.
     """
-    statement = _EMBEDDINGS[connection.dialect.name]
-    rows = _execute(connection, statement, _listed(connection, numbers), collection).fetchall()
+    rows = _read_wanted(connection, _EMBEDDINGS, collection, numbers)
     if not rows:
         return numbers[:0], np.empty((0, 0), np.float32)
     found, ids, blobs = zip(*rows, strict=True)
@@ -124,40 +117,52 @@ class StoredVectors:
 
 def read_faces(connection: Connection, collection: int, numbers: FaceNumbers) -> StoredVectors | None:
     """Return those of the numbers that are faces of the collection. None if there are none."""
-    statement = _FACES[connection.dialect.name]
-    rows = _execute(connection, statement, _listed(connection, numbers), collection).fetchall()
-    if not rows:
-        return None
-    found, subjects, ids, blobs = zip(*rows, strict=True)
-    embeddings = to_matrix(cipher(connection, collection).read_vectors(ids, blobs))
-    return StoredVectors(np.array(found, np.int64), np.array(subjects, np.int64), ids, embeddings)
+    rows = _read_wanted(connection, _FACES, collection, numbers)
+    return _vectors(rows, cipher(connection, collection)) if rows else None
 
 
 def read_owned_faces(
     connection: Connection, collection: int, numbers: FaceNumbers
 ) -> tuple[StoredVectors | None, dict[int, FaceOwner]]:
     """Return what `read_faces` returns, and the owners of these faces by their numbers, in one statement."""
-    parameters = {"numbers": _listed(connection, numbers), "collection": collection}
-    rows = connection.execute(_OWNED_FACES[connection.dialect.name], parameters).all()
+    rows = _read_wanted(connection, _OWNED_FACES, collection, numbers)
     if not rows:
         return None, {}
-    found, subjects, ids, blobs, _, _ = zip(*rows, strict=True)
     by = cipher(connection, collection)
-    stored = StoredVectors(
-        np.array(found, np.int64), np.array(subjects, np.int64), ids, to_matrix(by.read_vectors(ids, blobs))
-    )
-    return stored, {row.number: owner(row.id, row.subject, row.owner, row.name, by) for row in rows}
+    vectors = _vectors([(*row[:3], row[-1]) for row in rows], by)
+    return vectors, _owners_by_number(connection, [row[:-1] for row in rows], by)
 
 
 def owners(connection: Connection, collection: int, numbers: Collection[int]) -> dict[int, FaceOwner]:
     """Return the owners of faces, by the numbers of the faces. A face that does not exist is left out."""
     by = cipher(connection, collection)
-    wanted = _listed(connection, np.fromiter(numbers, np.int64, len(numbers)))
-    rows = _execute(connection, _OWNERS[connection.dialect.name], wanted, collection).fetchall()
+    wanted = np.fromiter(numbers, np.int64, len(numbers))
+    return _owners_by_number(connection, _read_wanted(connection, _OWNERS, collection, wanted), by)
+
+
+def _read_wanted(
+    connection: Connection, statements: Mapping[str, str], collection: int, numbers: FaceNumbers
+) -> list[tuple[Any, ...]]:
+    statement, listed = statements[connection.dialect.name], _listed(connection, numbers)
+    rows: list[tuple[Any, ...]] = _execute(connection, statement, listed, collection).fetchall()
+    return rows
+
+
+def _vectors(rows: Sequence[tuple[Any, ...]], by: RecordCipher) -> StoredVectors:
+    """Return the faces of rows as `_FACES` has them. There is at least one."""
+    numbers, subjects, ids, blobs = zip(*rows, strict=True)
+    embeddings = to_matrix(by.read_vectors(ids, blobs))
+    return StoredVectors(np.array(numbers, np.int64), np.array(subjects, np.int64), ids, embeddings)
+
+
+def _owners_by_number(
+    connection: Connection, rows: Sequence[tuple[Any, ...]], by: RecordCipher
+) -> dict[int, FaceOwner]:
+    """Return the owners of rows as `_OWNERS` has them."""
     read = SUBJECTS.c.id.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
     if read is not None:  # SQLite stores a text as it is
-        rows = [(number, face, key, read(subject), read(name)) for number, face, key, subject, name in rows]
-    return {number: owner(face, key, subject, name, by) for number, face, key, subject, name in rows}
+        rows = [(*row, read(subject), read(name)) for *row, subject, name in rows]
+    return {number: owner(face, key, subject, name, by) for number, key, face, subject, name in rows}
 
 
 def next_faces(connection: Connection, after: int, most: int) -> list[tuple[int, int, str]]:
