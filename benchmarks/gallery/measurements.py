@@ -93,10 +93,11 @@ class Room:
     """Memory and disk after the searches. The import has returned what it freed by then.
 
     anonymous_bytes: memory that the kernel may not drop, for each face, without that of the empty service.
+    anonymous_mib: the same of the whole service. peak_mib: the most, with the parts of files that are in memory.
     """
 
     anonymous_bytes: float
-    resident_mib: float
+    anonymous_mib: float
     peak_mib: float
     disk_mib: float
 
@@ -184,7 +185,7 @@ class GalleryBench:
         )
         room = Room(
             (resident_mib(process_id, "Anon") - empty_mib) * 2**20 / faces,
-            load.memory_mib_of(process_id, "VmRSS"),
+            resident_mib(process_id, "Anon"),
             load.memory_mib_of(process_id, "VmHWM"),
             sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20,
         )

@@ -95,7 +95,7 @@ class GallerySettings(Group):
     )
     index: str = Field(
         "faiss",
-        description="`faiss`: exact up to 100,000 faces in a collection, then compressed. `flat`: always exact. "
+        description="`faiss`: exact up to 50,000 faces in a collection, then compressed. `flat`: always exact. "
         "`exact`: plain NumPy, slow. `pgvector`: PostgreSQL searches, for several replicas. `milvus`: a Milvus server "
         "searches",
     )

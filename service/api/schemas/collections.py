@@ -54,7 +54,7 @@ class AgreementAnswer(Answer):
 class IndexAnswer(Answer):
     """The index of a collection in memory.
 
-    Up to 100,000 faces it is exact. A larger one searches compressed faces, and can miss a face.
+    Up to 50,000 faces it is exact. A larger one searches compressed faces, and can miss a face.
     """
 
     exact: bool

@@ -35,8 +35,11 @@ class KeptSnapshot:
         """Fill an empty index. Return whether that was possible. Raises StorageUnavailable."""
         return self.may_exist and index.load(self._open(), numbers)
 
-    def save(self, index: VectorIndex) -> None:
-        """Write the snapshot of the index, if it is not up to date."""
+    def save(self, index: VectorIndex | None) -> None:
+        """Write the snapshot, if it is not up to date. index: None if there is no face: it is removed then."""
+        if index is None:
+            self.remove()
+            return
         self.may_exist = True
         self._try(lambda: index.save(self._open()))
 

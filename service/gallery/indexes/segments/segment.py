@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
 from service.gallery.indexes.base import Neighbours, ReadVectors, read_blocks
+from service.gallery.indexes.segments.huge_pages import use_huge_pages
 
 LOG = structlog.get_logger(__name__)
 TRAINING_FACES = 20_000
@@ -42,6 +43,8 @@ class Segment:
         self._all_numbers = numbers
         self._alive = alive
         self._erased = len(alive) - int(np.count_nonzero(alive))
+        use_huge_pages(self.code_blocks)
+        use_huge_pages(self.refinement_codes)
 
     @classmethod
     def build(cls, dimension: int, numbers: FaceNumbers, read: ReadVectors) -> Self:

@@ -1,43 +1,40 @@
 """The default index: exact while a collection is small, compressed and nearly exact when it is large."""
 
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 
-import faiss
 import numpy as np
 
-from service.domain.distances import MAX_SQ_L2, Distances
+from service.domain.distances import Distances
 from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers
 from service.gallery.indexes.base import Neighbours, ReadVectors, Rewrite, Snapshot, read_blocks, read_nothing
 from service.gallery.indexes.flat import FlatIndex, check_vectors
 from service.gallery.indexes.segments.segment import Segment
+from service.gallery.indexes.segments.several_segments import nearest_of, search_segments
 
-EXACT_FACES = 100_000
-"""Up to so many faces, all embeddings are in memory and every search is exact. It then takes 3 ms, and 8 ms in twice as
-many faces: they do not fit into the cache of a processor. Segments of twice as many take 2 ms."""
+EXACT_FACES = 50_000
+"""Up to so many faces, all embeddings are in memory and every search is exact. It then takes 2 ms, and 4 ms in twice as
+many faces. A segment of twice as many takes less than 2 ms, and a third of the memory."""
 SEGMENT_FACES = 500_000
 """A new segment has at most so many faces. Segments are searched at the same time, so a search of a million faces can
 use two cores. And only one segment at a time has a second copy, while it is rewritten."""
-SEARCH_THREADS = ThreadPoolExecutor(2, "segments", initializer=lambda: faiss.omp_set_num_threads(1))
-"""They search segments beside the thread that asks. FAISS does not hold the interpreter (the GIL). With more threads,
-the event loop would wait for a core."""
-NEW_SHARE = 0.2
+NEW_SHARE = 0.4
 """New faces become a segment when they are more than this share of `exact_faces`."""
+FEW_SHARE = 0.04
+"""When no segment was made for `REST_S`, fewer new faces become one: more than this share. A search needs as much time
+for a new face as for 16 faces in a segment."""
+REST_S = 60.0
 ERASED_SHARE = 0.1
 """A segment is rewritten when more than this share of its faces was deleted."""
 EXACT_AGAIN_SHARE = 0.5
 """The index is exact again when it has at most this share of `exact_faces`."""
-MERGED_RATIO = 2
-"""A segment is merged with smaller ones that have at least half as many faces. So there are few segments."""
-REFINED = 1_000
-"""How many faces of all segments are found by their 4-bit codes, at least. The 8-bit codes then choose among them. Of
-2,000 strangers, the nearest of a million faces was among 500 for 99.85 %, and among 1,000 for 99.95 %."""
+MERGED_RATIO = 3
+"""A segment is merged with smaller ones that have at least a third as many faces. So there are few segments."""
 SHORT_LIST = 32
 """So many faces are compared by their stored embeddings, at least."""
-Search = Callable[[], Neighbours]
 SHORT_LIST_MARGIN = 1.25
 """If a caller asks for many faces, this many times as many are compared."""
 
@@ -66,6 +63,7 @@ class SegmentedIndex:
         self._flat = FlatIndex(dimension, read)
         self._segments: tuple[Segment, ...] = ()
         self._removed_meanwhile: list[FaceNumbers] | None = None
+        self._switched_at_s = time.monotonic()
         self.is_saved = False
 
     def __len__(self) -> int:
@@ -168,11 +166,8 @@ class SegmentedIndex:
         if not segments:
             return self._flat.search(vectors, k)
         count = max(SHORT_LIST, int(SHORT_LIST_MARGIN * k))
-        searches = _searches(segments, vectors, count)
-        # If there are several probes, other requests wait for the cores too.
-        in_segments = _all_at_once(searches) if len(vectors) == 1 else [search() for search in searches]
-        short_list = self._compare_exactly(vectors, _nearest(in_segments, count))
-        return _nearest([self._flat.search(vectors, k), short_list], min(k, len(self)))
+        short_list = self._compare_exactly(vectors, search_segments(segments, vectors, count))
+        return nearest_of([self._flat.search(vectors, k), short_list], min(k, len(self)))
 
     def distances(self, probes: Embeddings) -> tuple[FaceNumbers, Distances] | None:
         """Return the numbers (m,) of all faces, and the distance of each probe to each, (n, m) float32.
@@ -194,9 +189,17 @@ class SegmentedIndex:
     def _is_exact_again(self) -> bool:
         return bool(self._segments) and len(self) <= EXACT_AGAIN_SHARE * self._exact_faces
 
+    @property
+    def _most_new_faces(self) -> float:
+        """How many faces may be in the flat index."""
+        if not self._segments:
+            return self._exact_faces
+        has_rested = time.monotonic() - self._switched_at_s >= REST_S
+        return (FEW_SHARE if has_rested else NEW_SHARE) * self._exact_faces
+
     def _to_merge(self) -> Sequence[Segment] | None:
         """Return the segments that become one with the new faces. None if everything can stay as it is."""
-        if len(self._flat) <= (NEW_SHARE if self._segments else 1) * self._exact_faces:
+        if len(self._flat) <= self._most_new_faces:
             return [segment for segment in self._segments if segment.erased_share > ERASED_SHARE][:1] or None
         merged, faces = [], len(self._flat)
         for segment in sorted(self._segments, key=len):
@@ -215,6 +218,7 @@ class SegmentedIndex:
         self._flat.remove(numbers[new.holds(numbers) & ~np.isin(numbers, removed)])  # it can have been added again
         new.erase(removed)
         self._segments = (*(segment for segment in self._segments if segment not in merged), new)
+        self._switched_at_s = time.monotonic()
         self._removed_meanwhile = None
         self.is_saved = False
 
@@ -245,36 +249,3 @@ class SegmentedIndex:
         difference = embeddings[rows] - probes[:, np.newaxis]
         exact = np.einsum("nkd,nkd->nk", difference, difference)
         return Neighbours(found.numbers, np.where(stored[rows] == found.numbers, exact, found.distances))
-
-
-def _searches(segments: Sequence[Segment], probes: Embeddings, count: int) -> list[Search]:
-    """Return the search of each segment for `count` faces, by their codes. The search that takes longest is first."""
-    refined_share = REFINED / sum(map(len, segments))
-    return [
-        partial(segment.search, probes, min(count, len(segment)), int(refined_share * len(segment)))
-        for segment in sorted(segments, key=len, reverse=True)
-    ]
-
-
-def _all_at_once(searches: Sequence[Search]) -> list[Neighbours]:
-    """Search in several threads, one of which is this one.
-
-    At the end, also after an error, no search goes on: an index may then be changed.
-    """
-    waiting: list[Future[Neighbours]] = []
-    try:
-        waiting.extend(SEARCH_THREADS.submit(search) for search in searches[1:])
-        return [searches[0](), *(one.result() for one in waiting)]
-    finally:
-        wait(waiting)
-
-
-def _nearest(found: Sequence[Neighbours], k: int) -> Neighbours:
-    """Return the k nearest of all faces that were found."""
-    numbers = np.concatenate([part.numbers for part in found], axis=1)
-    distances = np.concatenate([part.distances for part in found], axis=1)
-    nearest = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return Neighbours(
-        np.take_along_axis(numbers, nearest, axis=1),
-        np.clip(np.take_along_axis(distances, nearest, axis=1), 0.0, MAX_SQ_L2),
-    )

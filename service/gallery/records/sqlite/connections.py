@@ -27,6 +27,9 @@ BUSY_TIMEOUT_MS = 5_000
 MAINTENANCE_BUSY_TIMEOUT_MS = 250
 """How long maintenance waits for readers. It can be done later, and a deletion waits for it."""
 
+MAPPED_BYTES = 2**31 - 2**16
+"""So much of a file is mapped into memory. SQLite maps no more."""
+
 PRAGMAS = {
     "journal_mode": "WAL",
     "synchronous": "FULL",  # with NORMAL, the usual value for WAL, a power failure can lose acknowledged commits
@@ -34,8 +37,11 @@ PRAGMAS = {
     "secure_delete": "ON",
     "trusted_schema": "OFF",  # nothing in the file may call functions with side effects
     "temp_store": "MEMORY",  # on disk, large statements would leave copies of pages in /var/tmp
-    # KiB, of each connection. The inner pages of a tree of a million faces have 3 MB. They do not fit into the 2 MB of
-    # SQLite's default. Then a search reads them again for each of its faces, and takes a millisecond longer.
+    # A search reads single faces of a large file. If the file is mapped into memory, only their bytes are read. Else
+    # whole pages are copied: 32 faces that are not in the cache of the processor then take 2.4 ms instead of 0.4.
+    "mmap_size": str(MAPPED_BYTES),
+    # KiB, of each connection, for what is not mapped. The inner pages of a tree of a million faces have 3 MB. They do
+    # not fit into the 2 MB of SQLite's default. Then a search reads them again for each of its faces.
     "cache_size": "-8192",
     "cache_spill": "OFF",  # with ON, the pages of a large transaction are written several times
     "busy_timeout": str(BUSY_TIMEOUT_MS),

@@ -158,6 +158,12 @@ class CollectionIndex:
     def _index(self) -> VectorIndex | None:
         return None if (filled := self._filled) is None else filled.index
 
+    def rewrite(self) -> None:
+        """Rewrite the index in the background, if it needs that."""
+        if (index := self._index) is not None and index.needs_rewrite and not self._is_rewriting:
+            self._is_rewriting = True
+            self._background.begin(self._rewrite_until_done)
+
     def save(self) -> None:
         """Write the snapshot in the background, if it is not up to date."""
         if self._is_built and self._snapshot.is_to_save(self._index):
@@ -180,11 +186,8 @@ class CollectionIndex:
         return FilledIndex.read(self.stored, self._create_index, self._snapshot.load)
 
     def _save(self) -> None:
-        filled = self._filled
-        if filled is not None:
-            self._snapshot.save(filled.index)
-        elif self._is_built:
-            self._snapshot.remove()
+        if (index := self._index) is not None or self._is_built:
+            self._snapshot.save(index)
 
     def _add(self, new: References) -> None:
         if self._filled is None:
@@ -204,15 +207,14 @@ class CollectionIndex:
     def _change(self, change: Callable[[], None], added: int) -> None:
         """Make a change. If it fails, the index is built again, and the caller gets no error.
 
-        The records already hold the change, so the request of the caller has succeeded. An index that is not built
-        needs no change. One that is being built gets it at the end: it may have been read before the change.
+        The records already hold the change, so the request of the caller has succeeded. An index that is being built
+        gets it at the end: it may have been read before.
         """
         with self._lock.writing():
             self._faces += added
             if self._is_building:
                 self._late_changes.append(change)
-                return
-            if not self._is_built or self._make([change]):
+            if self._is_building or not self._is_built or self._make([change]):
                 return
         with suppress(FacenetError):  # the next search tries again, and reports the error
             self.build()
@@ -227,9 +229,7 @@ class CollectionIndex:
             self._discard()
             return False
         self._faces = len(self._filled) if self._filled else 0
-        if self._filled is not None and self._filled.index.needs_rewrite and not self._is_rewriting:
-            self._is_rewriting = True
-            self._background.begin(self._rewrite)
+        self.rewrite()
         return True
 
     def _use(self, filled: FilledIndex | None) -> None:
@@ -259,7 +259,7 @@ class CollectionIndex:
         self._meter.begin_anew()
         self._save()
 
-    def _rewrite(self) -> None:
+    def _rewrite_until_done(self) -> None:
         """Rewrite the index while it is searched and changed. Only the beginning and the switch need the lock."""
         try:
             while (begun := self._begin_rewrite()) is not None:

@@ -188,6 +188,11 @@ class CollectionIndexes:
         for index in self:
             index.end()
 
+    def rewrite(self) -> None:
+        """Rewrite the indexes that need it, in the background. Some need it only after some time."""
+        for index in self:
+            index.rewrite()
+
     def save(self) -> None:
         """Write the snapshots that are not up to date, in the background."""
         for index in self:

@@ -22,6 +22,8 @@ CHECKSUMS_S = 300.0
 """How often the check reads all checksums of the records again, although nothing was changed."""
 IDLE_INDEXES_S = 60.0
 """How often small indexes that are not used are forgotten."""
+REWRITES_S = 10.0
+"""How often it is asked whether an index needs a rewrite, although it was not changed."""
 SNAPSHOTS_S = 60.0
 """How often snapshots that are not up to date are written."""
 AGREEMENT_S = 30.0
@@ -49,6 +51,7 @@ class InMemorySearch(CollectionIndexes):
         super().__init__(count_checked(database), stored, create_index, writing, snapshots)
         self._chores = [
             every(IDLE_INDEXES_S, self.discard_idle),
+            every(REWRITES_S, self.rewrite),
             every(SNAPSHOTS_S, self.save),
             every(AGREEMENT_S, self.measure_agreement),
         ]

@@ -19,7 +19,7 @@ from service.gallery.search.face_search import OpenSearch
 from service.gallery.search.in_memory.collection_indexes import CollectionIndexes
 from service.gallery.search.in_memory.followed_index import FollowedIndex
 from service.gallery.search.in_memory.owned_faces import FaceChanged
-from service.gallery.search.in_memory.search import AGREEMENT_S, IDLE_INDEXES_S, count_checked
+from service.gallery.search.in_memory.search import AGREEMENT_S, IDLE_INDEXES_S, REWRITES_S, count_checked
 from service.gallery.search_values import Found, SearchQuestion
 from service.gallery.threads import every
 
@@ -48,6 +48,7 @@ class SharedSearch(CollectionsOfReplicas, CollectionIndexes):
         self._chores = [
             every(CATCH_UP_S, self.catch_up),
             every(IDLE_INDEXES_S, self.discard_idle),
+            every(REWRITES_S, self.rewrite),
             every(AGREEMENT_S, self.measure_agreement),
             every(COMPARE_S, self.compare),
         ]

@@ -10,6 +10,8 @@ import pytest
 
 from service.access.secret_file import write_encryption_key
 from service.domain.distances import squared_l2
+from service.gallery.indexes.base import CreateIndex, ReadVectors
+from service.gallery.indexes.segments import segmented
 from service.gallery.indexes.segments.segmented import SegmentedIndex
 from service.gallery.records.encryption.data_keys import data_keys
 from service.gallery.records.encryption.encrypt import encrypt
@@ -24,13 +26,15 @@ FACES, PROBES = make_faces(400), make_embeddings(5, seed=3)
 CREATE = partial(SegmentedIndex, exact_faces=60, segment_faces=150)
 
 
-def open_gallery(folder: Path, key_file: Path | None, resources: ExitStack) -> BlockingGallery:
+def open_gallery(
+    folder: Path, key_file: Path | None, resources: ExitStack, create_index: CreateIndex = CREATE
+) -> BlockingGallery:
     keys = data_keys(None if key_file is None else read_key_file(key_file))
     folder.mkdir(exist_ok=True)
     database = resources.enter_context(closing(SqliteDatabase(folder / DATABASE_FILE, data_keys=keys)))
     database.migrate()
     encrypt(database, keys.key_id)
-    gallery = BlockingGallery.from_database(database, CREATE)
+    gallery = BlockingGallery.from_database(database, create_index)
     resources.callback(gallery.indexes.stop)
     return gallery
 
@@ -80,6 +84,29 @@ def test_searches_find_what_the_records_hold_after_every_change_and_after_a_star
             del people[f"p{person}"]
         require_found(gallery, people)
         gallery.check()
+
+
+def test_a_few_new_faces_are_compressed_after_a_while_without_another_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created: list[SegmentedIndex] = []
+
+    def create(dimension: int, read: ReadVectors) -> SegmentedIndex:
+        created.append(CREATE(dimension, read))
+        return created[-1]
+
+    with ExitStack() as resources:
+        gallery = open_gallery(tmp_path / "data", None, resources, create)
+        gallery.put_subject("default", "anna", None, {})
+        for faces in (FACES[:100], FACES[100:110]):
+            gallery.enrol("default", "anna", faces, MODEL)
+            assert gallery.indexes.background.wait(60)
+        assert created[-1].segment_sizes == [100]
+        monkeypatch.setattr(segmented, "REST_S", 0.0)
+        gallery.indexes.rewrite()
+        assert gallery.indexes.background.wait(60)
+        assert created[-1].segment_sizes == [100, 10]
+        require_found(gallery, {"anna": list(range(110))})
 
 
 @pytest.mark.parametrize("kind", ["plain", "encrypted"])

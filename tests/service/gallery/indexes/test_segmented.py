@@ -13,6 +13,8 @@ from service.gallery.indexes.exact import ExactIndex
 from service.gallery.indexes.growing import GrowingRows
 from service.gallery.indexes.rotated import RotatedIndex
 from service.gallery.indexes.rotation import derive_rotation
+from service.gallery.indexes.segments import segmented
+from service.gallery.indexes.segments.huge_pages import HUGE_PAGE_BYTES, use_huge_pages
 from service.gallery.indexes.segments.segment import Segment
 from service.gallery.indexes.segments.segmented import SegmentedIndex
 from tests.service.gallery.indexes.stored_vectors import StoredVectors
@@ -175,6 +177,33 @@ def test_new_faces_are_merged_so_that_there_are_few_segments(stored: StoredVecto
     assert len(index.segment_sizes) <= 8
     assert sum(index.segment_sizes) >= 1980
     both.require_same()
+
+
+def test_a_few_new_faces_become_a_segment_only_after_a_while(
+    stored: StoredVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = TwoIndexes(CREATE(MODEL.dimension, stored.read), stored)
+    both.add(200)
+    rewrite(both.index)
+    few = int(segmented.FEW_SHARE * EXACT_FACES)
+    both.add(few + 1)
+    assert not both.index.needs_rewrite
+    monkeypatch.setattr(segmented, "REST_S", 0.0)
+    assert both.index.needs_rewrite
+    rewrite(both.index)
+    assert isinstance(both.index, SegmentedIndex)
+    assert both.index.segment_sizes == [200, few + 1]
+    both.require_same()
+    both.add(few)
+    assert not both.index.needs_rewrite
+
+
+def test_huge_pages_change_nothing_in_an_array() -> None:
+    for bytes_ in (0, 100, 2 * HUGE_PAGE_BYTES, 5 * HUGE_PAGE_BYTES + 100):
+        array = np.random.default_rng(0).integers(0, 256, bytes_, np.uint8)
+        before = array.copy()
+        use_huge_pages(array)
+        np.testing.assert_array_equal(array, before)
 
 
 def test_a_number_in_a_segment_is_refused(stored: StoredVectors) -> None:

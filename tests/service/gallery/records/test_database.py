@@ -35,9 +35,16 @@ def largest_file(folder: Path) -> int:
 
 @pytest.mark.parametrize(
     ("pragma", "value"),
-    [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1), ("secure_delete", 1), ("temp_store", 2)],
+    [
+        ("synchronous", 2),
+        ("journal_mode", "wal"),
+        ("foreign_keys", 1),
+        ("secure_delete", 1),
+        ("temp_store", 2),
+        ("mmap_size", 2**31 - 2**16),
+    ],
 )
-def test_every_connection_has_the_pragmas_of_a_durable_database(
+def test_every_connection_has_the_pragmas_of_a_durable_and_fast_database(
     records: SqliteDatabase, pragma: str, value: object
 ) -> None:
     """synchronous=2 is FULL. A test with kill -9 cannot show that it is set. Only a power cut could."""
