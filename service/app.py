@@ -60,8 +60,8 @@ from service.gallery.records.shared_settings import SharedSettings
 from service.model_files.card import EmbedderCard
 from service.observability.heap import return_freed_memory, without_start_objects
 from service.observability.loop_lag import measured_loop_lag
-from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, INDEX_AGREEMENT, MEMORY_LIMIT
-from service.observability.process_limits import descriptor_limit, memory_limit_bytes
+from service.observability.metrics import GALLERY_FACES, GALLERY_REMAINS, INDEX_AGREEMENT, MEMORY, MEMORY_LIMIT
+from service.observability.process_limits import descriptor_limit, memory_bytes, memory_limit_bytes
 from service.pipeline.opening import open_next, open_pipeline
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.processes.worker_process import WorkerProcess
@@ -155,6 +155,7 @@ def _services(
     GALLERY_FACES.set_function(lambda: gallery.face_count)
     INDEX_AGREEMENT.set_function(lambda: gallery.face_search.lowest_agreement)
     GALLERY_REMAINS.set_function(lambda: gallery.has_remains)
+    MEMORY.set_function(memory_bytes)
     MEMORY_LIMIT.set_function(memory_limit_bytes)
     limits = settings.limits
     return Services(

@@ -26,6 +26,10 @@ INDEX_AGREEMENT = Gauge(
     "Of a sample of enrolled faces, the share whose nearest other face a compressed index finds. The lowest of all "
     "collections that were measured. 1 if all indexes in memory are exact. NaN if none was measured yet.",
 )
+MEMORY = Gauge(
+    "face_memory_bytes",
+    "Memory of the process, without files that are mapped into it. The system can drop the parts of these at any time.",
+)
 MEMORY_LIMIT = Gauge(
     "face_memory_limit_bytes",
     "Memory that the process may use: the limit of its container, or the memory of the machine.",

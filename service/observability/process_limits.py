@@ -1,15 +1,15 @@
-"""How much CPU and memory this process may use, and how many files and connections it may open.
+"""How much CPU and memory this process may use and uses, and how many files and connections it may open.
 
 In a container this can be less than the machine has, but Python reports the machine. The limits are in the files of the
 control group (cgroup). Linux has two versions of these files. Version 2 has one folder. Version 1 has a folder for each
 kind of limit.
 """
 
+import math
 import os
 import resource
 import sys
 from contextlib import suppress
-from math import ceil
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -23,13 +23,21 @@ def memory_limit_bytes(cgroup: Path = CGROUP) -> int:
     return min([machine, *(int(word) for word in words if word.isdecimal())])
 
 
+def memory_bytes(statm: Path = Path("/proc/self/statm")) -> float:
+    """Return the memory of the process, without mapped files (proc(5)). NaN if the system does not tell it."""
+    if not statm.exists():
+        return math.nan
+    _size, resident, shared, *_ = map(int, _words(statm))
+    return float((resident - shared) * os.sysconf("SC_PAGE_SIZE"))
+
+
 def cpu_count(cgroup: Path = CGROUP) -> int:
     """Return how many CPUs the process can use: its affinity, or its share of CPU time (rounded up) if that is less."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     version_1 = (_words(cgroup / "cpu" / "cpu.cfs_quota_us"), _words(cgroup / "cpu" / "cpu.cfs_period_us"))
     match _words(cgroup / "cpu.max") or [*version_1[0], *version_1[1]]:
         case [quota, period] if quota.isdecimal():
-            return min(allowed, ceil(int(quota) / int(period)))
+            return min(allowed, math.ceil(int(quota) / int(period)))
     return allowed
 
 

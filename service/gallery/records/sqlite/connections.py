@@ -2,13 +2,14 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -27,9 +28,6 @@ BUSY_TIMEOUT_MS = 5_000
 MAINTENANCE_BUSY_TIMEOUT_MS = 250
 """How long maintenance waits for readers. It can be done later, and a deletion waits for it."""
 
-MAPPED_BYTES = 2**31 - 2**16
-"""So much of a file is mapped into memory. SQLite maps no more."""
-
 PRAGMAS = {
     "journal_mode": "WAL",
     "synchronous": "FULL",  # with NORMAL, the usual value for WAL, a power failure can lose acknowledged commits
@@ -37,16 +35,16 @@ PRAGMAS = {
     "secure_delete": "ON",
     "trusted_schema": "OFF",  # nothing in the file may call functions with side effects
     "temp_store": "MEMORY",  # on disk, large statements would leave copies of pages in /var/tmp
-    # A search reads single faces of a large file. If the file is mapped into memory, only their bytes are read. Else
-    # whole pages are copied: 32 faces that are not in the cache of the processor then take 2.4 ms instead of 0.4.
-    "mmap_size": str(MAPPED_BYTES),
-    # KiB, of each connection, for what is not mapped. The inner pages of a tree of a million faces have 3 MB. They do
+    # KiB, of each connection. The inner pages of a tree of a million faces have 3 MB. They do
     # not fit into the 2 MB of SQLite's default. Then a search reads them again for each of its faces.
     "cache_size": "-8192",
     "cache_spill": "OFF",  # with ON, the pages of a large transaction are written several times
     "busy_timeout": str(BUSY_TIMEOUT_MS),
     "wal_autocheckpoint": "8000",  # pages, 32 MB. With the default, 4 MB, an import writes the same pages more often
 }
+
+MAPPED_BYTES = 2**31 - 2**16
+"""So much of a file is mapped into memory for searches. SQLite maps no more."""
 
 BEGIN_READING = "BEGIN"
 # IMMEDIATE waits here for other writers. Without it, a transaction that reads first and writes later could be refused.
@@ -71,11 +69,32 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_to_search(path: Path) -> sqlite3.Connection:
+    """Open the file, and map it into memory.
+
+    A search reads single faces of a large file, and of a mapped one it reads their bytes only. Else whole pages are
+    copied: 32 faces that are not in the cache of the processor then take 2.4 ms instead of 0.4.
+    """
+    connection = connect(path)
+    connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
+    return connection
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     """Set up a new connection. The service begins its transactions itself, because Python would begin them too late."""
     connection.isolation_level = None
     for name, value in PRAGMAS.items():
         connection.execute(f"PRAGMA {name}={value}")
+
+
+def open_engine(connect: Callable[[], sqlite3.Connection], options: Mapping[str, Any]) -> Engine:
+    """Return connections that are kept open and used again. options: of every statement."""
+    # hide_parameters: errors are logged, and must not hold names or vectors
+    # pool_use_lifo: the connection that was used last has the pages that are needed next
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_use_lifo=True, hide_parameters=True)
+    event.listen(engine, "begin", begin)
+    engine.update_execution_options(**options)
+    return engine
 
 
 def begin(connection: Connection) -> None:

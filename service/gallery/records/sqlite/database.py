@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
@@ -12,7 +13,7 @@ from sqlite3 import Error as SqliteError
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, QueuePool, create_engine, event
+from sqlalchemy import Connection
 
 from service.domain.errors import Overloaded, StorageLost, StorageUnavailable
 from service.gallery.records.database import Database
@@ -24,6 +25,7 @@ from service.gallery.records.statements import encryption, storage
 from service.gallery.records.statements.indexed_faces import VECTORS, NoVectors, StoresVectors
 
 LOG = structlog.get_logger(__name__)
+Connect = Callable[[Path], SqliteConnection]
 COPY_FILE = "backup.part"
 """A copy that is being made, in the folder of the database. It has a name only until it is complete."""
 QUICK_TO_REWRITE_BYTES = 2**28
@@ -65,16 +67,12 @@ class SqliteDatabase(Database):
         with sqlite.storage_errors():
             self._had_journal = sqlite.journal(path).exists()
             sqlite.create(path)
-        # hide_parameters: errors are logged, and must not hold names or vectors
-        # pool_use_lifo: the connection that was used last has the pages that are needed next
-        self._engine = create_engine(
-            "sqlite://", creator=self._connect, poolclass=QueuePool, pool_use_lifo=True, hide_parameters=True
-        )
-        event.listen(self._engine, "begin", sqlite.begin)
         options: dict[str, Any] = {encryption.OPTION: data_keys or NoDataKeys(), VECTORS: vectors or NoVectors()}
-        self._engine.update_execution_options(**options)
+        self._engine = sqlite.open_engine(partial(self._connect, sqlite.connect), options)
         self._writer = self._engine.execution_options(begin=sqlite.BEGIN_WRITING)
-        self._alone = self._engine.execution_options(begin=None)
+        self._searching = sqlite.open_engine(
+            partial(self._connect, sqlite.connect_to_search), options | {"begin": None}
+        )
 
     def migrate(self, expected: str | None = None) -> str:
         """Bring the tables to this version, and return the id of the gallery.
@@ -136,7 +134,8 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         """Close all connections. SQLite removes the journal when the last connection is closed."""
         self._settle()
-        self._engine.dispose()
+        for engine in (self._engine, self._searching):
+            engine.dispose()
         for opened in (self._maintenance, self._files):
             if opened is not None:
                 opened.close()
@@ -156,7 +155,7 @@ class SqliteDatabase(Database):
     def reading_once(self) -> Iterator[Connection]:
         """Open a connection for one statement. Each further one would see another state."""
         self._require_files()
-        with sqlite.storage_errors(), self._alone.connect() as connection:
+        with sqlite.storage_errors(), self._searching.connect() as connection:
             yield connection
 
     @contextmanager
@@ -265,10 +264,10 @@ class SqliteDatabase(Database):
         if self._lost is not None:
             raise StorageLost(self._lost.reason)
 
-    def _connect(self) -> SqliteConnection:
+    def _connect(self, connect: Connect = sqlite.connect) -> SqliteConnection:
         """Open one more connection. With a new journal beside another database, it would destroy both."""
         self.check_files()
-        return sqlite.connect(self._path)
+        return connect(self._path)
 
     def _settle(self) -> None:
         """Bring the whole journal into the database, and note that the file is complete without a journal.

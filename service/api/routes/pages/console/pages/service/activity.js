@@ -45,7 +45,7 @@ function Tiles({ before, newest }) {
     ["Faces in the queue", sumOf(samples, "face_queued_crops")],
     ["Faces a call", batch.mean === null ? "–" : batch.mean.toFixed(1)],
     ["Enrolled faces", sumOf(samples, "face_gallery_faces").toLocaleString("en")],
-    ["Memory", bytes(sumOf(samples, "process_resident_memory_bytes"))],
+    ["Memory", bytes(sumOf(samples, "face_memory_bytes"))],
   ];
   return html`
     <section class="card" aria-labelledby="now-title">
