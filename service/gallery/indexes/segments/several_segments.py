@@ -61,6 +61,7 @@ def _search_side_by_side(searches: Sequence[Search]) -> list[Neighbours]:
     try:
         found = _search_all(waiting)
     finally:
+        waiting.clear()  # after an error, no further search begins
         begun = [helper for helper in helpers if not helper.cancel()]
         wait(begun)
     return found + [neighbours for helper in begun for neighbours in helper.result()]
