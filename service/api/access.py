@@ -86,12 +86,17 @@ async def require_access(request: Request) -> None:
     path = request.scope["route"].path
     if path in PUBLIC_ROUTES:
         return
-    need, access = NEEDS[request.method, path], current_access()
+    need = NEEDS[request.method, path]
     for scope in need.scopes_for(request):
-        if scope not in access.scopes:
-            raise ScopeMissing(scope)
-    if need.all_collections and access.collections is not None:
+        require_scope(scope)
+    if need.all_collections and current_access().collections is not None:
         raise AllCollectionsNeeded
     for named in (request.path_params, request.query_params):
         if "collection" in named:
             require_collection(named["collection"])
+
+
+def require_scope(scope: Scope) -> None:
+    """Raise ScopeMissing if the key of the request does not have the scope."""
+    if scope not in current_access().scopes:
+        raise ScopeMissing(scope)

@@ -28,6 +28,11 @@ ON_SERVER = (
     "It does not say whether bytes of it are left: the records are in PostgreSQL. docs/replicas.md says how long bytes "
     "can stay in its files."
 )
+RESTORED = (
+    "But later the database was restored from a backup of {copied_at}, which is older than this deletion. So the "
+    "{what} is in the gallery again. Delete it again, if that was not done since: the new receipt is the proof "
+    "(docs/erasure.md)."
+)
 _HEAD = re.compile(r"([0-9]{1,15})-([0-9a-f]{64})")
 
 
@@ -121,7 +126,12 @@ def receipt(
     deleted_at = datetime.fromisoformat(line["time"])
     what = line["route"].rpartition("{")[2].removesuffix("}")  # /collections/{collection}/faces/{face}
     print(f"Genuine: a {what} was deleted at {line['time']}, in the collection {line['collection']}.")  # noqa: T201
-    print(ON_SERVER if log.is_on_server else _describe_remains(deleted_at, log.facts))  # noqa: T201  # its output
+    facts = log.facts
+    restored = [one for one in facts.restores if one.brings_back(deleted_at)] if facts else []
+    if restored:
+        print(RESTORED.format(what=what, copied_at=restored[-1].copied_at.isoformat()))  # noqa: T201
+        raise typer.Exit(1)
+    print(ON_SERVER if log.is_on_server else _describe_remains(deleted_at, facts))  # noqa: T201  # its output
 
 
 def _describe_remains(deleted_at: datetime, facts: "AuditFacts | None") -> str:

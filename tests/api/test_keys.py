@@ -270,6 +270,21 @@ async def test_a_key_without_read_cannot_list_a_collection_by_its_clusters(
     assert (await client.post("/cluster", json=body, headers=verify)).status_code == 200
 
 
+async def test_a_key_without_read_cannot_get_stored_embeddings(client: httpx.AsyncClient, keys: Keys) -> None:
+    verify = bearer(await keys.only(Scope.VERIFY, MINE))
+    both = bearer(await keys.make("verify and read", KeyToCreate([Scope.VERIFY, Scope.READ], [MINE])))
+    face = (await client.get(f"/collections/{MINE}/subjects/ada/faces", headers=both)).json()["items"][0]["id"]
+    for stored in ({"subject": "ada", "collection": MINE}, {"face": face, "collection": MINE}):
+        for path in ("/embed", "/embed?include=embedding"):
+            refused = await client.post(path, json={"images": [stored]}, headers=verify)
+            assert outcome(refused) == "403 scope_missing"
+            assert "`read`" in refused.json()["detail"]
+        answer = await client.post("/embed?include=embedding", json={"images": [stored]}, headers=both)
+        assert len(answer.json()["images"][0]["faces"][0]["embedding"]) == 128
+        compared = await client.post("/verify", json={"image_a": stored, "image_b": stored}, headers=verify)
+        assert compared.json()["verified"] is True
+
+
 async def test_the_clusters_of_a_collection_need_verify_and_read(client: httpx.AsyncClient, keys: Keys) -> None:
     both = bearer(await keys.make("verify and read", KeyToCreate([Scope.VERIFY, Scope.READ], [MINE])))
     answer = await client.post("/cluster", params={"collection": MINE}, headers=both)

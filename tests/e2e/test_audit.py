@@ -1,6 +1,7 @@
 """The audit log of a running service, and the commands that read it."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import threading
@@ -190,6 +191,42 @@ def test_a_deletion_has_a_receipt_that_can_be_checked(
     assert run_for_nobody("audit", "show", **environment) == (1, "")
     content = b"".join(file.read_bytes() for file in data_dir.rglob("*") if file.is_file())
     assert NAME.encode() not in content
+
+
+def test_a_receipt_is_no_proof_any_more_after_an_older_backup_was_restored(
+    data_dir: Path, models_dir: Path, tmp_path: Path
+) -> None:
+    first, second = f"/collections/default/subjects/{NAME}", "/collections/default/subjects/bob"
+    restored, file = tmp_path / "restored", tmp_path / "backup.tar"
+    with run_service(data_dir, models_dir) as service, httpx.Client(base_url=service.url) as client:
+        for path in (first, second):
+            client.put(path, json={}).raise_for_status()
+        before = client.delete(second).headers["x-deletion-receipt"]
+        file.write_bytes(client.post("/backup").raise_for_status().content)
+        after = client.delete(first).headers["x-deletion-receipt"]
+        assert service.stop() == 0
+
+    def check(receipt: str) -> tuple[int, str]:
+        environment = service_environment(restored, models_dir)
+        command = facenet_command("audit", "receipt", receipt)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    command = facenet_command("restore", str(file))
+    subprocess.run(command, env=service_environment(restored, models_dir), capture_output=True, check=True)
+    shutil.copytree(data_dir / "audit", restored / "audit", dirs_exist_ok=True)
+    for is_opened in (False, True):
+        assert check(before)[0] == 0
+        code, text = check(after)
+        assert (code, "is in the gallery again" in text, "Nothing of it is left" in text) == (1, True, False)
+        if not is_opened:
+            with run_service(restored, models_dir) as service, httpx.Client(base_url=service.url) as client:
+                assert client.get(first).status_code == 200
+                again = client.delete(first).headers["x-deletion-receipt"]
+                service.wait_until(lambda: "face_gallery_remains 0.0" in client.get("/metrics").text)
+                assert service.stop() == 0
+    assert check(again)[0] == 0
+    assert "Nothing of it is left" in check(again)[1]
 
 
 def deletions(audit: Callable[..., subprocess.CompletedProcess[str]], *about: str) -> list[int]:

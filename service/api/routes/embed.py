@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from service.api.access import require_scope
 from service.api.bodies import body_of
 from service.api.dependencies import ServicesDep
 from service.api.openapi.examples import IMAGES_EXAMPLE, request_body
@@ -11,7 +12,9 @@ from service.api.openapi.refusals import OF_IMAGES, refusals
 from service.api.schemas.embed import EmbedAnswer, EmbeddedFace, EmbeddedImage, EmbedOptions, json_vectors
 from service.api.schemas.images import ImagesBody
 from service.api.schemas.responses import ModelAnswer, face_fields, warnings_of
+from service.decisions.inputs import FaceInput, SubjectInput
 from service.decisions.probes import Probe
+from service.domain.access import Scope
 from service.observability.outcomes import note_decision
 from service.pipeline.selection import all_faces
 
@@ -31,8 +34,11 @@ async def embed_images(
 ) -> EmbedAnswer:
     """Find every face of every image. With ?include=embedding, return the embeddings too.
 
-    If one image cannot be read, the whole request is refused, and the problem names the image.
+    If one image cannot be read, the whole request is refused, and the problem names the image. For an enrolled face or
+    a subject, an access key needs the scope `read` too.
     """
+    if any(isinstance(image, FaceInput | SubjectInput) for image in body.images):
+        require_scope(Scope.READ)  # the answer shows what is stored: how many faces, and their embeddings
     with services.admission.admit(len(body.images)):
         probes = await services.probes.read_all(body.images, all_faces)
     note_decision(services.card.id, images=len(probes), faces=sum(len(probe.faces) for probe in probes))

@@ -198,6 +198,16 @@ STORAGE = Table(
 )
 """One row, about the database itself. Statements: `storage.py`."""
 
+RESTORES = Table(
+    "restores",
+    METADATA,
+    Column("copied_at", Utc, primary_key=True),  # when the backup was begun
+    Column("opened_at", Utc),  # when a service first opened it. NULL: not yet
+)
+"""One row for each time that this database was restored from a backup. Statements: `storage.py`.
+
+Only a backup of SQLite is a copy of the database, so in PostgreSQL it is empty."""
+
 AUDIT_HEADS = Table(
     "audit_heads",
     METADATA,

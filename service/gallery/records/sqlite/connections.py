@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -186,12 +186,12 @@ def copy(connection: sqlite3.Connection, target: Path) -> None:
     connection.execute("VACUUM INTO ?", (str(target.absolute()),))
 
 
-def change_copy(path: Path, *statements: str) -> None:
-    """Run statements on a copy, and leave no file beside it."""
+def change_copy(path: Path, statements: Mapping[str, Sequence[str]]) -> None:
+    """Run statements, each with its parameters, on a copy, and leave no file beside it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=OFF")
-        for statement in statements:
-            connection.execute(statement)
+        for statement, parameters in statements.items():
+            connection.execute(statement, parameters)
 
 
 @contextmanager

@@ -90,6 +90,7 @@ class SqliteDatabase(Database):
                 require_journal(self._path, exists=self._had_journal)
             else:
                 storage.set_in_use(connection)
+            storage.note_opened_copy(connection)
             if storage.needs_rewrite(connection):
                 self.erased_at_s = time.monotonic()
         with sqlite.storage_errors():
@@ -204,7 +205,7 @@ class SqliteDatabase(Database):
                 return False
             self.interrupt_check()
             with self._maintaining() as connection:
-                began_at = storage.time_of_rewrite()
+                began_at = storage.time_now()
                 sqlite.rewrite(connection)
                 if not sqlite.empty_journal(connection):
                     return False
@@ -238,8 +239,10 @@ class SqliteDatabase(Database):
         try:
             self.check_files()
             with sqlite.storage_errors(), closing(self._engine.raw_connection()) as connection:
+                began_at = storage.time_now()
                 sqlite.copy(connection.driver_connection, target)  # type: ignore[arg-type]  # SQLite's own
-                sqlite.change_copy(target, storage.SET_COMPLETE, storage.CLEAR_AUDIT_HEAD)
+                changes = {storage.SET_COMPLETE: (), storage.CLEAR_AUDIT_HEAD: (), storage.NOTE_COPY: (began_at,)}
+                sqlite.change_copy(target, changes)
                 with sqlite.reading_copy(target) as copied:
                     stored = storage.describe(copied)
                 file = target.open("rb")

@@ -12,7 +12,7 @@ from service.domain.errors import StorageUnavailable
 from service.gallery.records.sqlite import connections as sqlite
 from service.gallery.records.sqlite.database import LARGE_BYTES
 from service.gallery.records.statements import encryption, storage
-from service.gallery.records.statements.storage import Remains
+from service.gallery.records.statements.storage import Remains, Restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,12 @@ class AuditFacts:
     """What the database knows of the audit log and of deletions.
 
     noted_head: number and hash of the last line that was noted. None if none was.
+    restores: each time that the database was restored from a backup.
     """
 
     noted_head: tuple[int, bytes] | None
     remains: Remains
+    restores: tuple[Restore, ...]
 
 
 def read_audit_facts(database: Path) -> AuditFacts | None:
@@ -32,7 +34,9 @@ def read_audit_facts(database: Path) -> AuditFacts | None:
         return None
     try:
         with reading_beside(database) as connection:
-            return AuditFacts(storage.noted_audit_head(connection), storage.remains(connection))
+            return AuditFacts(
+                storage.noted_audit_head(connection), storage.remains(connection), storage.restores(connection)
+            )
     except StorageUnavailable:
         return None
 

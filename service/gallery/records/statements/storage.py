@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from service.domain.errors import StorageLost
 from service.gallery.records.migrate import revision_of
-from service.gallery.records.schema import AUDIT_HEADS, COLLECTIONS, FACES, STORAGE, SUBJECTS
+from service.gallery.records.schema import AUDIT_HEADS, COLLECTIONS, FACES, RESTORES, STORAGE, SUBJECTS
 from service.gallery.records.statements.encryption import operator_key_id
 
 _ONE_ROW_OF_EACH = [select(table).limit(1) for table in (STORAGE, COLLECTIONS, SUBJECTS, FACES)]
@@ -101,7 +101,7 @@ def set_replica_setup(connection: Connection, model: str, search: str) -> None:
 SET_REWRITTEN = "UPDATE storage SET needs_rewrite = 0, rewritten_at = ?"
 SET_NOT_IN_USE = "UPDATE storage SET in_use = 0"
 SET_COMPLETE = "UPDATE storage SET in_use = 0, needs_rewrite = 0"
-"""For connections without SQLAlchemy. rewritten_at: as `time_of_rewrite` writes it."""
+"""For connections without SQLAlchemy. rewritten_at: as `time_now` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ def remains(connection: Connection) -> Remains:
     return Remains(row.needs_rewrite, row.rewritten_at)
 
 
-def time_of_rewrite() -> str:
-    """Return the time of now as the column `rewritten_at` has it."""
+def time_now() -> str:
+    """Return the time of now as a column of SQLite has it."""
     return datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
@@ -154,3 +154,32 @@ def noted_audit_head(connection: Connection) -> tuple[int, bytes] | None:
 
 CLEAR_AUDIT_HEAD = "DELETE FROM audit_heads"
 """For a copy: the log is not part of it."""
+NOTE_COPY = "INSERT INTO restores (copied_at) VALUES (?)"
+"""For a copy: when it was begun, as `time_now` writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The database was restored from a backup. What was deleted between these times is in it again.
+
+    copied_at: when the backup was begun. opened_at: when a service first opened it. None: not yet.
+    """
+
+    copied_at: datetime
+    opened_at: datetime | None
+
+    def brings_back(self, deleted_at: datetime) -> bool:
+        """Return whether it has what was deleted at this time."""
+        return self.copied_at <= deleted_at and (self.opened_at is None or deleted_at <= self.opened_at)
+
+
+def note_opened_copy(connection: Connection) -> None:
+    """Note that a service opens this database now, if it is a backup that was not opened yet."""
+    not_opened = update(RESTORES).where(RESTORES.c.opened_at.is_(None))
+    connection.execute(not_opened.values(opened_at=datetime.now(UTC)))
+
+
+def restores(connection: Connection) -> tuple[Restore, ...]:
+    """Return each time that the database was restored from a backup, the oldest first."""
+    rows = connection.execute(select(RESTORES.c.copied_at, RESTORES.c.opened_at).order_by(RESTORES.c.copied_at))
+    return tuple(Restore(row.copied_at, row.opened_at) for row in rows)

@@ -96,6 +96,7 @@ def make_gallery_of_first_version(data_dir: Path) -> None:
     gallery.close()
     (data_dir / MARK_FILE).unlink()
     with closing(sqlite3.connect(data_dir / DATABASE_FILE)) as connection, connection:
+        connection.execute("DROP TABLE restores")
         connection.execute("DROP TABLE storage")
         connection.execute("DROP TABLE crops")
         connection.execute("DROP TABLE other_embeddings")
