@@ -258,6 +258,18 @@ def test_a_second_run_keeps_the_files_of_the_first(service: RunningService, phot
     assert (tmp_path / "biden.jpg.xmp").read_text() == "mine"
 
 
+def test_several_photographs_and_folders_are_identified_together(service: RunningService, photographs: Path) -> None:
+    joe = photographs / "biden" / "biden.jpg"
+    enrol(service, "several", [("joe", "Joe", joe)])
+    paths = (str(joe), str(photographs / "biden"), str(photographs / "obama" / "obama.jpg"))
+    lines = run_facenet("identify", *paths, "--collection", "several", "--url", service.url).splitlines()
+    about = [line for line in lines if line.startswith(str(photographs))]
+    assert about[0] == f"{joe}: Joe (match, score 100)"
+    assert about[-1].startswith(f"{paths[2]}: unknown")
+    assert [line.startswith(f"{photographs}/biden/") for line in about] == [True] * (len(about) - 1) + [False]
+    assert about.count(about[0]) == 2
+
+
 def test_two_photographs_are_verified_and_the_exit_code_says_the_result(
     service: RunningService, photographs: Path, tmp_path: Path
 ) -> None:

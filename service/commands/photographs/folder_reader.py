@@ -4,7 +4,7 @@ Only the suffix of a file is looked at. The service looks at the content. Everyt
 reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -17,6 +17,17 @@ SUFFIXES = frozenset(
     | {".heic", ".heics", ".heif", ".heifs", ".hif", ".avif"}
 )
 """The usual suffixes of photographs, in small letters. The service may refuse some of these formats, and says so."""
+
+
+def read_all_photographs(paths: Iterable[Path]) -> tuple[list[Path], list[LeftOut]]:
+    """Return what `read_photographs` returns of each folder, and each path that is a file."""
+    files: list[Path] = []
+    left_out: list[LeftOut] = []
+    for path in paths:
+        below = read_photographs(path) if path.is_dir() else ([path], [])
+        files += below[0]
+        left_out += below[1]
+    return files, left_out
 
 
 def read_photographs(folder: Path) -> tuple[list[Path], list[LeftOut]]:

@@ -20,7 +20,7 @@ from service.commands.options import (
     photographs_progress,
 )
 from service.commands.output import explains_interrupt, printable, require_new, say, write_text
-from service.commands.photographs.folder_reader import read_photographs
+from service.commands.photographs.folder_reader import read_all_photographs
 from service.commands.photographs.left_out import LeftOut, has_refused, left_out_lines
 from service.commands.photographs.photograph_file import PhotographFile, read_photograph
 from service.commands.recognition.demo import COLLECTION, run_demo
@@ -37,8 +37,9 @@ Photograph = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a
 
 @app.command()
 def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
-    photographs: Annotated[
-        Path, typer.Argument(exists=True, metavar="FOLDER", help="all photographs below it are read; or one photograph")
+    paths: Annotated[
+        list[Path],
+        typer.Argument(exists=True, metavar="PATH", help="photographs, and folders: all photographs below are read"),
     ],
     collection: Annotated[str, typer.Option(callback=check_id, help="the collection to search")] = "default",
     csv: Annotated[
@@ -63,7 +64,7 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
     The exit code is 0 if no photograph was refused. Otherwise it is 1.
     """
     require_new(csv, jsonl)
-    files, left_out = ([photographs], []) if photographs.is_file() else read_photographs(photographs)
+    files, left_out = read_all_photographs(paths)
     options: dict[str, Any] = {"collection": collection} | ({} if max_fpir is None else {"max_fpir": max_fpir})
     found, refused = _identify(files, options, connect(url, key_file))
     left_out += refused
