@@ -48,7 +48,7 @@ help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: $(ENV)/$(TARGET)  ## Set up and serve on 127.0.0.1:8000 (MODEL=compact PORT=8080 TARGET=gpu or openvino)
-	@test -e var/models/onet.onnx || echo "The models are downloaded and converted now: about 50 MB."
+	@test -e var/models/onet.onnx || echo "The models are downloaded and converted now: about 60 MB."
 	$(BIN)/facenet-models pull $(MODEL) $(if $(filter sface,$(MODEL)),sface-int8) yunet onet
 	FACE_HOST=$(HOST) FACE_PORT=$(PORT) FACE_MODELS__EMBEDDER=$(MODEL) FACE_LOG__FORMAT=$(or $(FACE_LOG__FORMAT),console) \
 	FACE_INFERENCE__PROVIDER=$(or $(FACE_INFERENCE__PROVIDER),$(PROVIDER)) $(BIN)/facenet serve
@@ -202,7 +202,7 @@ clean:  ## Remove what the other targets have set up; the gallery in var/data st
 	@touch $@
 
 # What an environment takes on the disk. It is said before the wait.
-SIZE_cpu := 700 MB
+SIZE_cpu := 900 MB
 SIZE_train := about 2 GB with PyTorch
 SIZE_dev := 2.4 GB with PyTorch
 SIZE_gpu := several GB with CUDA
