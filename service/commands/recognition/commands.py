@@ -38,8 +38,7 @@ Photograph = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a
 @app.command()
 def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     paths: Annotated[
-        list[Path],
-        typer.Argument(exists=True, metavar="PATH", help="photographs, and folders: all photographs below are read"),
+        list[Path], typer.Argument(exists=True, metavar="PATH", help="photographs, and folders with all below them")
     ],
     collection: Annotated[str, typer.Option(callback=check_id, help="the collection to search")] = "default",
     csv: Annotated[

@@ -61,7 +61,7 @@ class IndexBuilding(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The faces of a large collection are being read into memory. This takes about 10 s for a million faces. "
+            "The faces of a large collection are being read into memory. This takes 4 to 20 s for a million faces. "
             "Other collections can be searched.",
             retry_after_s=5,
         )
