@@ -11,7 +11,7 @@ from typing import Any, Literal
 import psycopg
 import structlog
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, PendingRollbackError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -128,7 +128,7 @@ def storage_errors() -> Iterator[None]:
             LOG.error("storage_damaged", reason=str(cause))  # noqa: TRY400  # the trace says nothing
             raise StorageLost("the database is damaged") from cause
         raise StorageUnavailable from cause
-    except (PoolTimeout, PendingRollbackError, OSError) as error:  # the second: the connection was lost before
+    except (PoolTimeout, InvalidRequestError, OSError) as error:  # the second: the connection was lost before, or twice
         raise StorageUnavailable from error
 
 

@@ -14,9 +14,10 @@ from unittest import mock
 import psycopg
 import pytest
 from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import InvalidRequestError
 
 from service.domain.errors import ChangeUnconfirmed, FaceNotFound, StorageUnavailable
-from service.gallery.records.postgresql.connections import connect
+from service.gallery.records.postgresql.connections import connect, storage_errors
 from tests.service.gallery.postgresql.conftest import Replica
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_face, make_faces
 from tests.support import postgres_server
@@ -165,6 +166,12 @@ def test_an_enrolment_whose_connections_are_ended_again_and_again_is_never_lost(
     assert found >= set(acknowledged)
     assert refused
     assert replica.search("default", PROBE, 1, MODEL)[1] == len(found)
+
+
+def test_a_connection_that_is_lost_again_while_it_is_opened_again_is_a_failure_of_the_storage() -> None:
+    """SQLAlchemy opens a lost connection twice, and then says this."""
+    with pytest.raises(StorageUnavailable), storage_errors():
+        raise InvalidRequestError("This connection is closed")
 
 
 def end_own_connection(url: str, own: Connection) -> None:
