@@ -183,9 +183,10 @@ class GalleryBench:
             _stage_ms(large, bodies),
             *(self._agreement(large, people, probes) for probes in (mated, strangers, real_probes(self.shape))),
         )
+        anonymous_mib = resident_mib(process_id, "Anon")
         room = Room(
-            (resident_mib(process_id, "Anon") - empty_mib) * 2**20 / faces,
-            resident_mib(process_id, "Anon"),
+            (anonymous_mib - empty_mib) * 2**20 / faces,
+            anonymous_mib,
             load.memory_mib_of(process_id, "VmHWM"),
             sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20,
         )

@@ -28,7 +28,7 @@ INDEX_AGREEMENT = Gauge(
 )
 MEMORY = Gauge(
     "face_memory_bytes",
-    "Memory of the process, without files that are mapped into it. The system can drop the parts of these at any time.",
+    "Memory of the process, without files that are mapped into it. The system can drop those at any time.",
 )
 MEMORY_LIMIT = Gauge(
     "face_memory_limit_bytes",

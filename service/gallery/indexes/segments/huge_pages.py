@@ -1,7 +1,8 @@
-"""Huge pages of memory for what a search reads from beginning to end.
+"""Huge pages of memory for the codes of a segment.
 
-With pages of 4 KiB, a search of a million faces looks up 8,000 of them, and on a virtual machine each lookup reads two
-tables. In our measurement, pages of 2 MiB make a search 10 to 20 % faster. Linux only; elsewhere nothing is done.
+A search of a million faces reads 8,000 pages of 4 KiB. The processor must find the address of each, which takes longest
+on a virtual machine. In our measurement, pages of 2 MiB make a search 10 to 20 % faster. Linux only; elsewhere nothing
+is done.
 """
 
 import ctypes
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 HUGE_PAGE_BYTES = 2**21
 MADV_COLLAPSE = 25
-"""Move what is there into huge pages, now (Linux 6.1). Without it, the kernel does this for some pages in a while."""
+"""Move the content into huge pages now (Linux 6.1). Without it, the kernel does this later, and for some pages only."""
 
 
 def use_huge_pages(array: NDArray[Any]) -> None:

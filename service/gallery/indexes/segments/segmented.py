@@ -24,8 +24,8 @@ use two cores. And only one segment at a time has a second copy, while it is rew
 NEW_SHARE = 0.4
 """New faces become a segment when they are more than this share of `exact_faces`."""
 FEW_SHARE = 0.04
-"""When no segment was made for `REST_S`, fewer new faces become one: more than this share. A search needs as much time
-for a new face as for 16 faces in a segment."""
+"""When no segment was made for `REST_S`, new faces become a segment as soon as they are more than this share. A search
+needs as much time for a new face as for 16 faces in a segment."""
 REST_S = 60.0
 ERASED_SHARE = 0.1
 """A segment is rewritten when more than this share of its faces was deleted."""

@@ -128,7 +128,8 @@ def storage_errors() -> Iterator[None]:
             LOG.error("storage_damaged", reason=str(cause))  # noqa: TRY400  # the trace says nothing
             raise StorageLost("the database is damaged") from cause
         raise StorageUnavailable from cause
-    except (PoolTimeout, InvalidRequestError, OSError) as error:  # the second: the connection was lost before, or twice
+    # InvalidRequestError: the connection was lost before, or it was lost again while the pool opened it again.
+    except (PoolTimeout, InvalidRequestError, OSError) as error:
         raise StorageUnavailable from error
 
 

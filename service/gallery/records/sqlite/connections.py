@@ -35,8 +35,8 @@ PRAGMAS = {
     "secure_delete": "ON",
     "trusted_schema": "OFF",  # nothing in the file may call functions with side effects
     "temp_store": "MEMORY",  # on disk, large statements would leave copies of pages in /var/tmp
-    # KiB, of each connection. The inner pages of a tree of a million faces have 3 MB. They do
-    # not fit into the 2 MB of SQLite's default. Then a search reads them again for each of its faces.
+    # KiB, of each connection. The inner pages of a tree of a million faces have 3 MB. They do not fit into the 2 MB of
+    # SQLite's default. Where the file is not mapped, a search would then read them again for each of its faces.
     "cache_size": "-8192",
     "cache_spill": "OFF",  # with ON, the pages of a large transaction are written several times
     "busy_timeout": str(BUSY_TIMEOUT_MS),

@@ -68,7 +68,7 @@ class SqliteDatabase(Database):
             self._had_journal = sqlite.journal(path).exists()
             sqlite.create(path)
         options: dict[str, Any] = {encryption.OPTION: data_keys or NoDataKeys(), VECTORS: vectors or NoVectors()}
-        self._engine = sqlite.open_engine(partial(self._connect, sqlite.connect), options)
+        self._engine = sqlite.open_engine(self._connect, options)
         self._writer = self._engine.execution_options(begin=sqlite.BEGIN_WRITING)
         self._searching = sqlite.open_engine(
             partial(self._connect, sqlite.connect_to_search), options | {"begin": None}
