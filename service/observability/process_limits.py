@@ -1,4 +1,4 @@
-"""The CPU and memory that this process may use, the memory that it uses, and how many files and connections it may open.
+"""The CPU and memory that this process may use, the memory that it uses, and the limit of its files and connections.
 
 In a container this can be less than the machine has, but Python reports the machine. The limits are in the files of the
 control group (cgroup). Linux has two versions of these files. Version 2 has one folder. Version 1 has a folder for each
