@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.support.browser import find_chromium
 from tests.support.running_service import RunningService, run_service
@@ -84,6 +84,20 @@ def _complaint(kind: str, text: str) -> list[str]:
 def _foreign(address: str, url: str) -> list[str]:
     parts = urlsplit(address)
     return [] if parts.scheme in {"blob", "data"} or parts.netloc == urlsplit(url).netloc else [address]
+
+
+def hold_deletions(page: Page, pattern: str) -> list[Route]:
+    """Hold each DELETE to an address of the pattern before the service gets it, and return those that wait."""
+    held: list[Route] = []
+    page.route(pattern, lambda route: held.append(route) if route.request.method == "DELETE" else route.continue_())
+    return held
+
+
+def answer_deletion(page: Page, held: Route) -> None:
+    """Let the service answer a deletion that was held, and give the page the time to show the answer."""
+    with page.expect_response(lambda one: one.request.method == "DELETE"):
+        held.continue_()
+    page.wait_for_timeout(500)
 
 
 def require_no_barrier(page: Page) -> None:

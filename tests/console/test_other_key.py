@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.console.conftest import OpenPage, require_no_barrier
+from tests.console.conftest import OpenPage, answer_deletion, hold_deletions, require_no_barrier
 from tests.support.enrolled_subjects import enrol, subjects_of
 from tests.support.running_service import RunningService
 
@@ -107,6 +107,21 @@ def test_a_deletion_that_waits_is_sent_with_the_key_before(open_page: OpenPage, 
     assert subjects_of(admin, "staff") == {"obama": 1}
 
 
+def test_a_deletion_that_ends_after_the_list_was_read_with_another_key_is_not_shown(
+    open_page: OpenPage, admin: httpx.Client
+) -> None:
+    admin.put("/collections/staff/subjects/late", json={"name": "Late"}).raise_for_status()
+    page = open_page("people/staff/late")
+    enter_key(page, make_key(admin, "read", "enrol"))
+    deletions = hold_deletions(page, "**/subjects/late")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    with page.expect_request(lambda one: one.method == "DELETE"):
+        enter_another_key(page, make_key(admin, "read"))
+    expect(page.get_by_role("link", name="Obama")).to_be_visible()
+    answer_deletion(page, deletions[0])
+    expect(page.get_by_role("link", name="Late")).to_have_count(0)
+
+
 @pytest.mark.parametrize(("status", "code"), [(401, "key_invalid"), (503, "storage_unavailable")])
 def test_a_deletion_that_fails_is_not_shown_to_another_key_or_sent_with_it(
     open_page: OpenPage, admin: httpx.Client, status: int, code: str
@@ -114,11 +129,7 @@ def test_a_deletion_that_fails_is_not_shown_to_another_key_or_sent_with_it(
     admin.put("/collections/staff/subjects/stayer", json={"name": "Stayer"}).raise_for_status()
     page = open_page("people/staff/stayer")
     enter_key(page, make_key(admin, "read", "enrol"))
-    deletions: list[Route] = []
-    page.route(
-        "**/subjects/stayer",
-        lambda route: deletions.append(route) if route.request.method == "DELETE" else route.continue_(),
-    )
+    deletions = hold_deletions(page, "**/subjects/stayer")
     page.get_by_role("button", name="Delete", exact=True).click()
     with page.expect_request(lambda one: one.method == "DELETE"):
         enter_another_key(page, make_key(admin, "read", "enrol"))

@@ -7,7 +7,17 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.console.conftest import NARROW, PHONE, WIDE, OpenPage, double_the_text, keep_picture, require_no_barrier
+from tests.console.conftest import (
+    NARROW,
+    PHONE,
+    WIDE,
+    OpenPage,
+    answer_deletion,
+    double_the_text,
+    hold_deletions,
+    keep_picture,
+    require_no_barrier,
+)
 from tests.support.enrolled_subjects import enrol, enrol_made_up, subjects_of
 from tests.support.running_service import RunningService
 
@@ -99,6 +109,22 @@ def test_a_deletion_is_sent_when_the_user_leaves(
     else:
         page.goto("about:blank")
     service.wait_until(lambda: subjects_of(api, f"left-{leave}") == {})
+
+
+def test_a_face_whose_deletion_ends_after_the_user_has_come_back_is_not_shown(
+    open_page: OpenPage, api: httpx.Client, photographs: Path
+) -> None:
+    enrol(api, "back", "obama", photographs / "obama" / "obama.jpg", photographs / "obama" / "obama2.jpg")
+    page = open_page("people/back/obama")
+    deletions = hold_deletions(page, "**/faces/*")
+    page.get_by_role("button", name="Delete Face 2").click()
+    with page.expect_request(lambda one: one.method == "DELETE"):
+        page.locator('nav a[href="#/identify"]').click()
+    page.go_back()
+    expect(page.get_by_role("button", name="Delete Face 1")).to_be_visible()
+    answer_deletion(page, deletions[0])
+    expect(page.get_by_text("1 face · since")).to_be_visible()
+    expect(page.get_by_role("button", name="Delete Face 2")).to_have_count(0)
 
 
 def test_a_refused_deletion_shows_the_subject_again(open_page: OpenPage, api: httpx.Client, photographs: Path) -> None:

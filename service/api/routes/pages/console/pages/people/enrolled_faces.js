@@ -8,7 +8,7 @@ import { useWidthRem, WindowedList } from "../shared/windowed_list.js";
 import { FacePicture } from "./face_picture.js";
 import { MoveDialog } from "./subject_dialogs.js";
 import { countFaces, nameOf } from "./subject_list.js";
-import { deleteSoon, isDeleted } from "./waiting_deletion.js";
+import { deleteSoon, isDeleted, useDeleted } from "./waiting_deletion.js";
 
 const CARD_REM = { width: 9.5, height: 13.5 };
 
@@ -27,10 +27,14 @@ export function EnrolledFaces({ collection, subject, subjects, onChange }) {
     });
   }
   useEffect(() => void load(), []);
+  useDeleted(([, inCollection, kind, id]) => {
+    if (inCollection !== collection || kind !== "faces") return;
+    if (faces === null || faces.some((face) => face.id === id)) onChange();
+  });
 
   function deleteFace(face, position) {
     const label = `Face ${position + 1} of ${nameOf(subject)}`;
-    deleteSoon({ path: pathOf(face), label, onSent: onChange });
+    deleteSoon({ path: pathOf(face), label });
   }
   if (loading.problem) return html`<${ProblemMessage} problem=${loading.problem} onRetry=${load} />`;
   if (faces === null) return html`<p class="small">Loading the faces …</p>`;

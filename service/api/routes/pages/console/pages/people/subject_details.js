@@ -36,7 +36,7 @@ export function SubjectDetails({ collection, address, id, subjects }) {
   }
   function deleteIt() {
     const label = `${nameOf(subject)} with ${countFaces(subject.faces)}`;
-    deleteSoon({ path, label, onSent: () => subjects.remove(id) });
+    deleteSoon({ path, label });
     location.hash = address;
   }
   function merged(target) {

@@ -15,7 +15,7 @@ const NOTHING = { items: [], isComplete: false };
  */
 export function useSubjects(collection) {
   const [{ items, isComplete }, setList] = useKept(`people.subjects.${collection}`, NOTHING);
-  const { run, problem } = useTask();
+  const { run, busy, problem } = useTask();
 
   function load() {
     return run(async (signal) => {
@@ -30,6 +30,7 @@ export function useSubjects(collection) {
   }
   function remove(id) {
     setList((list) => ({ ...list, items: list.items.filter((subject) => subject.id !== id) }));
+    if (busy) load(); // the list that is being read may still have it
   }
   return { items, isComplete, problem, load, put, remove };
 }

@@ -5,14 +5,15 @@
 
 import { beforeAnotherKey, keyNumber } from "../../access_key.js";
 import { call } from "../../api.js";
-import { useEffect, useState } from "../../vendor/htm-preact.js";
+import { useEffect, useRef, useState } from "../../vendor/htm-preact.js";
 
 export const WAIT_S = 8;
 
-let waiting = null; // { path, label, onSent, leftMs, since, timer }
+let waiting = null; // { path, label, leftMs, since, timer }
 let failure = null; // of the last deletion that was sent: { label, problem }
 const sending = new Set();
-const listeners = new Set();
+const listeners = new Set(); // of the state
+const deletedListeners = new Set();
 
 beforeAnotherKey(() => {
   sendNow(); // the next key may not be allowed to
@@ -20,13 +21,13 @@ beforeAnotherKey(() => {
 });
 
 /**
- * path: what is deleted, as for `call`. label: what it is for the user. onSent: called after the service has deleted it.
- * Until then, `isDeleted(path)` is true.
+ * path: what is deleted, as for `call`. label: what it is for the user.
+ * `isDeleted(path)` is true until the service has deleted it. Then `useDeleted` says so.
  */
-export function deleteSoon({ path, label, onSent }) {
+export function deleteSoon({ path, label }) {
   sendNow();
   failure = null;
-  waiting = { path, label, onSent, leftMs: WAIT_S * 1000 };
+  waiting = { path, label, leftMs: WAIT_S * 1000 };
   goOn();
 }
 
@@ -69,13 +70,13 @@ export async function sendNow({ keepalive = false } = {}) {
   const deletion = call("DELETE", sent.path, { keepalive, isForThisKey: true });
   const problem = await deletion.then(() => null, (error) => error);
   sending.delete(keyOf(sent.path));
-  if (number === keyNumber()) tell(sent, problem);
+  if (problem === null || problem.status === 404) tellDeleted(sent.path); // 404: it is gone already
+  else if (number === keyNumber()) failure = { label: sent.label, problem };
   notify();
 }
 
-function tell({ label, onSent }, problem) {
-  if (problem === null || problem.status === 404) onSent(); // 404: it is gone already
-  else failure = { label, problem };
+function tellDeleted(path) {
+  for (const listener of deletedListeners) listener(path);
 }
 
 /** Return whether the user has deleted what is at the path. The service may not know it yet. */
@@ -93,6 +94,20 @@ export function useWaitingDeletion() {
     return () => listeners.delete(listener);
   }, []);
   return { waiting: waiting && { ...waiting, isPaused: !waiting.timer }, failure };
+}
+
+/**
+ * Call `onDeleted(path)` after the service has deleted something. The user may have another key by then, or may have come back
+ * to the page: a list that was read meanwhile can still have it.
+ */
+export function useDeleted(onDeleted) {
+  const latest = useRef(onDeleted);
+  latest.current = onDeleted;
+  useEffect(() => {
+    const listener = (path) => latest.current(path);
+    deletedListeners.add(listener);
+    return () => deletedListeners.delete(listener);
+  }, []);
 }
 
 /** Forget the failure of the last deletion. */
