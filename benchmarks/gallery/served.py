@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +20,8 @@ IDLE_S = 1.0
 TIMEOUT_S = 600
 AGREEMENT_TIMEOUT_S = 1200
 """After a comparison, the service waits 20 times as long as it took. It begins the first one during the import."""
+AGREEMENT_REST = timedelta(seconds=300)
+"""An index that was not compared for so long is not rewritten: a comparison of a million faces takes less than 15 s."""
 IDLE_SHARE = 0.2
 """The service is idle if it uses less than this share of one core for IDLE_S."""
 
@@ -72,19 +74,21 @@ class ServedCollection:
         return load.cpu_s_of(self.service.process.pid) - before_s > IDLE_SHARE * IDLE_S
 
     def wait_for_agreement(self) -> float:
-        """Wait until the service has compared the index with exact search once more. Return the agreement.
+        """Wait until the service has compared the index as it stays with exact search. Return the agreement.
 
-        Before that, the last new faces become a segment. The agreement is 1 if the index is exact. The comparison of a
-        million faces uses a core for some seconds, so searches are measured after it. Raises TimeoutError.
+        Before that, the last new faces can become a segment. The agreement is 1 if the index is exact. The comparison
+        of a million faces uses a core for some seconds, so searches are measured after it. Raises TimeoutError.
         """
         time.sleep(REST_S + 2 * REWRITES_S)
-        began_at, deadline_s = datetime.now(UTC), time.monotonic() + AGREEMENT_TIMEOUT_S
+        rested_at, deadline_s = datetime.now(UTC), time.monotonic() + AGREEMENT_TIMEOUT_S
         while time.monotonic() < deadline_s:
             index = httpx.get(f"{self.service.url}{self.path}").raise_for_status().json()["index"]
             if index["exact"]:
                 return 1.0
-            if index["agreement"] and datetime.fromisoformat(index["agreement"]["measured_at"]) >= began_at:
-                return float(index["agreement"]["share"])
+            if index["agreement"]:
+                measured_at = datetime.fromisoformat(index["agreement"]["measured_at"])
+                if measured_at >= rested_at or datetime.now(UTC) - measured_at >= AGREEMENT_REST:
+                    return float(index["agreement"]["share"])
             time.sleep(IDLE_S)
         raise TimeoutError(f"the index was not compared with exact search within {AGREEMENT_TIMEOUT_S} s")
 

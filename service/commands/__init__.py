@@ -1,6 +1,6 @@
 """Commands beside a running service. Nearly all call it over HTTP: only one process can open the gallery.
 
-enrolment/        `facenet enrol`
+enrolment/        `facenet enrol` and `delete-subject`
 recognition/      `facenet identify`, `verify` and `demo`
 sorting/          `facenet cluster` and `compare`
 moving/           `facenet import`, `export`, `export-subject`, `backup` and `restore`, and the keys that encrypt

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 import facenet_client
-from facenet_client.calls import Call, Download, Sink, path_of
+from facenet_client.calls import Call, Download, Sink, path_of, read_receipt
 from facenet_client.environment import advice_on_tls
 from facenet_client.sending.retries import BUSY_CODES
 from service.domain.command_errors import KeyNeeded, RequestRefused, ServiceBusy, Unreachable
@@ -119,6 +119,10 @@ class Connection:
     def call_once(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
         """Send a request that must not be repeated, and return the JSON of the answer. Raises as `call` does."""
         return self._send(Call(method, path, _json_object, parts, is_repeatable=False))
+
+    def delete(self, path: str) -> str | None:
+        """Delete what is at a path. Return the receipt, if there is one. Repeats and raises as `call` does."""
+        return self._send(Call("DELETE", path, read_receipt))
 
     def download(self, method: str, path: str, target: Sink) -> None:
         """Send a request, and write the body of the answer to a file. Raises RequestRefused, Unreachable or OSError."""

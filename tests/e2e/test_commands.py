@@ -1,6 +1,7 @@
 """The commands of `facenet`, against a running service."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,20 @@ def test_a_subject_that_was_there_before_stays_without_faces(service: RunningSer
         client.post("/subjects", json={"id": "biden", "metadata": {"team": 1}}).raise_for_status()
         run_facenet("enrol", str(people_folder), "--collection", "before", "--url", service.url, code=1)
         assert client.get("/subjects/biden").json()["metadata"] == {"team": 1}
+
+
+def test_a_subject_is_deleted_with_a_receipt(service: RunningService, people_folder: Path) -> None:
+    run_facenet("enrol", str(people_folder), "--collection", "leaving", "--url", service.url, code=1)
+    delete = ("delete-subject", "biden", "--collection", "leaving", "--url", service.url)
+    said, receipt = run_facenet(*delete).splitlines()
+    assert said == "biden is deleted from the collection leaving, with all faces."
+    assert re.fullmatch(r"Receipt: \d+-[0-9a-f]{32}", receipt)
+    subjects = httpx.get(f"{service.url}/collections/leaving/subjects").json()["items"]
+    assert [subject["name"] for subject in subjects] == ["Barack Obama"]
+    assert "(code subject_not_found" in run_facenet(*delete, code=1)
+    assert "There is no collection gone" in run_facenet(
+        "delete-subject", "biden", "--collection", "gone", "--url", service.url, code=1
+    )
 
 
 def test_photographs_of_several_people_are_counted_and_the_option_for_them_is_named(

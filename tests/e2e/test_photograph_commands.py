@@ -78,6 +78,7 @@ def test_an_album_is_sorted_into_a_folder_for_each_person(service: RunningServic
         "BMP or GIF. (code unreadable_image)",
         "notes.txt: The suffix",
         "People: 2. Contact sheets: 1. Photographs in others: 1, in without-face: 1.",
+        "At most 1 % of the folders of people are expected to have faces of several people.",
     ):
         assert text in output
     assert "\x1b[2J" not in output
@@ -94,6 +95,8 @@ def test_the_report_names_every_face_and_what_was_left_out(
     assert [person for name, person in people if name in {"meadow.png", "astronaut.png"}] == ["", ""]
     report = json.loads((tmp_path / "sorted" / "report.json").read_text("utf-8"))
     assert len(report["faces"]) == len(rows)
+    assert 0 < report["threshold"] < 2
+    assert report["expected_mixed_share"] == 0.01
     assert {(Path(item["file"]).name, item["code"]) for item in report["left_out"]} == {
         ("broken.jpg", "unreadable_image"),
         ("notes.txt", "unknown_suffix"),

@@ -1,11 +1,11 @@
-"""`facenet enrol`."""
+"""`facenet enrol` and `delete-subject`."""
 
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from service.commands.connection import Connection
+from service.commands.connection import Connection, collection_path, explains_missing
 from service.commands.enrolment.folder_enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.commands.enrolment.people_folder import PeopleFolder, read_people
 from service.commands.enrolment.report import EnrolmentReport
@@ -71,6 +71,24 @@ def enrol(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
     if not found.people:
         raise WithoutPeople(folder) if _has_photograph(found) else EmptyFolder(folder)
     raise typer.Exit(0 if done.is_complete else 1)
+
+
+@app.command()
+def delete_subject(
+    subject: Annotated[str, typer.Argument(callback=check_id, help="the id of the subject")],
+    collection: Annotated[str, typer.Option(callback=check_id, help="the collection of the subject")] = "default",
+    url: Url = LOCAL,
+    key_file: KeyFile = None,
+) -> None:
+    """Delete a person from a collection of a running service: fields, faces, embeddings, and crops if there are any.
+
+    It cannot be undone. The command prints the receipt of the deletion: facenet audit receipt RECEIPT checks it.
+    Other collections, and files that were saved, are not changed.
+    """
+    with connect(url, key_file) as service, explains_missing(collection):
+        receipt = service.delete(collection_path(collection, "subjects", subject))
+    print(f"{subject} is deleted from the collection {collection}, with all faces.")  # noqa: T201  # its output
+    print(f"Receipt: {receipt or 'none, because the audit log could not be written'}")  # noqa: T201  # its output
 
 
 def _has_photograph(found: PeopleFolder) -> bool:

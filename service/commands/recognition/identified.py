@@ -22,6 +22,7 @@ class IdentifiedFace:
     decision: `match`, `ambiguous` or `unknown`.
     subject, name: of the match. For an ambiguous face, both subjects are in `between`.
     distance: squared L2, of the match. score: 0 to 100.
+    nearest_distance: squared L2, of the nearest subject, also if it is no match. None if nobody is enrolled.
     box: in pixels of the upright photograph.
     """
 
@@ -30,6 +31,7 @@ class IdentifiedFace:
     name: str | None
     distance: float | None
     score: float | None
+    nearest_distance: float | None
     between: tuple[str, ...]
     box: Box
 
@@ -43,6 +45,7 @@ class IdentifiedFace:
             name=names.get(face["subject"]),
             distance=face["distance"],
             score=face["score"],
+            nearest_distance=min((candidate["distance"] for candidate in face["candidates"]), default=None),
             between=tuple(candidate["subject"] for candidate in face["between"]),
             box=Box(**face["box"]),
         )

@@ -8,7 +8,7 @@ from service.commands.output import csv_text, printable
 from service.commands.photographs.left_out import STATUSES, LeftOut
 from service.commands.recognition.identified import IdentifiedPhotograph
 
-_OF_FACE = ("decision", "subject", "name", "distance", "score", "x", "y", "width", "height")
+_OF_FACE = ("decision", "subject", "name", "distance", "score", "nearest_distance", "x", "y", "width", "height")
 _NOTHING = (None,) * (len(_OF_FACE) - 1)
 HEADER = ("file", *_OF_FACE, "threshold", "reason")
 
@@ -59,7 +59,8 @@ def _rows(
         for face in one.faces:
             subject = face.subject or " or ".join(face.between)
             box = asdict(face.box).values()
-            yield str(one.file), face.decision, subject, face.name, face.distance, face.score, *box, one.threshold, None
+            distances = face.distance, face.score, face.nearest_distance
+            yield str(one.file), face.decision, subject, face.name, *distances, *box, one.threshold, None
         if not one.faces:
             yield str(one.file), "no face", *_NOTHING, one.threshold, None
     for item in left_out:

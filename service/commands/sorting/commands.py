@@ -21,7 +21,7 @@ from service.commands.sorting.doubles import (
     pairs_between_folders,
     read_calibration,
 )
-from service.commands.sorting.people import cluster_people, read_threshold
+from service.commands.sorting.people import SortedPeople, cluster_people, read_threshold
 from service.commands.sorting.report import write_report
 from service.commands.sorting.same_people import SamePeople, SamePerson, same_people
 from service.commands.sorting.sorted_folder import OTHERS, WITHOUT_FACE, new_folder, place_photographs, require_free
@@ -62,13 +62,14 @@ def cluster(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opti
     with explains_interrupt(go_on), new_folder(out) as part:
         found, model = _find_faces(folder, connect(url, key_file))
         limits = ClusteringLimits(threshold, None, read_threshold(model))
-        people = cluster_people(found, limits, min_photographs)
-        counts = place_photographs(part, found, people, copy=copy)
-        sheets = write_contact_sheets(part, found, people)
-        write_report(part, found, people)
+        result = cluster_people(found, limits, min_photographs)
+        counts = place_photographs(part, found, result.people, copy=copy)
+        sheets = write_contact_sheets(part, found, result.people)
+        write_report(part, found, result)
     for line in left_out_lines(found.left_out, f"{printable(str(out))}/report.json has all of them."):
         print(line)  # noqa: T201  # its output
-    print(_sorted_line(out, counts, people=len(people), sheets=sheets))  # noqa: T201  # its output
+    print(_sorted_line(out, counts, people=len(result.people), sheets=sheets))  # noqa: T201  # its output
+    print(_threshold_line(result))  # noqa: T201  # its output
     raise typer.Exit(1 if has_refused(found.left_out) else 0)
 
 
@@ -120,6 +121,14 @@ def _sorted_line(out: Path, counts: dict[str, int], *, people: int, sheets: int)
         f"{printable(str(out))} has report.csv and report.json. People: {people}. Contact sheets: {sheets}. "
         f"Photographs in {OTHERS}: {others}, in {WITHOUT_FACE}: {without_face}."
     )
+
+
+def _threshold_line(result: SortedPeople) -> str:
+    line = f"Threshold: {result.threshold_sq_l2:.3f}, a squared L2 distance."
+    if result.expected_mixed_share is None:
+        return line
+    share = f"{100 * result.expected_mixed_share:g} %"
+    return f"{line} At most {share} of the folders of people are expected to have faces of several people."
 
 
 def _found_line(identical: int, pairs_of_folders: int) -> str:

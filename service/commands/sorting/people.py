@@ -32,23 +32,43 @@ class SortedPerson:
     faces: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SortedPeople:
+    """All people, and how sure it is.
+
+    threshold_sq_l2: the distance below which faces were taken for one person.
+    expected_mixed_share: at most this share of the clusters is expected to hold faces of several people. None with a
+    threshold of the user, and if the model does not say it.
+    """
+
+    people: list[SortedPerson]
+    threshold_sq_l2: float | None
+    expected_mixed_share: float | None
+
+
 def read_threshold(model: JsonObject) -> Threshold | None:
     """Return the default threshold of clusters. model: the answer of GET /model."""
     return _THRESHOLD.validate_python(model.get("clustering_threshold"))
 
 
-def cluster_people(found: FoundFaces, limits: ClusteringLimits, min_photographs: int) -> list[SortedPerson]:
+def cluster_people(found: FoundFaces, limits: ClusteringLimits, min_photographs: int) -> SortedPeople:
     """Return the people who are in at least `min_photographs`. Raises TooManyFaces or InvalidOption.
 
     The faces are clustered here and not by POST /cluster: the service would have to hold thousands of embeddings for
     one client, and would not know which of them are from one photograph.
     """
     require_memory(len(found.faces), memory_limit_bytes())
-    labels = label_faces(METHOD, limits, found.embeddings, found.photograph_numbers).labels.tolist()
+    result = label_faces(METHOD, limits, found.embeddings, found.photograph_numbers)
     clusters: dict[int, list[int]] = {}
-    for face, label in enumerate(labels):
+    for face, label in enumerate(result.labels.tolist()):
         clusters.setdefault(label, []).append(face)
-    return _named([faces for faces in clusters.values() if len(faces) >= min_photographs])
+    people = _named([faces for faces in clusters.values() if len(faces) >= min_photographs])
+    return SortedPeople(people, result.threshold_sq_l2, _expected_mixed_share(limits))
+
+
+def _expected_mixed_share(limits: ClusteringLimits) -> float | None:
+    chosen = limits.chosen_threshold
+    return chosen.mixed_share if isinstance(chosen, ClusteringThresholds) else None
 
 
 def require_memory(faces: int, memory_bytes: int) -> None:

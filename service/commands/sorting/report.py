@@ -1,26 +1,28 @@
 """The report of sorted photographs: who each face of each photograph is. As CSV, and as JSON."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from service.commands.output import csv_text, write_text
 from service.commands.photographs.face_finding import FoundFaces
-from service.commands.sorting.people import SortedPerson
+from service.commands.sorting.people import SortedPeople
 
 HEADER = ("file", "person", "x", "y", "width", "height")
 
 
-def write_report(folder: Path, found: FoundFaces, people: Sequence[SortedPerson]) -> None:
+def write_report(folder: Path, found: FoundFaces, result: SortedPeople) -> None:
     """Write report.csv and report.json into a folder. Raises FileNotWritten.
 
     A face of somebody who has no folder has no person. A photograph without a face has a row without a face.
     """
-    person_of = {face: person.name for person in people for face in person.faces}
+    person_of = {face: person.name for person in result.people for face in person.faces}
     rows = list(_rows(found, person_of))
     write_text(folder / "report.csv", csv_text(HEADER, rows))
     content = {
+        "threshold": result.threshold_sq_l2,
+        "expected_mixed_share": result.expected_mixed_share,
         "faces": [dict(zip(HEADER, row, strict=True)) for row in rows],
         "left_out": [json.loads(item.to_json()) for item in found.left_out],
     }

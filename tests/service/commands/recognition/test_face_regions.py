@@ -30,7 +30,7 @@ RED, BLUE = (220, 20, 20), (20, 20, 220)
 
 def face_of(name: str | None = "Ada", box: Box = Box(100, 60, 40, 60)) -> IdentifiedFace:  # noqa: B008  # it is frozen
     subject = "ada" if name else None
-    return IdentifiedFace("match" if name else "unknown", subject, name, 0.5, 90, (), box)
+    return IdentifiedFace("match" if name else "unknown", subject, name, 0.5, 90, 0.5, (), box)
 
 
 def parse(text: str) -> ElementTree.Element:

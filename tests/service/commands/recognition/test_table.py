@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 from service.commands.photographs.left_out import LeftOut
 from service.commands.recognition.identified import IdentifiedFace, IdentifiedPhotograph
@@ -16,9 +17,9 @@ PHOTOGRAPHS = [
     IdentifiedPhotograph(
         Path("-x\n.jpg"),
         (
-            IdentifiedFace("match", "ada", HOSTILE, 0.5, 71.2, (), BOX),
-            IdentifiedFace("ambiguous", None, None, None, None, ("bob", "eve"), BOX),
-            IdentifiedFace("unknown", None, None, None, None, (), BOX),
+            IdentifiedFace("match", "ada", HOSTILE, 0.5, 71.2, 0.5, (), BOX),
+            IdentifiedFace("ambiguous", None, None, None, None, 0.8, ("bob", "eve"), BOX),
+            IdentifiedFace("unknown", None, None, None, None, 1.3, (), BOX),
         ),
         1.0,
         1_500,
@@ -45,6 +46,7 @@ def test_each_face_is_a_row_and_so_is_a_photograph_without_one() -> None:
         "30",
         "40",
     ]
+    assert [row["nearest_distance"] for row in rows] == ["0.5", "0.8", "1.3", "", ""]
     assert [(row["threshold"], row["reason"]) for row in rows] == [
         *[("1.0", "")] * 4,
         ("", "unreadable_image: The reason."),
@@ -84,8 +86,15 @@ def test_a_subject_without_a_name_is_shown_by_its_id() -> None:
         "score": 80.0,
         "between": [],
         "box": {"x": 0, "y": 0, "width": 1, "height": 1},
-        "candidates": [{"subject": "ada", "name": None}],
+        "candidates": [{"subject": "ada", "name": None, "distance": 0.4}],
     }
     assert IdentifiedFace.of(answer).shown_name == "ada"
-    named = answer | {"candidates": [{"subject": "bob", "name": "Bob"}, {"subject": "ada", "name": "Ada"}]}
-    assert IdentifiedFace.of(named).shown_name == "Ada"
+    bob = {"subject": "bob", "name": "Bob", "distance": 1.1}
+    named = IdentifiedFace.of(answer | {"candidates": [{"subject": "ada", "name": "Ada", "distance": 0.4}, bob]})
+    assert (named.shown_name, named.nearest_distance) == ("Ada", 0.4)
+
+
+def test_a_face_of_an_empty_collection_has_no_nearest_distance() -> None:
+    answer: dict[str, Any] = {"decision": "unknown", "subject": None, "distance": None, "score": None}
+    box = {"x": 0, "y": 0, "width": 1, "height": 1}
+    assert IdentifiedFace.of(answer | {"between": [], "candidates": [], "box": box}).nearest_distance is None

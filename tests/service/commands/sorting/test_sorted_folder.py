@@ -29,7 +29,7 @@ def names_below(folder: Path) -> dict[str, list[str]]:
 def sort_into(out: Path, people_of: dict[Path, str], *, copy: bool = False) -> dict[str, int]:
     found = find_made_up_faces(people_of)
     with new_folder(out) as part:
-        return place_photographs(part, found, cluster_people(found, ClusteringLimits(1.0), 2), copy=copy)
+        return place_photographs(part, found, cluster_people(found, ClusteringLimits(1.0), 2).people, copy=copy)
 
 
 def test_a_photograph_of_several_people_is_in_the_folder_of_each(tmp_path: Path) -> None:
