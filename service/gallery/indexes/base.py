@@ -215,6 +215,10 @@ class CreateIndex(Protocol):
         ...
 
 
+LoadSnapshot = Callable[[VectorIndex, FaceNumbers], bool]
+"""Fills an empty index from a snapshot. Returns whether that was possible. Raises StorageUnavailable."""
+
+
 def read_nothing(numbers: FaceNumbers) -> tuple[FaceNumbers, Embeddings]:
     """Read embeddings where none are stored."""
     return numbers[:0], np.empty((0, 0), np.float32)

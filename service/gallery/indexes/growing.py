@@ -39,7 +39,7 @@ class GrowingRows(Generic[T]):
         """Remove all rows but the first ones. Their bytes are removed too: they can be of a deleted face."""
         self._room[count : self._count] = 0
         self._count = count
-        if FEWEST_ROWS < 4 * count + FEWEST_ROWS < len(self._room):
+        if 4 * count + FEWEST_ROWS < len(self._room):
             self._move(max(2 * count, FEWEST_ROWS))
 
     def _move(self, room: int) -> None:

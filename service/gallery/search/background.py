@@ -8,6 +8,7 @@ import structlog
 
 from service.domain.errors import FacenetError
 from service.domain.waiting import WaitingClient, work_for
+from service.observability.heap import return_freed_memory
 
 LOG = structlog.get_logger(__name__)
 Work = Callable[[], None]
@@ -62,6 +63,7 @@ class Background:
                     LOG.warning("index_work_failed", error=type(error).__name__, cause=str(error.__cause__))
                 except Exception:
                     LOG.exception("index_work_failed")
+                return_freed_memory()  # such work reads the embeddings of a whole collection
 
     def _next(self) -> Work | None:
         """Return what to do next. None if the thread ends now."""

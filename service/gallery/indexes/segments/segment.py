@@ -26,7 +26,8 @@ them."""
 PROGRESS_FACES = 100_000
 NUMBER = np.dtype("<i8")
 """How a number is written to a file."""
-BYTES_AT_ONCE = 2**20
+BYTES_AT_ONCE = 2**23
+"""A snapshot is read and written in parts. Each part waits for Python, so they are large."""
 
 
 class Segment:

@@ -35,9 +35,6 @@ PRAGMAS = {
     "secure_delete": "ON",
     "trusted_schema": "OFF",  # nothing in the file may call functions with side effects
     "temp_store": "MEMORY",  # on disk, large statements would leave copies of pages in /var/tmp
-    # KiB, of each connection. The inner pages of a tree of a million faces have 3 MB. They do not fit into the 2 MB of
-    # SQLite's default. Where the file is not mapped, a search would then read them again for each of its faces.
-    "cache_size": "-8192",
     "cache_spill": "OFF",  # with ON, the pages of a large transaction are written several times
     "busy_timeout": str(BUSY_TIMEOUT_MS),
     "wal_autocheckpoint": "8000",  # pages, 32 MB. With the default, 4 MB, an import writes the same pages more often
@@ -45,6 +42,10 @@ PRAGMAS = {
 
 MAPPED_BYTES = 2**31 - 2**16
 """So much of a file is mapped into memory for searches. SQLite maps no more."""
+
+SEARCH_CACHE_KIB = 8_192
+"""Of each connection of a search, for the part of a file that is not mapped. The inner pages of a tree of a million
+faces have 3 MB. They do not fit into the 2 MB of SQLite's default, and would be read again for each face."""
 
 BEGIN_READING = "BEGIN"
 # IMMEDIATE waits here for other writers. Without it, a transaction that reads first and writes later could be refused.
@@ -77,6 +78,7 @@ def connect_to_search(path: Path) -> sqlite3.Connection:
     """
     connection = connect(path)
     connection.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
+    connection.execute(f"PRAGMA cache_size=-{SEARCH_CACHE_KIB}")
     return connection
 
 

@@ -33,9 +33,8 @@ class CollectionIndex:
 
     Several threads may search at the same time. The caller makes changes in the order of the records.
 
-    stored: reads the faces from the records.
+    stored: reads the faces from the records. faces: how many they hold. Without faces, nothing is to be built.
     background: builds a large index, rewrites it, and writes its snapshot. open_snapshot: returns the snapshot.
-    faces: how many faces the records hold. An index without faces needs nothing to be built.
     """
 
     def __init__(
@@ -183,7 +182,8 @@ class CollectionIndex:
         self._background.begin(self._snapshot.remove)
 
     def _read(self) -> FilledIndex | None:
-        return FilledIndex.read(self.stored, self._create_index, self._snapshot.load)
+        with self._snapshot.reading() as load:
+            return FilledIndex.read(self.stored, self._create_index, load)
 
     def _save(self) -> None:
         if (index := self._index) is not None or self._is_built:

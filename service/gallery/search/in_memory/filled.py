@@ -1,6 +1,5 @@
 """An index with at least one face, and the subject of each of its faces."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +11,7 @@ from service.domain.embedding import Embeddings
 from service.domain.errors import StorageUnavailable
 from service.domain.waiting import require_waiting_client
 from service.gallery.base import EmbeddingModel, FaceChecksum, FaceNumbers, References
-from service.gallery.indexes.base import CreateIndex, Neighbours, StoredFaces, VectorIndex
+from service.gallery.indexes.base import CreateIndex, LoadSnapshot, Neighbours, StoredFaces, VectorIndex
 from service.gallery.search.in_memory.face_subjects import FaceSubjects
 
 ENOUGH_FACES = 200
@@ -22,8 +21,6 @@ MOST_FACES = 2_000
 records, so more would take too long."""
 PROBES_AT_ONCE = 16
 """How many probes are compared with all faces at once."""
-
-LoadSnapshot = Callable[[VectorIndex, FaceNumbers], bool]
 
 
 @dataclass(frozen=True, slots=True)
