@@ -33,6 +33,10 @@ RESTORED = (
     "{what} is in the gallery again. Delete it again, if that was not done since: the new receipt is the proof "
     "(docs/erasure.md)."
 )
+NOT_FOUND = (
+    "This receipt is not genuine, or the log no longer has its line: lines are kept for FACE_AUDIT__KEEP_DAYS, and a "
+    "gallery that was restored without the directory audit/ has a new log (docs/erasure.md)."
+)
 _HEAD = re.compile(r"([0-9]{1,15})-([0-9a-f]{64})")
 
 
@@ -121,7 +125,7 @@ def receipt(
     with _reading(log.folder):
         line = find_receipt(log.folder, log.secret, text)
     if line is None:
-        print("This receipt is not genuine, or the log no longer has its line (FACE_AUDIT__KEEP_DAYS).")  # noqa: T201
+        print(NOT_FOUND)  # noqa: T201  # its output
         raise typer.Exit(1)
     deleted_at = datetime.fromisoformat(line["time"])
     what = line["route"].rpartition("{")[2].removesuffix("}")  # /collections/{collection}/faces/{face}

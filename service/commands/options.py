@@ -81,15 +81,25 @@ def _open_private(path: str, flags: int) -> int:
 
 @contextmanager
 def photographs_progress(what: str, photographs: int) -> Iterator[Callable[[], object]]:
-    """Show a progress bar on standard error. Yield what is called after each photograph.
+    """Show a progress bar on standard error. Yield what is called after each photograph, by any thread.
 
+    The bar begins with the first photograph. So none is above an error that all have, such as an unknown collection.
     After Ctrl-C, say how many were done.
     """
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(what, total=photographs)
-        try:
-            yield lambda: progress.advance(task)
-        except KeyboardInterrupt:
-            say(f"{progress.tasks[task].completed:.0f} of {photographs} photographs were done.")
-            raise
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(what, total=photographs)
+
+    def done() -> None:
+        progress.start()  # once: later calls do nothing
+        progress.advance(task)
+
+    try:
+        yield done
+    except KeyboardInterrupt:
+        say(f"{progress.tasks[task].completed:.0f} of {photographs} photographs were done.")
+        raise
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+        progress.disable = True  # a thread that still works must not begin it again

@@ -93,8 +93,8 @@ async def test_a_problem_has_a_title_a_status_a_code_and_a_detail(client: httpx.
         "title": "Not Found",
         "status": 404,
         "code": "collection_not_found",
-        "detail": "No collection has this id, or the access key does not include it. PUT /collections/{id} creates one;"
-        " GET /collections lists them.",
+        "detail": "No collection has this id, or the access key does not include it. GET /collections lists them "
+        "(scope `read`), and PUT /collections/{id} creates one (scope `enrol`).",
     }
 
 

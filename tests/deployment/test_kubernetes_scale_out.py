@@ -85,7 +85,7 @@ def test_all_replicas_have_the_same_database_index_and_secrets(name: str) -> Non
     assert settings.gallery.index == ("milvus" if "milvus" in name else "faiss")
     assert settings.gallery.url is not None
     assert server_url(settings.gallery.url.get_secret_value()).password is None
-    assert settings.gallery.encryption_key_file is None, "PostgreSQL cannot compare encrypted vectors"
+    assert settings.gallery.encryption_key_file is None, "Milvus cannot compare encrypted vectors"
     assert {str(settings.key_secret_file), str(settings.audit.secret_file)} <= mounted_secrets(name).keys()
     variables = config_map_variables(name, service_container(name))
     assert variables["PGSERVICEFILE"] in mounted_secrets(name)

@@ -230,7 +230,7 @@ def test_the_openapi_description_needs_no_models() -> None:
 
 def test_the_threshold_for_an_error_rate_is_printed_without_a_service() -> None:
     assert "sface: threshold 1." in run_facenet("threshold", "--fmr", "1e-4")
-    assert "1,000 enrolled faces" in run_facenet("threshold", "--fpir", "0.01", "--people", "1000")
+    assert "Enrolled faces: 1,000." in run_facenet("threshold", "--fpir", "0.01", "--people", "1000")
     assert "does not reach" in run_facenet("threshold", "--fpir", "0.01", "--people", "10000000", code=1)
     for options in (("--fmr", "nan"), ("--fmr", "0"), ("--fpir", "1"), ("--fmr", "0.1", "--fpir", "0.1"), ()):
         run_facenet("threshold", *options, code=2)

@@ -304,6 +304,7 @@ def test_a_collection_without_faces_one_that_is_missing_and_a_wrong_id_are_said(
     output = run_facenet(*identify, "tema", code=1)
     assert "There is no collection tema, or the access key does not include it. facenet enrol FOLDER" in output
     assert "(code collection_not_found, request " in output
+    assert "Identifying" not in output, "a progress bar before the error"
     assert "An id has letters" in run_facenet(*identify, "my team", code=2, COLUMNS="200")
     run_facenet(*identify, "empty", "--max-fpir", "5", code=2)
     enrol(service, "filled", [("joe", "Joe", photographs / "biden" / "biden.jpg")])

@@ -45,8 +45,8 @@ def threshold(
     rate = fpir if fmr is None else fmr
     if rate is None or not 0 < rate < 1:
         raise typer.BadParameter("A rate is above 0 and below 1, such as 0.0001.")
-    card, references = embedder_card(load_settings()), (people or 1000) * (photographs or 1)
-    for line in advise_fmr(card, rate) if fpir is None else advise_fpir(card, rate, references):
+    card = embedder_card(load_settings())
+    for line in advise_fmr(card, rate) if fpir is None else advise_fpir(card, rate, people or 1000, photographs or 1):
         print(line)  # noqa: T201  # its output
 
 

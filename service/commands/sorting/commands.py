@@ -29,10 +29,6 @@ from service.commands.sorting.sorted_folder import OTHERS, WITHOUT_FACE, new_fol
 app = typer.Typer()
 DOUBLES_HEADER = ("kind", "file_a", "file_b", "distance", "pairs")
 
-Threshold = Annotated[
-    float | None, typer.Option(min=0, max=4, help="a squared L2 distance; default: chosen for the number of faces")
-]
-
 
 @app.command()
 def cluster(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each option
@@ -42,7 +38,10 @@ def cluster(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opti
     min_photographs: Annotated[
         int, typer.Option(min=1, help="a person in fewer photographs gets no folder, and is in `others`")
     ] = 2,
-    threshold: Threshold = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=4, help="a squared L2 distance; default: chosen for the number of clusters"),
+    ] = None,
     url: Url = LOCAL,
     key_file: KeyFile = None,
 ) -> None:
@@ -77,7 +76,10 @@ def cluster(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opti
 def compare(
     folder: PhotographsDirectory,
     csv: Annotated[Path | None, typer.Option(help="a file to write; it must not exist")] = None,
-    threshold: Threshold = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=4, help="a squared L2 distance; default: chosen for the number of pairs of faces"),
+    ] = None,
     url: Url = LOCAL,
     key_file: KeyFile = None,
 ) -> None:

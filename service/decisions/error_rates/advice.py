@@ -19,11 +19,12 @@ def advise_fmr(card: EmbedderCard, fmr: float) -> Iterator[str]:
     yield _measured(calibration)
 
 
-def advise_fpir(card: EmbedderCard, fpir: float, references: int) -> Iterator[str]:
-    """Return the lines for an identification. references: how many faces are enrolled. Raises RateNotMeasured."""
-    calibration = _require_calibration(card)
+def advise_fpir(card: EmbedderCard, fpir: float, people: int, photographs: int = 1) -> Iterator[str]:
+    """Return the lines for an identification. photographs: enrolled of each of the people. Raises RateNotMeasured."""
+    calibration, references = _require_calibration(card), people * photographs
     threshold = _round_down(calibration.threshold_at_fpir(fpir, references))
-    yield f"{card.name}: threshold {threshold:.3f}, a squared L2 distance, for {references:,} enrolled faces."
+    yield f"{card.name}: threshold {threshold:.3f}, a squared L2 distance."
+    yield f"Enrolled people: {people:,}. Photographs of each: {photographs:,}. Enrolled faces: {references:,}."
     yield f"A stranger gets a match in at most {_share(fpir)} of searches (FPIR)."
     yield _misses(calibration, threshold)
     yield f"In a request: POST /identify?max_fpir={fpir:g}, or POST /identify?threshold={threshold:.3f}."

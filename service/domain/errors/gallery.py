@@ -14,8 +14,8 @@ class CollectionNotFound(GalleryError):
 
     def __init__(self) -> None:
         super().__init__(
-            "No collection has this id, or the access key does not include it. PUT /collections/{id} creates one; GET "
-            "/collections lists them."
+            "No collection has this id, or the access key does not include it. GET /collections lists them (scope "
+            "`read`), and PUT /collections/{id} creates one (scope `enrol`)."
         )
 
 

@@ -27,9 +27,9 @@ def test_the_advice_for_an_fmr_has_the_threshold_and_the_miss_rate_that_it_costs
 
 def test_the_advice_for_an_fpir_is_for_the_number_of_enrolled_faces() -> None:
     assert CARD.calibration is not None
-    text = "\n".join(advise_fpir(CARD, 0.01, 500))
+    text = "\n".join(advise_fpir(CARD, 0.01, 250, 2))
     assert f"threshold {CARD.calibration.threshold_at_fpir(0.01, 500):.3f}"[:13] in text
-    assert "500 enrolled faces" in text
+    assert "Enrolled people: 250. Photographs of each: 2. Enrolled faces: 500." in text
     assert "max_fpir=0.01" in text
 
 
