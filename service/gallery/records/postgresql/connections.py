@@ -30,13 +30,15 @@ POOL_TIMEOUT_S = 10.0
 LOST_SERVER = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 """A server that vanishes without closing its connections (a machine without power) is noticed after 25 s by keepalives,
 or 20 s (in ms here) after something was sent. Otherwise the system would wait for a quarter of an hour."""
+CANDIDATES = 400
+"""How many faces an index of pgvector compares in a search, at least. docs/replicas.md says what it finds, and what it
+costs."""
 SERVER_SETTINGS = {
     "timezone": "UTC",
     "statement_timeout": "300s",  # to delete a collection of a million faces takes a minute or more
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",  # of a service that hangs, its locks end
-    "hnsw.ef_search": "400",  # docs/replicas.md says what it finds and what it costs
-    "hnsw.iterative_scan": "strict_order",  # otherwise no more than ef_search faces are found
+    "hnsw.ef_search": str(CANDIDATES),
 }
 READING_SETTINGS = {
     "default_transaction_read_only": "on",

@@ -14,6 +14,7 @@ import pytest
 from service.domain.distances import squared_l2
 from service.gallery.base import FaceToEnrol
 from service.gallery.records.postgresql import vector_index, vector_search
+from service.gallery.records.postgresql.connections import CANDIDATES
 from service.gallery.records.postgresql.vector_index import keep_indexes
 from tests.service.gallery.postgresql.conftest import OpenReplica, Replica
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_faces
@@ -30,7 +31,8 @@ def index() -> str:
 
 @pytest.fixture(autouse=True)
 def low_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_index, "INDEX_FACES", FACES)
+    for module in (vector_index, vector_search):
+        monkeypatch.setattr(module, "INDEX_FACES", FACES)
     monkeypatch.setattr(vector_index, "NO_INDEX_FACES", FACES // 2)
     monkeypatch.setattr(vector_index, "LOOK_AGAIN_S", 0)
 
@@ -53,7 +55,7 @@ def hnsw_indexes(connection: psycopg.Connection) -> list[str]:
 def plan(connection: psycopg.Connection) -> str:
     """Return how the database searches."""
     (key,) = connection.execute("SELECT key FROM collections WHERE id = 'default'").fetchone()  # type: ignore[misc]
-    statement = str(vector_search._statement(key, 16, 40))  # noqa: SLF001
+    statement = str(vector_search._statement(key, 16, 40, "halfvec"))  # noqa: SLF001
     vectors = "'{" + f'"{PROBE[0].tolist()}"' + "}'"
     return str(connection.execute("EXPLAIN " + statement.replace(":probes", vectors)).fetchall())
 
@@ -82,6 +84,54 @@ def test_a_large_collection_gets_an_index_and_a_small_one_loses_it(
     keep_indexes(replica.database)
     assert hnsw_indexes(other_client) == []
     assert [found.subject for found in replica.search("default", PROBE, 2, MODEL)[0][0]] == ["anna"]
+
+
+def test_an_index_of_32_bits_is_removed_and_one_of_16_bits_is_built(
+    open_replica: OpenReplica, other_client: psycopg.Connection
+) -> None:
+    replica = open_replica()
+    fill(replica)
+    other_client.execute(
+        "CREATE INDEX face_vectors_hnsw_1 ON face_vectors USING hnsw (CAST(embedding AS vector(16)) vector_l2_ops)"
+    )
+    keep_indexes(replica.database)
+    (name,) = hnsw_indexes(other_client)
+    assert "halfvec" in plan(other_client)
+    assert name in plan(other_client)
+
+
+def test_distances_are_those_of_the_stored_vectors_with_and_without_an_index(open_replica: OpenReplica) -> None:
+    replica = open_replica()
+    fill(replica, FACES - 1)
+    (before,), _ = replica.search("default", PROBE, 1, MODEL)
+    fill(replica, 1, seed=70)
+    keep_indexes(replica.database)
+    (after,), searched = replica.search("default", PROBE, 1, MODEL)
+    assert searched == FACES
+    nearest = squared_l2(PROBE, make_embeddings(FACES - 1))[0].min()
+    for found in (before, after):
+        assert found[0].distance == pytest.approx(nearest, abs=1e-6)
+
+
+def test_faces_are_found_behind_more_deleted_ones_than_an_index_compares(
+    open_replica: OpenReplica, other_client: psycopg.Connection
+) -> None:
+    """Deleted faces stay in an index until VACUUM. The database would compare so few faces without the index."""
+    for way in ("seqscan", "bitmapscan", "sort"):
+        other_client.execute(f"ALTER DATABASE {other_client.info.dbname} SET enable_{way} = off")
+    replica = open_replica()
+    faces = make_faces(FACES + 2 * CANDIDATES)
+    faces.sort(key=lambda face: float(squared_l2(PROBE, face.embedding[None])[0, 0]))
+    for subject, part in (("near", faces[: 2 * CANDIDATES]), ("far", faces[2 * CANDIDATES :])):
+        replica.put_subject("default", subject, None, {})
+        replica.enrol("default", subject, part, MODEL)
+    keep_indexes(replica.database)
+    replica.delete_subject("default", "near")
+    assert len(hnsw_indexes(other_client)) == 1
+    ((found,),), searched = replica.search("default", PROBE, 1, MODEL)
+    assert (found.subject, searched) == ("far", FACES)
+    expected = squared_l2(PROBE, faces[2 * CANDIDATES].embedding[None])[0, 0]
+    assert found.distance == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_collection_that_is_being_imported_gets_its_index_afterwards(
