@@ -13,8 +13,8 @@ from models.evaluation.identification.open_set import SEED, OpenSet
 from service.domain.errors import RateNotMeasured
 from service.model_files.calibration import Calibration
 
-SIZES = (10, 100, 1000)
-"""How many people are enrolled. In addition, all of them."""
+SIZES = (10, 100, 169, 1000)
+"""How many people are enrolled. In addition, all of them. 169: up to here, `sface` can promise an FPIR of 0.1 %."""
 
 DRAWS = 10
 
