@@ -2,7 +2,8 @@
 
     python -m benchmarks.error_rates LFW/images --model sface
 
-FMR: over all pairs of the first photographs of two people.
+FMR: over all pairs of the first photographs of two people. And of subjects with three photographs, of which the nearest
+counts: against the first photographs of all others. FNMR of these subjects: with their fourth photographs.
 FPIR: people with several photographs are enrolled, with one or three photographs each, or with as many as they have.
 Strangers are the people with one photograph. The gallery is drawn ten times.
 """
@@ -33,6 +34,8 @@ FPIRS = (0.1, 0.01)
 GALLERIES = (10, 100, 1000, 1680)
 PHOTOGRAPHS = (1, 3)
 DRAWS = 10
+OF_A_SUBJECT = 3
+"""The photographs of a subject in a verification."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +55,19 @@ class Photographs:
         faces = self.embeddings[self.first]
         matches = sum(np.count_nonzero(squared_l2(face[None], faces) < threshold_sq_l2) - 1 for face in faces)
         return matches / (len(faces) * (len(faces) - 1))
+
+    def measured_rates_of_subjects(self, threshold_sq_l2: float) -> tuple[float, float]:
+        """Return the FMR and the FNMR of verifications against subjects with several photographs."""
+        counts, strangers = np.bincount(self.people), self.embeddings[self.first]
+        matches, misses = [], []
+        for person in np.flatnonzero(counts >= OF_A_SUBJECT):
+            references = self.embeddings[self.first[person] + np.arange(OF_A_SUBJECT)]
+            nearest = np.delete(squared_l2(references, strangers).min(axis=0), person)
+            matches.append(np.mean(nearest < threshold_sq_l2))
+            if counts[person] > OF_A_SUBJECT:
+                probe = self.embeddings[self.first[person] + OF_A_SUBJECT]
+                misses.append(squared_l2(references, probe[None]).min() >= threshold_sq_l2)
+        return float(np.mean(matches)), float(np.mean(misses))
 
     def measured_fpirs(self, calibration: Calibration, fpir: float, people: int, photographs: int) -> list[float]:
         """Return the share of strangers who get a match, for each draw. Raises RateNotMeasured."""
@@ -81,7 +97,7 @@ def main(
     files = [
         (number, file)
         for number, photographs in enumerate(read_people(folder).values())
-        for file in photographs[: max(PHOTOGRAPHS)]
+        for file in photographs[: OF_A_SUBJECT + 1]
     ]
     with progress_bar(len(files), "Embedding photographs") as done:
         embeddings, rows = embed_files(options, [file for _, file in files], done)
@@ -99,6 +115,13 @@ def measure(calibration: Calibration, photographs: Photographs) -> Iterator[tupl
             yield "FMR", f"{fmr:g}", f"{measured:.3g}", f"{measured / fmr:.2f}"
         except RateNotMeasured as refusal:
             yield "FMR", f"{fmr:g}", "refused", str(refusal)
+    for fmr in (*FMRS, 1e-5):
+        name = f"FMR of subjects with {OF_A_SUBJECT} photographs"
+        try:
+            measured, fnmr = photographs.measured_rates_of_subjects(calibration.threshold_at_fmr(fmr, OF_A_SUBJECT))
+            yield name, f"{fmr:g}", f"{measured:.3g} (FNMR {fnmr:.2%})", f"{measured / fmr:.2f}"
+        except RateNotMeasured as refusal:
+            yield name, f"{fmr:g}", "refused", str(refusal)
     for count in PHOTOGRAPHS:
         for people in GALLERIES:
             for fpir in FPIRS:

@@ -39,7 +39,7 @@ class Verification:
 async def verify(probes: ProbeReader, image_a: Input, image_b: Input, requested: RequestedThreshold) -> Verification:
     """Compare the main faces of two photographs, or of other inputs.
 
-    If an input has several embeddings (a subject), the nearest one counts.
+    If an input has several embeddings (a subject), the nearest one counts, and the error rates are those of all pairs.
     requested: None means the threshold of the card for the models of the two sides.
     Raises PhotographError, EmbeddingError, GalleryError or RateNotMeasured. The error names `image_a` or `image_b` if
     it is about one.
@@ -51,16 +51,16 @@ async def verify(probes: ProbeReader, image_a: Input, image_b: Input, requested:
         ]
     )
     comparison = compare_models(probes.card, a.model, b.model)
-    threshold = verification_threshold(comparison, requested)
-    distance = float(squared_l2(a.embeddings, b.embeddings).min())
+    distances = squared_l2(a.embeddings, b.embeddings)
+    threshold = verification_threshold(comparison, requested, distances.size)
+    distance = float(distances.min())
     verified = distance < threshold
     outcome = "match" if verified else "no_match"
     DECISIONS.labels("verify", outcome).inc()
     note_decision(probes.card.id, threshold, **{outcome: 1})
     score = ScoreScale(threshold, comparison.calibration).score(distance)
-    return Verification(
-        verified, distance, score, threshold, rates_at(comparison, threshold), a, b, comparison.compatible_model
-    )
+    rates = rates_at(comparison, threshold, distances.size)
+    return Verification(verified, distance, score, threshold, rates, a, b, comparison.compatible_model)
 
 
 async def _read_main_face(probes: ProbeReader, item: Input) -> Probe:

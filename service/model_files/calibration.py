@@ -4,7 +4,8 @@
 measured on its subjects (`own_calibration.py`). Between two rows, the rates are interpolated. Outside of the rows they
 are not known, and are never guessed. Only `log10_fmr`, for scores, continues the table.
 
-Verification (1:1): the rate is the FMR of the table.
+Verification (1:1): the rate is the FMR of the table, f. A subject can have several faces, and the nearest one counts.
+Then the chance of at least one false match in N comparisons is `1 - (1 - f)^N`.
 
 Identification (1:N): a stranger is compared with N references, so the chance of at least one false match is
 `1 - (1 - f)^N`. For f, the FMR of the card is multiplied by FALSE_MATCH_FACTOR.
@@ -75,11 +76,14 @@ class Calibration(BaseModel):
                 raise ValueError("the rows of a calibration must be in the order of their thresholds")
         return self
 
-    def fmr(self, threshold_sq_l2: float) -> float | None:
-        """Return the FMR at a threshold. None if it was not measured there."""
+    def fmr(self, threshold_sq_l2: float, comparisons: int = 1) -> float | None:
+        """Return the FMR at a threshold. None if it was not measured there.
+
+        comparisons: of two people. The nearest counts, so with several the FMR is higher.
+        """
         if not self._is_measured(threshold_sq_l2):
             return None
-        return exp(_interpolate(threshold_sq_l2, self._thresholds, self._log_fmr))
+        return _of_several(exp(_interpolate(threshold_sq_l2, self._thresholds, self._log_fmr)), comparisons)
 
     def log10_fmr(self, distance_sq_l2: float) -> float:
         """Return the logarithm of the FMR at any distance, to compare distances. Beyond the table it is no known rate.
@@ -101,17 +105,16 @@ class Calibration(BaseModel):
         fmr = self.fmr(threshold_sq_l2)
         if fmr is None:
             return None
-        return float(1.0 - (1.0 - min(self.false_match_factor * fmr, 1.0)) ** references)
+        return _of_several(min(self.false_match_factor * fmr, 1.0), references)
 
-    def threshold_at_fmr(self, fmr: float) -> float:
-        """Return the threshold with this FMR. Raises RateNotMeasured if the table does not reach it."""
-        lowest, highest = self.rates[0].fmr, self.rates[-1].fmr
-        if not lowest <= fmr <= highest:
+    def threshold_at_fmr(self, fmr: float, comparisons: int = 1) -> float:
+        """Return the threshold with this FMR, see `fmr`. Raises RateNotMeasured if the table does not reach it."""
+        of_one = fmr if comparisons == 1 else -expm1(log1p(-fmr) / comparisons)
+        if not self.rates[0].fmr <= of_one <= self.rates[-1].fmr:
             raise RateNotMeasured(
-                f"The calibration reaches from FMR {lowest:g} to "
-                f"{highest:g}, and FMR {fmr:.2g} is needed. Ask for a rate in between."
+                f"{self._reach(comparisons)}, and FMR {fmr:.2g} is needed. Ask for a rate in between."
             )
-        return _interpolate(log(fmr), self._log_fmr, self._thresholds)
+        return _interpolate(log(of_one), self._log_fmr, self._thresholds)
 
     def threshold_at_fpir(self, fpir: float, references: int) -> float:
         """Return the threshold with this FPIR, for a gallery of this many enrolled faces.
@@ -151,6 +154,16 @@ class Calibration(BaseModel):
         """The highest threshold at which the rates were measured, squared L2."""
         return self.rates[-1].threshold_sq_l2
 
+    def _reach(self, comparisons: int) -> str:
+        lowest, highest = self.rates[0].fmr, self.rates[-1].fmr
+        if comparisons == 1:
+            return f"The calibration reaches from FMR {lowest:g} to {highest:g}"
+        lowest, highest = (_of_several(fmr, comparisons) for fmr in (lowest, highest))
+        return (
+            f"The calibration reaches from FMR {_round_up(lowest):g} to {_round_down(highest):g} if the nearest of "
+            f"{comparisons:,} pairs of faces counts"
+        )
+
     def _is_measured(self, threshold_sq_l2: float) -> bool:
         return self.lowest_threshold <= threshold_sq_l2 <= self.highest_threshold
 
@@ -184,6 +197,11 @@ class OwnCalibration(Calibration):
     """The error rates between the subjects of one collection. The FMR is used as it is."""
 
     false_match_factor: ClassVar[float] = 1.0
+
+
+def _of_several(rate: float, comparisons: int) -> float:
+    """Return how often at least one of several comparisons is wrong. rate: of one."""
+    return rate if comparisons == 1 else float(1.0 - (1.0 - rate) ** comparisons)
 
 
 def _falls(low: float | None, high: float | None) -> bool:

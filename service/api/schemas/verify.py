@@ -35,7 +35,8 @@ class VerifyOptions(Options):
     )
     max_fmr: MaxRate | None = Field(
         None,
-        description="in place of `threshold`: how often two people may match, such as 0.001 for one pair in a thousand",
+        description="in place of `threshold`: how often two people may match, such as 0.001 for one pair in a "
+        "thousand. With a subject of several faces: how often another person may match one of them",
         examples=[0.001],
     )
 
@@ -61,11 +62,12 @@ class VerifyAnswer(Answer):
     score: Score
     threshold: float
     fmr: Rate | None = Field(
-        description="false match rate at the threshold: how often two people match. Null if it was not measured"
+        description="false match rate at the threshold: how often two people match. With a subject of several faces: "
+        "how often another person matches one of them. Null if it was not measured"
     )
     fnmr: Rate | None = Field(
-        description="false non-match rate at the threshold: how often two photographs of one person do not match. Null "
-        "if it was not measured"
+        description="false non-match rate at the threshold: how often two photographs of one person do not match. With "
+        "a subject of several faces, fewer do not match. Null if it was not measured"
     )
     rates_missing: str | None = Field(description="why `fmr` and `fnmr` are null")
     image_a: ImageAnswer

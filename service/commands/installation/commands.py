@@ -26,9 +26,7 @@ def threshold(
     people: Annotated[
         int | None, typer.Option(min=1, max=10**9, help="with --fpir: how many people are enrolled; default: 1000")
     ] = None,
-    photographs: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="with --fpir: enrolled photographs of each person; default: 1")
-    ] = None,
+    photographs: Annotated[int, typer.Option(min=1, max=1000, help="enrolled photographs of each person")] = 1,
 ) -> None:
     """Print the threshold for an error rate, and how many mated pairs do not match there.
 
@@ -40,13 +38,16 @@ def threshold(
 
     if (fmr is None) == (fpir is None):
         raise typer.BadParameter("Give --fmr or --fpir, one of the two.")
-    if fpir is None and (people or photographs):
-        raise typer.BadParameter("--people and --photographs belong to --fpir. The FMR does not depend on them.")
+    if fpir is None and people:
+        raise typer.BadParameter("--people belongs to --fpir. The FMR does not depend on it.")
     rate = fpir if fmr is None else fmr
     if rate is None or not 0 < rate < 1:
         raise typer.BadParameter("A rate is above 0 and below 1, such as 0.0001.")
     card = embedder_card(load_settings())
-    for line in advise_fmr(card, rate) if fpir is None else advise_fpir(card, rate, people or 1000, photographs or 1):
+    advice = (
+        advise_fmr(card, rate, photographs) if fpir is None else advise_fpir(card, rate, people or 1000, photographs)
+    )
+    for line in advice:
         print(line)  # noqa: T201  # its output
 
 

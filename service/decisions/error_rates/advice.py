@@ -8,13 +8,17 @@ from service.model_files.calibration import Calibration
 from service.model_files.card import EmbedderCard
 
 
-def advise_fmr(card: EmbedderCard, fmr: float) -> Iterator[str]:
-    """Return the lines for a verification. Raises RateNotMeasured."""
+def advise_fmr(card: EmbedderCard, fmr: float, photographs: int = 1) -> Iterator[str]:
+    """Return the lines for a verification. photographs: of the subject that is compared. Raises RateNotMeasured."""
     calibration = _require_calibration(card)
-    threshold = _round_down(calibration.threshold_at_fmr(fmr))
+    threshold = _round_down(calibration.threshold_at_fmr(fmr, photographs))
     yield f"{card.name}: threshold {threshold:.3f}, a squared L2 distance."
-    yield f"Two people match in {_share(fmr)} of comparisons (FMR)."
-    yield _misses(calibration, threshold)
+    if photographs == 1:
+        yield f"Two people match in {_share(fmr)} of comparisons (FMR)."
+        yield _misses(calibration, threshold)
+    else:
+        yield f"Another person matches one of {photographs:,} photographs in at most {_share(fmr)} of requests (FMR)."
+        yield f"{_misses(calibration, threshold)} The nearest photograph counts, so fewer people are missed."
     yield f"In a request: POST /verify?max_fmr={fmr:g}, or POST /verify?threshold={threshold:.3f}."
     yield _measured(calibration)
 

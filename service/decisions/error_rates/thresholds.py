@@ -68,13 +68,17 @@ class ExpectedFpir:
     missing: str | None
 
 
-def verification_threshold(comparison: ModelComparison, requested: RequestedThreshold) -> float:
-    """Return the threshold of a 1:1 comparison, squared L2. Raises RateNotMeasured."""
+def verification_threshold(comparison: ModelComparison, requested: RequestedThreshold, pairs: int = 1) -> float:
+    """Return the threshold of a verification, squared L2.
+
+    pairs: how many pairs of embeddings are compared. With several photographs of a subject, they are several.
+    Raises RateNotMeasured.
+    """
     match requested:
         case GivenThreshold(threshold_sq_l2):
             return threshold_sq_l2
         case MaxRate(fmr):
-            return _require_calibration(comparison).threshold_at_fmr(fmr)
+            return _require_calibration(comparison).threshold_at_fmr(fmr, pairs)
         case None:
             return comparison.thresholds.verification
 
@@ -98,12 +102,15 @@ def identification_threshold(comparison: ModelComparison, requested: RequestedTh
             return _default_identification_threshold(comparison, references)
 
 
-def rates_at(comparison: ModelComparison, threshold_sq_l2: float) -> ExpectedRates:
-    """Return the FMR and the FNMR of a 1:1 comparison."""
+def rates_at(comparison: ModelComparison, threshold_sq_l2: float, pairs: int = 1) -> ExpectedRates:
+    """Return the FMR of a verification that compares so many pairs, and the FNMR of one pair.
+
+    With several photographs of a subject, fewer mated probes are missed than the FNMR says.
+    """
     calibration = comparison.calibration
     if calibration is None:
         return ExpectedRates(None, None, NO_CALIBRATION)
-    fmr, fnmr = calibration.fmr(threshold_sq_l2), calibration.fnmr(threshold_sq_l2)
+    fmr, fnmr = calibration.fmr(threshold_sq_l2, pairs), calibration.fnmr(threshold_sq_l2)
     return ExpectedRates(fmr, fnmr, _missing_rates(calibration, threshold_sq_l2) if fmr is None else None)
 
 

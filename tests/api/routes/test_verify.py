@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -120,6 +121,24 @@ async def test_an_enrolled_face_and_a_subject_can_replace_photographs(
     assert (await verify(client, face_image, base64_image(obama))).json()["distance"] == pytest.approx(0, abs=1e-5)
     subject_image = {"subject": "obama", "collection": name}
     assert (await verify(client, subject_image, base64_image(obama2))).json()["distance"] == pytest.approx(0, abs=1e-5)
+
+
+async def test_the_rates_against_a_subject_are_those_of_all_its_faces(
+    client: httpx.AsyncClient, collection: str, photographs: Path, obama: bytes, obama2: bytes
+) -> None:
+    obama3 = (photographs / "obama" / "obama3.jpg").read_bytes()
+    await client.put(f"{collection}/subjects/obama", json={})
+    await client.post(f"{collection}/subjects/obama/faces", files=[("images", obama), ("images", obama2)])
+    subject = {"subject": "obama", "collection": collection.rpartition("/")[2]}
+    one = (await verify(client, base64_image(obama), base64_image(obama3), max_fmr=1e-4)).json()
+    two = (await verify(client, subject, base64_image(obama3), max_fmr=1e-4)).json()
+    assert one["fmr"] == two["fmr"] == 1e-4
+    assert two["threshold"] < one["threshold"]
+    same = (await verify(client, subject, base64_image(obama3), threshold=one["threshold"])).json()
+    assert same["fmr"] == pytest.approx(2e-4, rel=0.01)
+    refused = await verify(client, subject, base64_image(obama3), max_fmr=4e-6)
+    assert (refused.status_code, refused.json()["code"]) == (422, "rate_not_measured")
+    assert "the nearest of 2 pairs of faces" in refused.json()["detail"]
 
 
 async def test_the_error_names_the_image_without_a_face(client: httpx.AsyncClient, obama: bytes) -> None:

@@ -36,6 +36,22 @@ def test_the_threshold_of_an_fmr_outside_of_the_table_is_an_error(fmr: float) ->
         CALIBRATION.threshold_at_fmr(fmr)
 
 
+@pytest.mark.parametrize("pairs", [2, 3, 50])
+@pytest.mark.parametrize("fmr", [1e-4, 0.02, 0.1])
+def test_the_fmr_of_several_pairs_is_the_chance_that_at_least_one_matches(fmr: float, pairs: int) -> None:
+    threshold = CALIBRATION.threshold_at_fmr(fmr, pairs)
+    of_one = CALIBRATION.fmr(threshold)
+    assert of_one is not None
+    assert 1 - (1 - of_one) ** pairs == pytest.approx(fmr)
+    assert CALIBRATION.fmr(threshold, pairs) == pytest.approx(fmr)
+
+
+def test_a_rate_that_cannot_be_reached_with_several_pairs_is_an_error_that_names_the_lowest_one() -> None:
+    with pytest.raises(RateNotMeasured, match=r"from FMR 3e-06 to 0\.27 if the nearest of 3 pairs"):
+        CALIBRATION.threshold_at_fmr(2e-6, 3)
+    assert CALIBRATION.threshold_at_fmr(3e-6, 3) == pytest.approx(1.0, abs=0.01)
+
+
 @pytest.mark.parametrize("references", [1, 10, 1000])
 @pytest.mark.parametrize("fpir", [0.01, 0.1])
 def test_the_fpir_at_the_threshold_of_an_fpir_is_that_fpir(references: int, fpir: float) -> None:

@@ -160,10 +160,12 @@ class VerifyAnswer(Answer):
     """
     threshold: float
     fmr: float | None
-    """false match rate at the threshold: how often two people match. Null if it was not measured"""
+    """false match rate at the threshold: how often two people match. With a subject of several faces: how often
+    another person matches one of them. Null if it was not measured
+    """
     fnmr: float | None
-    """false non-match rate at the threshold: how often two photographs of one person do not match. Null if it was
-    not measured
+    """false non-match rate at the threshold: how often two photographs of one person do not match. With a subject of
+    several faces, fewer do not match. Null if it was not measured
     """
     rates_missing: str | None
     """why `fmr` and `fnmr` are null"""
