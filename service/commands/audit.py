@@ -105,13 +105,14 @@ def head() -> None:
 def show(
     collection: Annotated[str | None, typer.Option(help="only lines about this collection")] = None,
     subject: Annotated[str | None, typer.Option(help="only lines about this subject of the collection")] = None,
+    key: Annotated[str | None, typer.Option(help="only lines of the access key with this id")] = None,
 ) -> None:
     """Print lines as JSON, the oldest first. Lines of the last second may not be written yet."""
     if subject is not None and collection is None:
         raise typer.BadParameter("A subject is in a collection: pass --collection too.")
     log = _Log()
     with _reading(log.folder):
-        for fields in find_lines(log.folder, LineFilter.of(log.secret, collection, subject)):
+        for fields in find_lines(log.folder, LineFilter.of(log.secret, collection, subject, key)):
             print(json.dumps(fields))  # noqa: T201  # its output
 
 

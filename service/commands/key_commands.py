@@ -22,7 +22,7 @@ from service.domain.errors import CollectionNotFound
 app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke access keys.")
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-COLUMNS = ("id", "label, scopes", "collections", "ends", "last used,\nimages today")
+COLUMNS = ("id", "label, scopes", "collections", "ends", "last used,\nimages today,\nlimit")
 NOT_CUT = frozenset({"id", "ends"})
 
 
@@ -169,7 +169,10 @@ def _row(key: JsonObject) -> tuple[str, ...]:
     collections = "all" if key["collections"] is None else ", ".join(key["collections"])
     label_and_scopes = f"{key['label'] or ''}\n{', '.join(key['scopes'])}".strip()
     images = f"{key['images_today']} of {key['images_per_day']}" if key["images_per_day"] else str(key["images_today"])
-    return key["id"], label_and_scopes, collections, _end(key), f"{_day(key['last_used_at']) or 'never'}\n{images}"
+    use = [_day(key["last_used_at"]) or "never", images]
+    if key["requests_per_minute"]:
+        use.append(f"{key['requests_per_minute']:,} a minute")
+    return key["id"], label_and_scopes, collections, _end(key), "\n".join(use)
 
 
 def _end(key: JsonObject) -> str:

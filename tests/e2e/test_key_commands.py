@@ -55,7 +55,8 @@ def test_a_service_is_closed_by_its_first_key_and_opened_to_others_by_more_keys(
         _, said = facenet(service, "keys", "create", *options, key=admin)
         assert "facenet: There is no collection `staff` yet. Requests for it are answered with 404" in said
         door_id = door.read_text().split("_")[1]
-        make_key(service, staff, "--scope", "read,enrol", "--collection", "staff", key=admin)
+        limit = ("--requests-per-minute", "1000")
+        make_key(service, staff, "--scope", "read,enrol", "--collection", "staff", *limit, key=admin)
         output, _ = facenet(service, "enrol", str(photographs), "--collection", "staff", key=staff)
         assert "enrolled" in output
         assert get(service, "/collections/staff", staff) == 200
@@ -71,6 +72,7 @@ def test_a_service_is_closed_by_its_first_key_and_opened_to_others_by_more_keys(
         listed, _ = facenet(service, "keys", "list", key=admin)
         assert door_id in listed
         assert "operator" in listed
+        assert listed.count("1,000 a minute") == 1
         rotated, _ = facenet(service, "keys", "rotate", door_id, "--overlap", "1h", key=admin)
         (tmp_path / "new.key").write_text(rotated)
         assert [get(service, "/model", file) for file in (door, tmp_path / "new.key")] == [200, 200]

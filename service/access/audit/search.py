@@ -15,22 +15,30 @@ _RECEIPT = re.compile(rf"([0-9]{{1,15}})-([0-9a-f]{{{2 * RECEIPT_BYTES}}})")
 
 @dataclass(frozen=True, slots=True)
 class LineFilter:
-    """Which lines are wanted. None: all. The pseudonyms are those of the ids."""
+    """Which lines are wanted. None: all. The pseudonyms are those of the ids.
+
+    key: the id of an access key, which sent the request or was changed by it.
+    """
 
     collection: str | None = None
     collection_pseudonym: str | None = None
     subject_pseudonym: str | None = None
+    key: str | None = None
 
     @classmethod
-    def of(cls, secret: AuditSecret, collection: str | None, subject: str | None) -> "LineFilter":
-        """Return the filter for a collection, or for a subject of it."""
+    def of(
+        cls, secret: AuditSecret, collection: str | None, subject: str | None, key: str | None = None
+    ) -> "LineFilter":
+        """Return the filter for a collection, or for a subject of it, and for a key."""
         if collection is None:
-            return cls()
+            return cls(key=key)
         subject_pseudonym = None if subject is None else secret.pseudonym(collection, subject)
-        return cls(collection, secret.pseudonym(collection), subject_pseudonym)
+        return cls(collection, secret.pseudonym(collection), subject_pseudonym, key)
 
     def admits(self, fields: dict[str, Any]) -> bool:
         """Return whether the line is wanted."""
+        if self.key is not None and self.key not in {fields.get("key"), fields.get("changed_key")}:
+            return False
         if self.subject_pseudonym is not None:
             return self.subject_pseudonym in fields.get("subjects", ())
         return self.collection is None or fields.get("collection") in {self.collection, self.collection_pseudonym}

@@ -53,8 +53,8 @@ def _asks_for_folder(file: Path) -> Iterator[None]:
     except ModelFileError as error:
         if file.is_absolute() or file.exists():
             raise
-        question = f"Is {Path.cwd()} the folder of the service? If not, run facenet doctor there."
-        raise ModelFileError(f"{error} {question} FACE_MODELS__DIR says where the models are.") from None
+        advice = f"If {Path.cwd()} is not the folder of the service, run facenet doctor in that folder."
+        raise ModelFileError(f"{error}. {advice} FACE_MODELS__DIR says where the models are.") from None
 
 
 def _check_int8(findings: Findings, settings: Settings, about: str, name: str) -> None:

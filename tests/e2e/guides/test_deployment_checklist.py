@@ -23,11 +23,11 @@ def test_the_settings_start_a_service_and_each_check_prints_what_the_page_says(
     models_dir: Path, tmp_path: Path
 ) -> None:
     folder = project_folder(tmp_path)
-    (settings,) = (in_folder(block.code, folder) for block in code_blocks(PAGE, "bash"))
+    (settings,) = (in_folder(block.code, folder, models_dir) for block in code_blocks(PAGE, "bash"))
     (folder / "etc").mkdir()
     (folder / "etc" / "facenet.env").write_text(settings, "utf-8")
     commands = [
-        Command(in_folder(command.line, folder), in_folder(command.prints, folder))
+        Command(in_folder(command.line, folder, models_dir), in_folder(command.prints, folder, models_dir))
         for command in console_commands(PAGE)
     ]
     keys = [command for command in commands if "generate" in command.line or "encryption-key" in command.line]
@@ -40,9 +40,10 @@ def test_the_settings_start_a_service_and_each_check_prints_what_the_page_says(
         check(checks, service.url, folder)
 
 
-def in_folder(text: str, folder: Path) -> str:
-    """Return a text with the folders of the page below a folder of the test."""
-    return text.replace("/etc/facenet", f"{folder}/etc").replace("/var/lib", f"{folder}")
+def in_folder(text: str, folder: Path, models_dir: Path) -> str:
+    """Return a text with the folders of the page below a folder of the test, and with the folder of the models."""
+    moved = text.replace("/etc/facenet", f"{folder}/etc").replace("/var/lib", f"{folder}")
+    return moved.replace("/opt/facenet/var/models", str(models_dir))
 
 
 def check(commands: list[Command], url: str, folder: Path) -> None:

@@ -26,6 +26,18 @@ def events(folder: Path) -> list[str]:
     return [fields["event"] for fields in find_lines(folder, LineFilter())]
 
 
+async def test_the_lines_of_a_key_are_those_of_its_requests_and_of_its_own_changes(
+    tmp_path: Path, log: AuditLog
+) -> None:
+    changes = [{"key": "a" * 12, "status": 1}, {"key": "b" * 12, "status": 2}]
+    changes += [{"key": "b" * 12, "changed_key": "a" * 12, "status": 3}, {"status": 4}]
+    with log.open(None):
+        for fields in changes:
+            await log.record_change({"event": "change", "method": "PUT", **fields})
+    found = find_lines(tmp_path / "audit", LineFilter(key="a" * 12))
+    assert [fields["status"] for fields in found] == [1, 3]
+
+
 async def test_a_change_is_written_before_it_is_acknowledged(tmp_path: Path, log: AuditLog) -> None:
     with log.open(None):
         head = await log.record_change({"event": "change", "method": "DELETE"})

@@ -80,7 +80,7 @@ def test_in_another_folder_than_that_of_the_service_it_asks_for_the_folder(
     output = run_doctor().output
     for about in ("embedder", "detector", "landmarks"):
         found = fault(output, about)
-        assert f"Is {data_dir.parent} the folder of the service? If not, run facenet doctor there." in found
+        assert f"If {data_dir.parent} is not the folder of the service, run facenet doctor in that folder." in found
         assert "FACE_MODELS__DIR says where the models are." in found
     monkeypatch.setenv("FACE_MODELS__DIR", str(data_dir.parent))
     assert "the folder of the service" not in run_doctor().output
