@@ -8,6 +8,9 @@ import sys
 # signal. Process 1 of a container has no default handler, so without this one it would ignore the signal.
 if sys.argv[1:2] == ["serve"]:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+# Ctrl-C during the imports ends the command without the trace of an import.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # NumPy and FAISS read these when they are imported. Each call gets one thread, because requests run in parallel.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,11 +28,14 @@ from service.commands.enrolment import commands as enrolment
 from service.commands.installation import commands as installation
 from service.commands.moving import backup_commands
 from service.commands.moving import commands as moving
-from service.commands.output import ends_silently_if_nobody_reads, printable, say
+from service.commands.output import INTERRUPTED, ends_silently_if_nobody_reads, printable, say
 from service.commands.recognition import commands as recognition
 from service.commands.sorting import commands as sorting
 from service.domain.command_errors import ClientError, StartupError
 from service.domain.errors import RateNotMeasured
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 for group in (enrolment, recognition, sorting, moving, backup_commands, installation):
@@ -46,6 +52,8 @@ def main() -> None:
     except (StartupError, ClientError, RateNotMeasured) as error:
         say(printable(str(error)))
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001  # typer's way

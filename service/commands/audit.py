@@ -35,7 +35,8 @@ RESTORED = (
 )
 NOT_FOUND = (
     "This receipt is not genuine, or the log no longer has its line: lines are kept for FACE_AUDIT__KEEP_DAYS, and a "
-    "gallery that was restored without the directory audit/ has a new log (docs/erasure.md)."
+    "gallery that was restored without the directory audit/ has a new log (docs/erasure.md). facenet audit verify says "
+    "whether the log is damaged."
 )
 _HEAD = re.compile(r"([0-9]{1,15})-([0-9a-f]{64})")
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Annotated
 
 import typer
@@ -89,10 +90,13 @@ def photographs_progress(what: str, photographs: int) -> Iterator[Callable[[], o
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     progress = Progress(*columns, console=Console(stderr=True))
     task = progress.add_task(what, total=photographs)
+    turn, has_ended = Lock(), False
 
     def done() -> None:
-        progress.start()  # once: later calls do nothing
-        progress.advance(task)
+        with turn:
+            if not has_ended:  # a thread that still works must not begin it again
+                progress.start()  # once: later calls do nothing
+            progress.advance(task)
 
     try:
         yield done
@@ -100,6 +104,7 @@ def photographs_progress(what: str, photographs: int) -> Iterator[Callable[[], o
         say(f"{progress.tasks[task].completed:.0f} of {photographs} photographs were done.")
         raise
     finally:
+        with turn:
+            has_ended = True
         if progress.live.is_started:
             progress.stop()
-        progress.disable = True  # a thread that still works must not begin it again

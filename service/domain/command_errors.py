@@ -179,6 +179,16 @@ class NoCalibration(ClientError):
         super().__init__("The model of the service has no calibration. Pass --threshold, a squared L2 distance.")
 
 
+class NoClusteringThreshold(ClientError):
+    """The model of the service has no threshold for clusters, and the command got none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model of the service has no threshold for clusters. Pass one: --threshold, a squared L2 distance such "
+            "as that of GET /model."
+        )
+
+
 class TooManyFaces(ClientError):
     """There is too little memory to cluster the faces. The clusterer needs some bytes for each pair."""
 
@@ -229,6 +239,17 @@ class RequestRefused(ClientError):
         detail: str = self.problem.get("detail", "The service refused the request and gave no reason.")
         faults = (f"{fault['where']}: {fault['message']}" for fault in self.problem.get("errors", ()))
         return " ".join([detail, *(fault for fault in faults if fault.rstrip(".") not in detail)])
+
+
+class SubjectMissing(ClientError):
+    """The service does not find a subject that is to be deleted."""
+
+    def __init__(self, subject: str, collection: str) -> None:
+        super().__init__(
+            f"The collection {collection} has no subject {subject}: it was deleted already, or has another id. Or the "
+            f"access key does not include the collection. facenet audit show --collection {collection} --subject "
+            f"{subject} says whether it was deleted."
+        )
 
 
 class ServiceBusy(RequestRefused):

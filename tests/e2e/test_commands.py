@@ -133,8 +133,8 @@ def test_a_subject_is_deleted_with_a_receipt(service: RunningService, people_fol
     assert re.fullmatch(r"Receipt: \d+-[0-9a-f]{32}", receipt)
     subjects = httpx.get(f"{service.url}/collections/leaving/subjects").json()["items"]
     assert [subject["name"] for subject in subjects] == ["Barack Obama"]
-    assert "(code subject_not_found" in run_facenet(*delete, code=1)
-    assert "There is no collection gone" in run_facenet(
+    assert "The collection leaving has no subject biden: it was deleted already" in run_facenet(*delete, code=1)
+    assert "The collection gone has no subject biden" in run_facenet(
         "delete-subject", "biden", "--collection", "gone", "--url", service.url, code=1
     )
 

@@ -94,6 +94,11 @@ def _read_json(model: type[Model], response: httpx.Response) -> Model:
 
 
 def read_receipt(response: httpx.Response) -> str | None:
-    """Read the answer of a deletion. It has a receipt, unless the audit log could not be written at this moment."""
+    """Read the answer of a deletion. It has a receipt, unless the audit log could not be written at this moment.
+
+    Raises ValueError if another program has answered: nothing was deleted then.
+    """
+    if response.status_code != httpx.codes.NO_CONTENT:
+        raise ValueError(f"the status 204 was expected, not {response.status_code}")
     receipt: str | None = response.headers.get("X-Deletion-Receipt")
     return receipt

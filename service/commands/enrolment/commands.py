@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands.connection import Connection, collection_path, explains_missing
+from service.commands.connection import Connection, collection_path
 from service.commands.enrolment.folder_enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.commands.enrolment.people_folder import PeopleFolder, read_people
 from service.commands.enrolment.report import EnrolmentReport
@@ -22,11 +22,18 @@ from service.commands.options import (
 )
 from service.commands.output import explains_interrupt
 from service.commands.photographs.folder_reader import SUFFIXES
-from service.domain.command_errors import EmptyFolder, WithoutPeople
+from service.domain.command_errors import (
+    EmptyFolder,
+    RequestRefused,
+    SubjectMissing,
+    Unreachable,
+    WithoutPeople,
+)
 
 app = typer.Typer()
 
 Collection = Annotated[str, typer.Option(callback=check_id, help="the collection; it is created if it does not exist")]
+NOT_FOUND = {"collection_not_found", "subject_not_found"}
 GO_ON = "What was answered is enrolled. Run the same command again: it sends only what is missing."
 
 
@@ -85,8 +92,14 @@ def delete_subject(
     It cannot be undone. The command prints the receipt of the deletion: facenet audit receipt RECEIPT checks it.
     Other collections, and files that were saved, are not changed.
     """
-    with connect(url, key_file) as service, explains_missing(collection):
-        receipt = service.delete(collection_path(collection, "subjects", subject))
+    unknown = f"It is not known whether {subject} was deleted. Run the command again."
+    with explains_interrupt(unknown), connect(url, key_file) as service:
+        try:
+            receipt = service.delete(collection_path(collection, "subjects", subject))
+        except Unreachable as error:
+            raise Unreachable(f"{error} {unknown}") from None
+        except RequestRefused as error:
+            raise (SubjectMissing(subject, collection) if error.problem_code in NOT_FOUND else error) from None
     print(f"{subject} is deleted from the collection {collection}, with all faces.")  # noqa: T201  # its output
     print(f"Receipt: {receipt or 'none, because the audit log could not be written'}")  # noqa: T201  # its output
 

@@ -1,5 +1,6 @@
 """Save all that a running service knows of one subject in a file."""
 
+import json
 from pathlib import Path
 
 from service.commands.connection import Connection, collection_path
@@ -16,7 +17,19 @@ def save_subject(service: Connection, collection: str, subject: str, file: Path)
         raise FileNotWritten(f"{file} exists already. Choose another name.")
     path = collection_path(collection, "subjects", subject, "export")
     try:
-        with new_download(file) as (target, _):
+        with new_download(file) as (target, part):
             service.download("GET", path, target)
+            target.flush()
+            _require_export(part)
     except OSError as error:
         raise FileNotWritten(f"The export cannot be written to {file}: {error.strerror}.") from None
+
+
+def _require_export(file: Path) -> None:
+    """Raise FileNotWritten if another program than the service has answered."""
+    try:
+        is_export = "subject" in json.loads(file.read_bytes())
+    except ValueError:
+        is_export = False
+    if not is_export:
+        raise FileNotWritten("The answer is not the export of a subject. Check the address (--url).")

@@ -29,6 +29,7 @@ from service.commands.recognition.table import line_of, searched_line, to_csv, t
 from service.domain.command_errors import PhotographUnusable, RequestRefused
 
 app = typer.Typer()
+PARTLY_WRITTEN = "Some of the files are written. Delete --csv FILE and --jsonl FILE, and run the command again."
 TWO_PEOPLE = 3
 """The exit code of `verify` if the photographs show two people. 1 is an error, and 2 a wrong option."""
 
@@ -67,13 +68,14 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
     options: dict[str, Any] = {"collection": collection} | ({} if max_fpir is None else {"max_fpir": max_fpir})
     found, refused = _identify(files, options, connect(url, key_file))
     left_out += refused
-    for file, write in ((csv, to_csv), (jsonl, to_json_lines)):
-        if file is not None:
-            write_text(file, write(found, left_out))
-    lines = [*map(line_of, found), *left_out_lines(left_out, "--csv FILE and --jsonl FILE have all of them.")]
-    lines += [*(_write_sidecars(found) if xmp else ()), *([searched_line(found, collection)] if found else ())]
-    for line in lines:
-        print(line)  # noqa: T201  # its output
+    with explains_interrupt(PARTLY_WRITTEN if csv or jsonl or xmp else "Nothing was written."):
+        for file, write in ((csv, to_csv), (jsonl, to_json_lines)):
+            if file is not None:
+                write_text(file, write(found, left_out))
+        lines = [*map(line_of, found), *left_out_lines(left_out, "--csv FILE and --jsonl FILE have all of them.")]
+        lines += [*(_write_sidecars(found) if xmp else ()), *([searched_line(found, collection)] if found else ())]
+        for line in lines:
+            print(line)  # noqa: T201  # its output
     _say_if_empty(found, collection)
     raise typer.Exit(1 if has_refused(left_out) else 0)
 

@@ -1,8 +1,9 @@
 """`facenet cluster` and `facenet compare`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -25,6 +26,9 @@ from service.commands.sorting.people import SortedPeople, cluster_people, read_t
 from service.commands.sorting.report import write_report
 from service.commands.sorting.same_people import SamePeople, SamePerson, same_people
 from service.commands.sorting.sorted_folder import OTHERS, WITHOUT_FACE, new_folder, place_photographs, require_free
+from service.domain.command_errors import NoClusteringThreshold
+
+T = TypeVar("T")
 
 app = typer.Typer()
 DOUBLES_HEADER = ("kind", "file_a", "file_b", "distance", "pairs")
@@ -59,8 +63,7 @@ def cluster(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opti
         f"Nothing was written to {printable(str(out))}. The next run begins again: embeddings are not kept on the disk."
     )
     with explains_interrupt(go_on), new_folder(out) as part:
-        found, model = _find_faces(folder, connect(url, key_file))
-        limits = ClusteringLimits(threshold, None, read_threshold(model))
+        found, limits = _find_faces(folder, connect(url, key_file), partial(_limits, threshold))
         result = cluster_people(found, limits, min_photographs)
         counts = place_photographs(part, found, result.people, copy=copy)
         sheets = write_contact_sheets(part, found, result.people)
@@ -68,7 +71,8 @@ def cluster(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opti
     for line in left_out_lines(found.left_out, f"{printable(str(out))}/report.json has all of them."):
         print(line)  # noqa: T201  # its output
     print(_sorted_line(out, counts, people=len(result.people), sheets=sheets))  # noqa: T201  # its output
-    print(_threshold_line(result))  # noqa: T201  # its output
+    if result.people:
+        print(_threshold_line(result))  # noqa: T201  # its output
     raise typer.Exit(1 if has_refused(found.left_out) else 0)
 
 
@@ -92,7 +96,7 @@ def compare(
     """
     require_new(csv)
     with explains_interrupt("Nothing was written. The next run begins again."):
-        found, model = _find_faces(folder, connect(url, key_file))
+        found, model = _find_faces(folder, connect(url, key_file), dict)
     folders = folders_of(found, folder)
     pairs = pairs_between_folders(found, folders)
     calibration = read_calibration(model)
@@ -107,14 +111,26 @@ def compare(
     raise typer.Exit(1 if has_refused(found.left_out) else 0)
 
 
-def _find_faces(folder: Path, connection: Connection) -> tuple[FoundFaces, JsonObject]:
-    """Return the faces of all photographs below a folder, and the model of the service. Raises EmptyFolder."""
+def _limits(threshold: float | None, model: JsonObject) -> ClusteringLimits:
+    """Return the threshold of the caller, and that of the model. Raises NoClusteringThreshold if there is none."""
+    of_model = read_threshold(model)
+    if threshold is None and of_model is None:
+        raise NoClusteringThreshold
+    return ClusteringLimits(threshold, None, of_model)
+
+
+def _find_faces(folder: Path, connection: Connection, read_model: Callable[[JsonObject], T]) -> tuple[FoundFaces, T]:
+    """Return the faces of all photographs below a folder, and what was read of the answer of GET /model.
+
+    read_model: is called before the photographs are sent. Raises EmptyFolder.
+    """
     files, left_out = read_photographs(folder)
     with connection as service, photographs_progress("Finding faces", len(files)) as done:
         model = service.call("GET", "/model")
+        read = read_model(model)
         found = FaceFinder(service, model["id"], done).run(files)
     found.left_out[:0] = left_out
-    return found, model
+    return found, read
 
 
 def _sorted_line(out: Path, counts: dict[str, int], *, people: int, sheets: int) -> str:

@@ -21,7 +21,7 @@ from service.gallery.records.statements import indexed_faces
 LOG = structlog.get_logger(__name__)
 INDEX_FACES = 50_000
 """From so many faces on, a collection has an index."""
-NO_INDEX_FACES = INDEX_FACES // 2
+NO_INDEX_FACES = 9 * INDEX_FACES // 10
 """With fewer faces, the index is removed."""
 LOOK_AGAIN_S = 2.0
 IMPORTED_FACES = 500
@@ -59,14 +59,20 @@ def _keep(database: PostgresDatabase, connection: Connection) -> None:
     stored = {row.name: row.is_complete for row in connection.execute(_INDEXES, {"table": TABLE})}
     for name, is_complete in stored.items():
         key = _key_of(name)
-        if _FORMER_NAME.fullmatch(name) or (key and (not is_complete or counts.get(key, 0) < NO_INDEX_FACES)):
-            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
-            LOG.info("vector_index_removed", index=name)
+        if key and (not is_complete or counts.get(key, 0) < NO_INDEX_FACES):
+            _drop(connection, name)
     complete = {_key_of(name) for name, is_complete in stored.items() if is_complete}
     for row in connection.execute(COLLECTIONS.select().where(COLLECTIONS.c.dimension.is_not(None))).all():
         faces = counts.get(row.key, 0)
         if faces >= INDEX_FACES and row.key not in complete and not _is_imported(database, connection, row.key):
             _build(connection, row.key, row.dimension, faces)
+    for name in filter(_FORMER_NAME.fullmatch, stored):  # at the end: a replica of the former version searches with it
+        _drop(connection, name)
+
+
+def _drop(connection: Connection, name: str) -> None:
+    connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+    LOG.info("vector_index_removed", index=name)
 
 
 def _is_imported(database: PostgresDatabase, connection: Connection, key: int) -> bool:

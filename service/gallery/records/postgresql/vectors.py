@@ -34,6 +34,8 @@ _CREATE = (
     f"ALTER TABLE {TABLE} ALTER COLUMN embedding SET STORAGE PLAIN",
     f"CREATE INDEX IF NOT EXISTS {TABLE}_of_collection ON {TABLE} (collection)",
 )
+OLDEST_VERSION = (0, 8)
+_VERSION = text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
 _MISSING = text(f"""
     SELECT face.collection, face.number FROM faces AS face
     WHERE NOT EXISTS (SELECT FROM {TABLE} AS stored WHERE stored.number = face.number)
@@ -89,12 +91,18 @@ def _create(connection: Connection) -> None:
         with connection.begin_nested():
             for statement in _CREATE:
                 connection.execute(text(statement))
+            version = connection.scalar(_VERSION)
     except DBAPIError as error:
         reason = str(error.orig).partition("\n")[0]
         raise DatabaseUnusable(
             f"FACE_GALLERY__INDEX=pgvector needs the extension pgvector in the database ({reason}). Install it on the "
             "server, and let its administrator run: CREATE EXTENSION vector."
         ) from None
+    if tuple(map(int, version.split(".")[:2])) < OLDEST_VERSION:
+        raise DatabaseUnusable(
+            f"FACE_GALLERY__INDEX=pgvector needs pgvector 0.8 or newer, and the database has {version}. Install it on "
+            "the server, and let its administrator run: ALTER EXTENSION vector UPDATE."
+        )
 
 
 def _copy(connection: Connection, collection: int, numbers: FaceNumbers, embeddings: Embeddings) -> None:

@@ -26,6 +26,18 @@ def events(folder: Path) -> list[str]:
     return [fields["event"] for fields in find_lines(folder, LineFilter())]
 
 
+async def test_a_receipt_is_found_behind_a_damaged_line_and_beside_another_file(tmp_path: Path, log: AuditLog) -> None:
+    with log.open(None):
+        for _ in range(3):
+            head = await log.record_change({"event": "change", "method": "DELETE"})
+    (file,) = (tmp_path / "audit").glob("*.jsonl")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([lines[0], b"\xff{\n", *lines[2:]]))
+    (tmp_path / "audit" / "old.jsonl").write_text("x")
+    assert head is not None
+    assert find_receipt(tmp_path / "audit", read_secret(tmp_path / "audit" / "secret"), head.receipt)
+
+
 async def test_the_lines_of_a_key_are_those_of_its_requests_and_of_its_own_changes(
     tmp_path: Path, log: AuditLog
 ) -> None:

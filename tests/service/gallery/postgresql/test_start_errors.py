@@ -145,6 +145,15 @@ def test_pgvector_is_missing(tmp_path: Path, postgres: PostgresServer, url: str)
         connection.execute("DROP ROLE modest")
 
 
+def test_pgvector_is_too_old(tmp_path: Path, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION vector")
+        connection.execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
+    text = error_of(tmp_path, url, "pgvector")
+    assert "needs pgvector 0.8 or newer, and the database has 0.7.4" in text
+    assert "ALTER EXTENSION vector UPDATE" in text
+
+
 def test_a_user_who_may_not_make_tables(tmp_path: Path, url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS poor")

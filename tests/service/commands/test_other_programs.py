@@ -1,0 +1,44 @@
+"""Commands that reach another program than the service, or a service without what they need."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.__main__ import app
+from tests.support.answering_server import answering
+
+LOGIN = (200, b"<html>Please log in</html>")
+MODEL = {"id": "0" * 64, "name": "own", "dimension": 128, "threshold": 1.2, "clustering_threshold": None}
+
+
+def error_of(*arguments: str) -> str:
+    return str(CliRunner().invoke(app, list(arguments)).exception)
+
+
+@pytest.mark.parametrize("answer", [LOGIN, (200, b"{}")])
+def test_a_deletion_that_another_program_has_answered_is_an_error(answer: tuple[int, bytes]) -> None:
+    with answering(answer) as (url, _):
+        assert "is not one of this service" in error_of("delete-subject", "ada", "--url", url)
+
+
+def test_a_deletion_without_an_answer_says_that_it_may_have_been_made() -> None:
+    error = error_of("delete-subject", "ada", "--url", "http://127.0.0.1:9")
+    assert "No service answers" in error
+    assert "It is not known whether ada was deleted. Run the command again." in error
+
+
+@pytest.mark.parametrize("answer", [LOGIN, (200, b"{}"), (200, b"[]")])
+def test_an_export_that_another_program_has_answered_is_no_file(tmp_path: Path, answer: tuple[int, bytes]) -> None:
+    with answering(answer) as (url, _):
+        error = error_of("export-subject", "ada", str(tmp_path / "ada.json"), "--url", url)
+    assert "not the export of a subject" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_threshold_for_clusters_no_photograph_is_sent(tmp_path: Path, photographs: Path) -> None:
+    with answering((200, json.dumps(MODEL).encode())) as (url, asked):
+        error = error_of("cluster", str(photographs), "--out", str(tmp_path / "sorted"), "--url", url)
+    assert "Pass one: --threshold" in error
+    assert asked == ["/model"]
