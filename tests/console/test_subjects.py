@@ -1,4 +1,4 @@
-"""The page People: the subjects of a collection, their faces, and deletions that can be undone."""
+"""The page People: the subjects of a collection, and their faces."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,7 @@ from tests.console.conftest import (
     PHONE,
     WIDE,
     OpenPage,
-    answer_deletion,
     double_the_text,
-    hold_deletions,
     keep_picture,
     require_no_barrier,
 )
@@ -66,77 +64,6 @@ def test_a_face_is_moved_and_subjects_are_merged(open_page: OpenPage, api: httpx
     expect(page.get_by_text("3 faces · since")).to_be_visible()
     expect(page.get_by_role("link", name="Joe")).to_have_count(0)
     assert subjects_of(api, "mixed") == {"biden": 3, "obama": 1}
-
-
-def test_a_deletion_can_be_undone_with_the_keyboard(open_page: OpenPage, api: httpx.Client, photographs: Path) -> None:
-    enrol(api, "undone", "obama", photographs / "obama" / "obama.jpg")
-    page = open_page("people/undone/obama")
-    page.get_by_role("button", name="Delete", exact=True).press("Enter")
-    expect(page.get_by_role("status").filter(has_text="will be deleted in 8 seconds")).to_be_attached()
-    expect(page.get_by_role("link", name="Obama")).to_have_count(0)
-    keep_picture(page, "people-undo")
-    require_no_barrier(page)
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Undo")).to_be_focused()
-    expect(page.get_by_text("waits to be deleted")).to_be_visible()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Obama")).to_be_visible()
-    assert subjects_of(api, "undone") == {"obama": 1}
-
-
-def test_a_deletion_is_sent_after_its_time(open_page: OpenPage, api: httpx.Client, photographs: Path) -> None:
-    enrol(api, "timed", "obama", photographs / "obama" / "obama.jpg", photographs / "obama" / "obama2.jpg")
-    page = open_page("people/timed/obama")
-    page.get_by_role("button", name="Delete Face 1").click()
-    expect(page.get_by_role("img", name="Face 2")).to_have_count(0)
-    page.mouse.move(0, 0)
-    with page.expect_response(lambda answer: answer.request.method == "DELETE") as sent:
-        assert subjects_of(api, "timed") == {"obama": 2}
-    assert sent.value.status == 204
-    assert subjects_of(api, "timed") == {"obama": 1}
-
-
-@pytest.mark.parametrize("leave", ["page", "tab"])
-def test_a_deletion_is_sent_when_the_user_leaves(
-    open_page: OpenPage, api: httpx.Client, service: RunningService, photographs: Path, leave: str
-) -> None:
-    enrol(api, f"left-{leave}", "obama", photographs / "obama" / "obama.jpg")
-    page = open_page(f"people/left-{leave}/obama")
-    page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_text("or when you leave this page")).to_be_visible()
-    if leave == "page":
-        page.locator('nav a[href="#/service"]').click()
-    else:
-        page.goto("about:blank")
-    service.wait_until(lambda: subjects_of(api, f"left-{leave}") == {})
-
-
-def test_a_face_whose_deletion_ends_after_the_user_has_come_back_is_not_shown(
-    open_page: OpenPage, api: httpx.Client, photographs: Path
-) -> None:
-    enrol(api, "back", "obama", photographs / "obama" / "obama.jpg", photographs / "obama" / "obama2.jpg")
-    page = open_page("people/back/obama")
-    deletions = hold_deletions(page, "**/faces/*")
-    page.get_by_role("button", name="Delete Face 2").click()
-    with page.expect_request(lambda one: one.method == "DELETE"):
-        page.locator('nav a[href="#/identify"]').click()
-    page.go_back()
-    expect(page.get_by_role("button", name="Delete Face 1")).to_be_visible()
-    answer_deletion(page, deletions[0])
-    expect(page.get_by_text("1 face · since")).to_be_visible()
-    expect(page.get_by_role("button", name="Delete Face 2")).to_have_count(0)
-
-
-def test_a_refused_deletion_shows_the_subject_again(open_page: OpenPage, api: httpx.Client, photographs: Path) -> None:
-    enrol(api, "kept", "obama", photographs / "obama" / "obama.jpg")
-    page = open_page("people/kept/obama")
-    problem = {"code": "storage_unavailable", "detail": "The gallery cannot be written."}
-    page.route("**/subjects/obama", lambda route: route.fulfill(status=503, json=problem))
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("link", name="Collections").click()  # does not leave the page
-    page.get_by_role("link", name="kept").click()
-    expect(page.get_by_text("Obama with 1 face was not deleted.")).to_be_visible(timeout=15_000)
-    expect(page.get_by_role("link", name="Obama")).to_be_visible()
 
 
 @pytest.fixture(scope="module")

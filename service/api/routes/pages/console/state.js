@@ -17,6 +17,11 @@ export function useKept(name, initial) {
   return useKeptIn(kept, name, initial);
 }
 
+/** Change what `useKept` keeps, for the next time it is shown. What is shown now stays. change: a function of the value before. */
+export function changeKept(name, change) {
+  if (read.has(name)) read.set(name, change(read.get(name)));
+}
+
 /** As useKept, for what the user has given to the page, such as a photograph. Another access key does not forget it. */
 export function useGiven(name, initial) {
   return useKeptIn(given, name, initial);
@@ -25,11 +30,10 @@ export function useGiven(name, initial) {
 function useKeptIn(kept, name, initial) {
   const [value, setValue] = useState(kept.has(name) ? kept.get(name) : initial);
   function keep(next) {
-    setValue((before) => {
-      const after = typeof next === "function" ? next(before) : next;
-      kept.set(name, after);
-      return after;
-    });
+    const before = kept.has(name) ? kept.get(name) : initial; // not the value on the page: it is old once the page was left
+    const after = typeof next === "function" ? next(before) : next;
+    kept.set(name, after);
+    setValue(after);
   }
   return [value, keep];
 }

@@ -7,15 +7,12 @@ import { NewSubject } from "./new_subject.js";
 import { SubjectDetails } from "./subject_details.js";
 import { SubjectList } from "./subject_list.js";
 import { useSubjects } from "./subjects_store.js";
-import { isDeleted, useDeleted, useWaitingDeletion } from "./waiting_deletion.js";
+import { isDeleted, useWaitingDeletion } from "./waiting_deletion.js";
 
 /** subject: the id of the chosen subject, or undefined. */
 export function Collection({ collection, subject }) {
   const subjects = useSubjects(collection);
   useWaitingDeletion();
-  useDeleted(([, inCollection, kind, id]) => {
-    if (inCollection === collection && kind === "subjects") subjects.remove(id);
-  });
   const shown = subjects.items.filter(({ id }) => !isDeleted(["collections", collection, "subjects", id]));
   const address = `#/people/${encodeURIComponent(collection)}`;
   return html`

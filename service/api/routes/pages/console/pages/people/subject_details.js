@@ -8,7 +8,7 @@ import { EnrolledFaces } from "./enrolled_faces.js";
 import { MorePhotos } from "./more_photos.js";
 import { countFaces, nameOf } from "./subject_list.js";
 import { MergeDialog, RenameDialog } from "./subject_dialogs.js";
-import { deleteSoon } from "./waiting_deletion.js";
+import { deleteSoon, useDeleted } from "./waiting_deletion.js";
 
 /** address: of the collection. id: of the subject. subjects: as `useSubjects` returns them. */
 export function SubjectDetails({ collection, address, id, subjects }) {
@@ -24,6 +24,11 @@ export function SubjectDetails({ collection, address, id, subjects }) {
   }
   const load = () => loading.run(async (signal) => show(await call("GET", path, { signal })));
   useEffect(() => void load(), []);
+  useDeleted(([, inCollection, kind, deleted]) => {
+    if (inCollection !== collection || kind !== "subjects" || deleted !== id) return;
+    loading.clear(); // the answer would put it back into the list
+    location.hash = address;
+  });
   const heading = useRef(null);
   useEffect(() => {
     const isListHidden = document.activeElement === document.body; // on a narrow screen, with the row that had the focus

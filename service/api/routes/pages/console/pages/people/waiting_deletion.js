@@ -22,7 +22,7 @@ beforeAnotherKey(() => {
 
 /**
  * path: what is deleted, as for `call`. label: what it is for the user.
- * `isDeleted(path)` is true until the service has deleted it. Then `useDeleted` says so.
+ * `isDeleted(path)` is true until the service has deleted it. Then `onDeleted` says so.
  */
 export function deleteSoon({ path, label }) {
   sendNow();
@@ -96,18 +96,20 @@ export function useWaitingDeletion() {
   return { waiting: waiting && { ...waiting, isPaused: !waiting.timer }, failure };
 }
 
+/** Call `listener(path)` after the service has deleted something. Returns a function that ends this. */
+export function onDeleted(listener) {
+  deletedListeners.add(listener);
+  return () => deletedListeners.delete(listener);
+}
+
 /**
- * Call `onDeleted(path)` after the service has deleted something. The user may have another key by then, or may have come back
- * to the page: a list that was read meanwhile can still have it.
+ * As `onDeleted`, while the component is shown. The user may have another key by then, or may have come back to the page: a list
+ * that was read meanwhile can still have it.
  */
-export function useDeleted(onDeleted) {
-  const latest = useRef(onDeleted);
-  latest.current = onDeleted;
-  useEffect(() => {
-    const listener = (path) => latest.current(path);
-    deletedListeners.add(listener);
-    return () => deletedListeners.delete(listener);
-  }, []);
+export function useDeleted(listener) {
+  const latest = useRef(listener);
+  latest.current = listener;
+  useEffect(() => onDeleted((path) => latest.current(path)), []);
 }
 
 /** Forget the failure of the last deletion. */
