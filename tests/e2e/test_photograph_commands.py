@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree  # noqa: ICN001  # ET says nothing
@@ -150,6 +151,7 @@ def test_after_an_interrupt_a_command_says_how_to_go_on_and_leaves_nothing(
             asking, _ = silent.accept()
             with asking:
                 asking.recv(1)
+                time.sleep(0.2)  # now it waits. Python notices a signal that comes just before it waits only afterwards
                 process.send_signal(signal.SIGINT)
                 _, error_output = process.communicate(timeout=END_S)
             assert process.returncode == INTERRUPTED, error_output

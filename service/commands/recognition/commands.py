@@ -72,9 +72,7 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
         for file, write in ((csv, to_csv), (jsonl, to_json_lines)):
             if file is not None:
                 write_text(file, write(found, left_out))
-        lines = [*map(line_of, found), *left_out_lines(left_out, "--csv FILE and --jsonl FILE have all of them.")]
-        lines += [*(_write_sidecars(found) if xmp else ()), *([searched_line(found, collection)] if found else ())]
-        for line in lines:
+        for line in _lines(found, left_out, collection, xmp=xmp):
             print(line)  # noqa: T201  # its output
     _say_if_empty(found, collection)
     raise typer.Exit(1 if has_refused(left_out) else 0)
@@ -147,6 +145,18 @@ def _identify(
             else:
                 found.append(result)
     return found, refused
+
+
+def _lines(
+    found: Sequence[IdentifiedPhotograph], left_out: Sequence[LeftOut], collection: str, *, xmp: bool
+) -> Iterator[str]:
+    """Return what is printed. xmp: write the sidecar files meanwhile."""
+    yield from map(line_of, found)
+    yield from left_out_lines(left_out, "--csv FILE and --jsonl FILE have all of them.")
+    if xmp:
+        yield from _write_sidecars(found)
+    if found:
+        yield searched_line(found, collection)
 
 
 def _say_if_empty(found: Sequence[IdentifiedPhotograph], collection: str) -> None:
