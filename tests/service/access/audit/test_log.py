@@ -1,5 +1,6 @@
 """The audit log of a running service: entries of all threads, a full disk, too many refusals."""
 
+from itertools import groupby
 from pathlib import Path
 
 import anyio
@@ -83,7 +84,10 @@ async def test_a_full_disk_refuses_changes_and_keeps_the_lines(tmp_path: Path, l
                 log.record({"event": "decision"})
         assert await log.record_change({"event": "change"}) is not None
         log.require_writable()
-    assert [line["event"] for line in lines] == ["audit_log_not_written", "audit_log_written"]
+    logged = [
+        event for event, _ in groupby(line["event"] for line in lines)
+    ]  # the log of another app may fail meanwhile
+    assert logged == ["audit_log_not_written", "audit_log_written"]
     written = events(tmp_path / "audit")
     assert written.count("change") == 2
     lost = [fields["lines"] for fields in find_lines(tmp_path / "audit", LineFilter()) if fields["event"] == "lost"]
