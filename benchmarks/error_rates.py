@@ -97,7 +97,7 @@ def main(
     files = [
         (number, file)
         for number, photographs in enumerate(read_people(folder).values())
-        for file in photographs[: OF_A_SUBJECT + 1]
+        for file in photographs[: max(*PHOTOGRAPHS, OF_A_SUBJECT + 1)]
     ]
     with progress_bar(len(files), "Embedding photographs") as done:
         embeddings, rows = embed_files(options, [file for _, file in files], done)

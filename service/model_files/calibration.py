@@ -76,14 +76,14 @@ class Calibration(BaseModel):
                 raise ValueError("the rows of a calibration must be in the order of their thresholds")
         return self
 
-    def fmr(self, threshold_sq_l2: float, comparisons: int = 1) -> float | None:
+    def fmr(self, threshold_sq_l2: float, pairs: int = 1) -> float | None:
         """Return the FMR at a threshold. None if it was not measured there.
 
-        comparisons: of two people. The nearest counts, so with several the FMR is higher.
+        pairs: of faces of two people. The nearest pair counts, so with several the FMR is higher.
         """
         if not self._is_measured(threshold_sq_l2):
             return None
-        return _of_several(exp(_interpolate(threshold_sq_l2, self._thresholds, self._log_fmr)), comparisons)
+        return _of_several(exp(_interpolate(threshold_sq_l2, self._thresholds, self._log_fmr)), pairs)
 
     def log10_fmr(self, distance_sq_l2: float) -> float:
         """Return the logarithm of the FMR at any distance, to compare distances. Beyond the table it is no known rate.
@@ -107,13 +107,11 @@ class Calibration(BaseModel):
             return None
         return _of_several(min(self.false_match_factor * fmr, 1.0), references)
 
-    def threshold_at_fmr(self, fmr: float, comparisons: int = 1) -> float:
+    def threshold_at_fmr(self, fmr: float, pairs: int = 1) -> float:
         """Return the threshold with this FMR, see `fmr`. Raises RateNotMeasured if the table does not reach it."""
-        of_one = fmr if comparisons == 1 else -expm1(log1p(-fmr) / comparisons)
+        of_one = _of_one(fmr, pairs)
         if not self.rates[0].fmr <= of_one <= self.rates[-1].fmr:
-            raise RateNotMeasured(
-                f"{self._reach(comparisons)}, and FMR {fmr:.2g} is needed. Ask for a rate in between."
-            )
+            raise RateNotMeasured(f"{self._reach(pairs)}, and FMR {fmr:.2g} is needed. Ask for a rate in between.")
         return _interpolate(log(of_one), self._log_fmr, self._thresholds)
 
     def threshold_at_fpir(self, fpir: float, references: int) -> float:
@@ -121,7 +119,7 @@ class Calibration(BaseModel):
 
         Raises RateNotMeasured if the table does not reach it.
         """
-        fmr = -expm1(log1p(-fpir) / max(references, 1)) / self.false_match_factor
+        fmr = _of_one(fpir, max(references, 1)) / self.false_match_factor
         if fmr < self.rates[0].fmr:
             lowest = self.lowest_fpir(references)
             ask = f"Ask for {lowest:g} or more, or enrol" if lowest < 1 else "No FPIR can be asked for. Enrol"
@@ -154,14 +152,14 @@ class Calibration(BaseModel):
         """The highest threshold at which the rates were measured, squared L2."""
         return self.rates[-1].threshold_sq_l2
 
-    def _reach(self, comparisons: int) -> str:
+    def _reach(self, pairs: int) -> str:
         lowest, highest = self.rates[0].fmr, self.rates[-1].fmr
-        if comparisons == 1:
+        if pairs == 1:
             return f"The calibration reaches from FMR {lowest:g} to {highest:g}"
-        lowest, highest = (_of_several(fmr, comparisons) for fmr in (lowest, highest))
+        lowest, highest = (_of_several(fmr, pairs) for fmr in (lowest, highest))
         return (
             f"The calibration reaches from FMR {_round_up(lowest):g} to {_round_down(highest):g} if the nearest of "
-            f"{comparisons:,} pairs of faces counts"
+            f"{pairs:,} pairs of faces counts"
         )
 
     def _is_measured(self, threshold_sq_l2: float) -> bool:
@@ -199,9 +197,14 @@ class OwnCalibration(Calibration):
     false_match_factor: ClassVar[float] = 1.0
 
 
-def _of_several(rate: float, comparisons: int) -> float:
-    """Return how often at least one of several comparisons is wrong. rate: of one."""
-    return rate if comparisons == 1 else float(1.0 - (1.0 - rate) ** comparisons)
+def _of_several(rate: float, pairs: int) -> float:
+    """Return how often at least one of several pairs matches falsely. rate: of one pair."""
+    return rate if pairs == 1 else float(1.0 - (1.0 - rate) ** pairs)
+
+
+def _of_one(rate: float, pairs: int) -> float:
+    """Return how often one pair may match falsely, so that at least one of several does so at this rate."""
+    return rate if pairs == 1 else -expm1(log1p(-rate) / pairs)
 
 
 def _falls(low: float | None, high: float | None) -> bool:

@@ -96,7 +96,7 @@ def _read_json(model: type[Model], response: httpx.Response) -> Model:
 def read_receipt(response: httpx.Response) -> str | None:
     """Read the answer of a deletion. It has a receipt, unless the audit log could not be written at this moment.
 
-    Raises ValueError if another program has answered: nothing was deleted then.
+    Raises ValueError for another status than that of the service: then another program has answered.
     """
     if response.status_code != httpx.codes.NO_CONTENT:
         raise ValueError(f"the status 204 was expected, not {response.status_code}")

@@ -33,7 +33,7 @@ from service.domain.command_errors import (
 app = typer.Typer()
 
 Collection = Annotated[str, typer.Option(callback=check_id, help="the collection; it is created if it does not exist")]
-NOT_FOUND = {"collection_not_found", "subject_not_found"}
+MISSING_CODES = {"collection_not_found", "subject_not_found"}
 GO_ON = "What was answered is enrolled. Run the same command again: it sends only what is missing."
 
 
@@ -99,7 +99,7 @@ def delete_subject(
         except Unreachable as error:
             raise Unreachable(f"{error} {unknown}") from None
         except RequestRefused as error:
-            raise (SubjectMissing(subject, collection) if error.problem_code in NOT_FOUND else error) from None
+            raise (SubjectMissing(subject, collection) if error.problem_code in MISSING_CODES else error) from None
     print(f"{subject} is deleted from the collection {collection}, with all faces.")  # noqa: T201  # its output
     print(f"Receipt: {receipt or 'none, because the audit log could not be written'}")  # noqa: T201  # its output
 

@@ -28,8 +28,8 @@ def save_subject(service: Connection, collection: str, subject: str, file: Path)
 def _require_export(file: Path) -> None:
     """Raise FileNotWritten if another program than the service has answered."""
     try:
-        is_export = "subject" in json.loads(file.read_bytes())
+        content = json.loads(file.read_bytes())
     except ValueError:
-        is_export = False
-    if not is_export:
+        content = None
+    if not isinstance(content, dict) or "subject" not in content:
         raise FileNotWritten("The answer is not the export of a subject. Check the address (--url).")

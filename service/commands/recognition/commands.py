@@ -1,7 +1,7 @@
 """`facenet identify`, `facenet verify` and `facenet demo`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,7 +72,7 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
         for file, write in ((csv, to_csv), (jsonl, to_json_lines)):
             if file is not None:
                 write_text(file, write(found, left_out))
-        for line in _lines(found, left_out, collection, xmp=xmp):
+        for line in _lines(found, left_out, collection, _write_sidecars(found) if xmp else ()):
             print(line)  # noqa: T201  # its output
     _say_if_empty(found, collection)
     raise typer.Exit(1 if has_refused(left_out) else 0)
@@ -148,13 +148,12 @@ def _identify(
 
 
 def _lines(
-    found: Sequence[IdentifiedPhotograph], left_out: Sequence[LeftOut], collection: str, *, xmp: bool
+    found: Sequence[IdentifiedPhotograph], left_out: Sequence[LeftOut], collection: str, sidecars: Iterable[str]
 ) -> Iterator[str]:
-    """Return what is printed. xmp: write the sidecar files meanwhile."""
+    """Return what is printed. sidecars: the lines about the sidecar files."""
     yield from map(line_of, found)
     yield from left_out_lines(left_out, "--csv FILE and --jsonl FILE have all of them.")
-    if xmp:
-        yield from _write_sidecars(found)
+    yield from sidecars
     if found:
         yield searched_line(found, collection)
 

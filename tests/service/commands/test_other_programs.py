@@ -29,7 +29,7 @@ def test_a_deletion_without_an_answer_says_that_it_may_have_been_made() -> None:
     assert "It is not known whether ada was deleted. Run the command again." in error
 
 
-@pytest.mark.parametrize("answer", [LOGIN, (200, b"{}"), (200, b"[]")])
+@pytest.mark.parametrize("answer", [LOGIN, (200, b"{}"), (200, b"[]"), (200, b"1")])
 def test_an_export_that_another_program_has_answered_is_no_file(tmp_path: Path, answer: tuple[int, bytes]) -> None:
     with answering(answer) as (url, _):
         error = error_of("export-subject", "ada", str(tmp_path / "ada.json"), "--url", url)
