@@ -138,7 +138,8 @@ def _open_gallery(
 ) -> AbstractContextManager[Gallery]:
     chosen, server = settings.gallery, None
     if chosen.url is not None:
-        server = Server(chosen.url.get_secret_value(), cards[0].id, usable_ids(cards))
+        dimension = max(card.dimension for card in cards)
+        server = Server(chosen.url.get_secret_value(), cards[0].id, usable_ids(cards), dimension)
     milvus = milvus_address(settings)
     return open_gallery(settings.data_dir, chosen.index, log, chosen.encryption_key_file, server, milvus)
 

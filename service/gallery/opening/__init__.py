@@ -17,6 +17,7 @@ from service.gallery.gallery import Gallery
 from service.gallery.indexes import MILVUS, PGVECTOR, index_factory
 from service.gallery.opening.in_directory import open_in_directory, rotate_encryption_key
 from service.gallery.opening.on_server import Server, open_on_server
+from service.gallery.records.postgresql.vectors import MAX_DIMENSION
 from service.gallery.search.milvus.address import MilvusAddress
 
 __all__ = ["Server", "open_gallery", "rotate_encryption_key"]
@@ -42,7 +43,7 @@ def open_gallery(  # noqa: PLR0913, PLR0917  # they are the settings of the gall
     Raises InvalidSettings, KeyFileUnusable, DataDirectoryInUse, DataDirectoryUnusable, DatabaseInUse, DatabaseUnusable,
     SearchServerUnusable or AuditUnusable.
     """
-    _check(index, key_file, milvus, has_server=server is not None)
+    _check(index, key_file, milvus, server)
     milvus = milvus if index == MILVUS else None
     if server is not None:
         opened = open_on_server(server, data_dir, index, log, key_file, milvus)
@@ -52,14 +53,19 @@ def open_gallery(  # noqa: PLR0913, PLR0917  # they are the settings of the gall
         yield gallery
 
 
-def _check(index: str, key_file: Path | None, milvus: MilvusAddress | None, *, has_server: bool) -> None:
+def _check(index: str, key_file: Path | None, milvus: MilvusAddress | None, server: Server | None) -> None:
     """Raise InvalidSettings if the settings do not fit together."""
     if index in {PGVECTOR, MILVUS} and key_file is not None:
         raise InvalidSettings(
             f"With FACE_GALLERY__INDEX={index}, a server searches the vectors, so they cannot be encrypted. Remove "
             "FACE_GALLERY__ENCRYPTION_KEY_FILE, or set FACE_GALLERY__INDEX=faiss."
         )
-    if index == PGVECTOR and not has_server:
+    if index == PGVECTOR and server is None:
         raise InvalidSettings("FACE_GALLERY__INDEX=pgvector needs a PostgreSQL server. Set FACE_GALLERY__URL.")
+    if index == PGVECTOR and server is not None and server.dimension > MAX_DIMENSION:
+        raise InvalidSettings(
+            f"FACE_GALLERY__INDEX=pgvector stores embeddings of at most {MAX_DIMENSION:,} numbers, and those of the "
+            f"model have {server.dimension:,}. Set FACE_GALLERY__INDEX to faiss or milvus, or choose another model."
+        )
     if index == MILVUS and milvus is None:
         raise InvalidSettings("FACE_GALLERY__INDEX=milvus needs a Milvus server. Set FACE_GALLERY__MILVUS_URI.")

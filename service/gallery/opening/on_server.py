@@ -48,11 +48,13 @@ class Server:
 
     url: with the user and the password.
     model: the id of the loaded model. comparable: of the models whose embeddings can be compared with its own.
+    dimension: how many numbers an embedding has. Of several models, the most.
     """
 
     url: str
     model: str = ""
     comparable: frozenset[str] = frozenset()
+    dimension: int = 0
 
 
 @contextmanager

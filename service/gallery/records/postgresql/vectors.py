@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from service.domain.command_errors import DatabaseUnusable
@@ -17,6 +17,7 @@ from service.domain.embedding import Embeddings
 from service.gallery.base import FaceNumbers, References
 from service.gallery.records.database import Database
 from service.gallery.records.postgresql import locks
+from service.gallery.records.schema import COLLECTIONS
 from service.gallery.records.statements.indexed_faces import read_embeddings
 from service.gallery.records.statements.rows.insertion import driver_errors
 
@@ -34,6 +35,8 @@ _CREATE = (
     f"ALTER TABLE {TABLE} ALTER COLUMN embedding SET STORAGE PLAIN",
     f"CREATE INDEX IF NOT EXISTS {TABLE}_of_collection ON {TABLE} (collection)",
 )
+MAX_DIMENSION = 2_000
+"""A row with its vector has to fit into a page of PostgreSQL, which has 8 kB."""
 OLDEST_VERSION = (0, 8)
 _VERSION = text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
 _MISSING = text(f"""
@@ -41,6 +44,7 @@ _MISSING = text(f"""
     WHERE NOT EXISTS (SELECT FROM {TABLE} AS stored WHERE stored.number = face.number)
     ORDER BY face.collection, face.number LIMIT 10000
 """)  # noqa: S608  # a constant
+_LARGEST_DIMENSION = select(func.max(COLLECTIONS.c.dimension))
 _COPY = f"COPY {TABLE} (number, collection, embedding) FROM STDIN (FORMAT BINARY)"
 _COPY_START = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
@@ -65,11 +69,13 @@ class VectorTable:
     def prepare(self, database: Database) -> None:
         """Create the table, and store the vectors of faces that were enrolled while the index was in memory.
 
-        Raises DatabaseUnusable if the server has no pgvector. Raises StorageUnavailable.
+        Raises DatabaseUnusable if the server has no pgvector, or if embeddings are too long for it. Raises
+        StorageUnavailable.
         """
         with database.committing(lambda: None) as connection:
             connection.execute(locks.TAKE_FOR_TRANSACTION, locks.PREPARE_VECTORS)
             _create(connection)
+            _require_dimension(connection)
         while self._store_missing(database):
             pass
 
@@ -102,6 +108,15 @@ def _create(connection: Connection) -> None:
         raise DatabaseUnusable(
             f"FACE_GALLERY__INDEX=pgvector needs pgvector 0.8 or newer, and the database has {version}. Install it on "
             "the server, and let its administrator run: ALTER EXTENSION vector UPDATE."
+        )
+
+
+def _require_dimension(connection: Connection) -> None:
+    dimension = connection.scalar(_LARGEST_DIMENSION) or 0
+    if dimension > MAX_DIMENSION:
+        raise DatabaseUnusable(
+            f"FACE_GALLERY__INDEX=pgvector stores embeddings of at most {MAX_DIMENSION:,} numbers, and the database "
+            f"has some of {dimension:,}. Set FACE_GALLERY__INDEX to faiss or milvus."
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -19,8 +20,9 @@ from service.domain.command_errors import (
     KeyFileUnusable,
     StartupError,
 )
+from service.gallery.base import EmbeddingModel, FaceToEnrol
 from service.gallery.opening import Server, open_gallery
-from tests.service.gallery.postgresql.conftest import OpenReplica
+from tests.service.gallery.postgresql.conftest import OpenReplica, Replica
 from tests.service.gallery.random_faces import MODEL, make_embeddings, make_face
 from tests.support.postgres_server import PostgresServer
 
@@ -57,6 +59,13 @@ def error_of(
     assert "sesame" not in text
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
     return f"{type(raised.value).__name__}: {text}"
+
+
+def enrol_one(replica: Replica, dimension: int) -> None:
+    """Enrol a face with an embedding of so many numbers."""
+    embedding = np.full(dimension, dimension**-0.5, np.float32)
+    replica.put_subject("default", "anna", "Anna", {})
+    replica.enrol("default", "anna", [FaceToEnrol("0" * 64, embedding)], EmbeddingModel("c" * 64, dimension))
 
 
 @pytest.mark.slow
@@ -202,6 +211,26 @@ def test_records_are_not_encrypted_while_others_use_them(tmp_path: Path, open_re
     plain.close()
     encrypted = open_replica(key_file=key_file)
     assert encrypted.search("default", make_embeddings(1), 1, MODEL)[0][0][0].name == "Anna"
+
+
+@pytest.mark.parametrize("index", ["pgvector"])
+def test_the_longest_embeddings_that_pgvector_can_store(tmp_path: Path, open_replica: OpenReplica, url: str) -> None:
+    with (
+        pytest.raises(InvalidSettings, match=r"at most 2,000 numbers, and those of the model have 2,001\."),
+        open_gallery(tmp_path / "data", "pgvector", server=Server(url, dimension=2_001)),
+    ):
+        pass
+    enrol_one(open_replica(), 2_000)
+
+
+@pytest.mark.parametrize("index", ["faiss"])
+def test_stored_embeddings_that_are_too_long_for_pgvector(tmp_path: Path, open_replica: OpenReplica, url: str) -> None:
+    replica = open_replica()
+    enrol_one(replica, 2_001)
+    replica.close()
+    text = error_of(tmp_path, url, "pgvector")
+    assert text.startswith(DatabaseUnusable.__name__)
+    assert "at most 2,000 numbers, and the database has some of 2,001." in text
 
 
 def test_replicas_search_in_one_way(tmp_path: Path, open_replica: OpenReplica, url: str, index: str) -> None:
