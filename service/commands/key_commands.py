@@ -123,7 +123,7 @@ def rotate(
 def revoke(key: KeyId, url: Url = LOCAL, key_file: KeyFile = None) -> None:
     """Revoke a key. The next request with it is refused."""
     with connect(url, key_file) as service:
-        service.call_once("DELETE", f"/keys/{key}")
+        service.delete(f"/keys/{key}")
 
 
 @app.command()

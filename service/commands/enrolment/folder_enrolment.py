@@ -108,7 +108,7 @@ class FolderEnrolment:
         """
         with suppress(RequestRefused):
             if self.service.call("GET", self._subject_path(person))["faces"] == 0:
-                self.service.call("DELETE", self._subject_path(person))
+                self.service.delete(self._subject_path(person))
 
     def _subject_path(self, person: Person) -> str:
         return f"{self._path}/subjects/{person.id}"

@@ -107,7 +107,7 @@ def _send_next(service: Connection, path: str, data: bytes) -> JsonObject:
         return service.call("POST", f"{path}/import", content=data, headers=NDJSON)
     except RequestRefused as error:
         if error.problem_code in REFUSED_FOR_EVER:
-            service.call("DELETE", path)
+            service.delete(path)
         raise
 
 

@@ -23,6 +23,12 @@ def test_a_deletion_that_another_program_has_answered_is_an_error(answer: tuple[
         assert "is not one of this service" in error_of("delete-subject", "ada", "--url", url)
 
 
+@pytest.mark.parametrize("answer", [LOGIN, (200, b"{}")])
+def test_a_revocation_that_another_program_has_answered_is_an_error(answer: tuple[int, bytes]) -> None:
+    with answering(answer) as (url, _):
+        assert "is not one of this service" in error_of("keys", "revoke", "3f9c0a7be214", "--url", url)
+
+
 def test_a_deletion_without_an_answer_says_that_it_may_have_been_made() -> None:
     error = error_of("delete-subject", "ada", "--url", "http://127.0.0.1:9")
     assert "No service answers" in error
