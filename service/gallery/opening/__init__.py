@@ -60,12 +60,18 @@ def _check(index: str, key_file: Path | None, milvus: MilvusAddress | None, serv
             f"With FACE_GALLERY__INDEX={index}, a server searches the vectors, so they cannot be encrypted. Remove "
             "FACE_GALLERY__ENCRYPTION_KEY_FILE, or set FACE_GALLERY__INDEX=faiss."
         )
-    if index == PGVECTOR and server is None:
+    if index == PGVECTOR:
+        _check_pgvector(server)
+    if index == MILVUS and milvus is None:
+        raise InvalidSettings("FACE_GALLERY__INDEX=milvus needs a Milvus server. Set FACE_GALLERY__MILVUS_URI.")
+
+
+def _check_pgvector(server: Server | None) -> None:
+    """Raise InvalidSettings if there is no server, or if the embeddings of the model are too long for pgvector."""
+    if server is None:
         raise InvalidSettings("FACE_GALLERY__INDEX=pgvector needs a PostgreSQL server. Set FACE_GALLERY__URL.")
-    if index == PGVECTOR and server is not None and server.dimension > MAX_DIMENSION:
+    if server.dimension > MAX_DIMENSION:
         raise InvalidSettings(
             f"FACE_GALLERY__INDEX=pgvector stores embeddings of at most {MAX_DIMENSION:,} numbers, and those of the "
             f"model have {server.dimension:,}. Set FACE_GALLERY__INDEX to faiss or milvus, or choose another model."
         )
-    if index == MILVUS and milvus is None:
-        raise InvalidSettings("FACE_GALLERY__INDEX=milvus needs a Milvus server. Set FACE_GALLERY__MILVUS_URI.")
