@@ -86,6 +86,11 @@ def _foreign(address: str, url: str) -> list[str]:
     return [] if parts.scheme in {"blob", "data"} or parts.netloc == urlsplit(url).netloc else [address]
 
 
+def choose_page(page: Page, path: str) -> None:
+    """Click a page in the navigation. The path at the top of a page has links with the same addresses."""
+    page.get_by_role("navigation", name="Pages").locator(f'a[href="#/{path}"]').click()
+
+
 def hold_deletions(page: Page, pattern: str) -> list[Route]:
     """Hold each DELETE to an address of the pattern before the service gets it, and return those that wait."""
     held: list[Route] = []

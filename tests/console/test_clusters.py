@@ -7,7 +7,15 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import NARROW, PHONE, OpenPage, double_the_text, keep_picture, require_no_barrier
+from tests.console.conftest import (
+    NARROW,
+    PHONE,
+    OpenPage,
+    choose_page,
+    double_the_text,
+    keep_picture,
+    require_no_barrier,
+)
 from tests.support.made_up_album import MadeUpFaces, write_album
 from tests.support.paired_photographs import put_side_by_side
 
@@ -84,7 +92,7 @@ def test_photographs_are_grouped_corrected_and_enrolled(
     (subject,) = api.get("/collections/album/subjects").json()["items"]
     assert (subject["name"], subject["faces"]) == ("Ada Lovelace", 4)
 
-    page.locator('nav a[href="#/clusters"]').click()
+    choose_page(page, "clusters")
     expect(page.get_by_role("link", name="Ada Lovelace")).to_be_visible()  # the groups are still there
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import NARROW, OpenPage, double_the_text, keep_picture, require_no_barrier
+from tests.console.conftest import NARROW, OpenPage, choose_page, double_the_text, keep_picture, require_no_barrier
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +114,6 @@ def test_the_photographs_are_still_there_after_another_page(open_page: OpenPage)
     page = open_page("compare")
     page.get_by_role("button", name="Try it with two drawn faces").click()
     expect(page.locator(".verdict")).to_contain_text("The same person")
-    page.locator('nav a[href="#/service"]').click()
-    page.locator('nav a[href="#/compare"]').click()
+    choose_page(page, "service")
+    choose_page(page, "compare")
     expect(page.locator(".verdict")).to_contain_text("The same person")

@@ -8,7 +8,14 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.console.conftest import OpenPage, answer_deletion, hold_deletions, keep_picture, require_no_barrier
+from tests.console.conftest import (
+    OpenPage,
+    answer_deletion,
+    choose_page,
+    hold_deletions,
+    keep_picture,
+    require_no_barrier,
+)
 from tests.support.enrolled_subjects import enrol, subjects_of
 from tests.support.running_service import RunningService
 
@@ -52,7 +59,7 @@ def test_a_deletion_is_sent_when_the_user_leaves(
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("or when you leave this page")).to_be_visible()
     if leave == "page":
-        page.locator('nav a[href="#/service"]').click()
+        choose_page(page, "service")
     else:
         page.goto("about:blank")
     service.wait_until(lambda: subjects_of(api, f"left-{leave}") == {})
@@ -66,7 +73,7 @@ def test_a_face_whose_deletion_ends_after_the_user_has_come_back_is_not_shown(
     deletions = hold_deletions(page, "**/faces/*")
     page.get_by_role("button", name="Delete Face 2").click()
     with page.expect_request(lambda one: one.method == "DELETE"):
-        page.locator('nav a[href="#/identify"]').click()
+        choose_page(page, "identify")
     page.go_back()
     expect(page.get_by_role("button", name="Delete Face 1")).to_be_visible()
     answer_deletion(page, deletions[0])
@@ -119,7 +126,7 @@ def test_a_subject_that_is_made_after_the_user_has_left_does_not_bring_back_a_de
     def make_and_leave() -> None:
         page.get_by_label("Name of the person").fill("Ada")
         page.get_by_role("button", name="Make the subject").click()
-        page.locator('nav a[href="#/compare"]').click()
+        choose_page(page, "compare")
 
     answer_deletion(page, delete_and_leave(page, make_and_leave))
     answer_no_list(page)

@@ -9,7 +9,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.console.conftest import NARROW, PHONE, WIDE, OpenPage, double_the_text, keep_picture, require_no_barrier
+from tests.console.conftest import (
+    NARROW,
+    PHONE,
+    WIDE,
+    OpenPage,
+    choose_page,
+    double_the_text,
+    keep_picture,
+    require_no_barrier,
+)
 from tests.support.running_service import RunningService
 
 pytestmark = pytest.mark.slow
@@ -114,8 +123,8 @@ def test_the_threshold_can_be_chosen(open_page: OpenPage, group: Path, viewport:
     expect(page.locator(".face-list button").first).to_have_text("1. unknown")
     require_no_barrier(page)
     keep_picture(page, f"identify-threshold-{viewport['width']}")
-    page.locator('nav a[href="#/compare"]').click()
-    page.locator('nav a[href="#/identify"]').click()
+    choose_page(page, "compare")
+    choose_page(page, "identify")
     expect(field).to_have_value("0.1")
     expect(summary).to_contain_text("Threshold 0.100")
     field.fill("")

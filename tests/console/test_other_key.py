@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.console.conftest import OpenPage, answer_deletion, hold_deletions, require_no_barrier
+from tests.console.conftest import OpenPage, answer_deletion, choose_page, hold_deletions, require_no_barrier
 from tests.support.enrolled_subjects import enrol, subjects_of
 from tests.support.running_service import RunningService
 
@@ -55,12 +55,12 @@ def test_another_key_does_not_see_what_the_key_before_has_read(open_page: OpenPa
     enter_key(page, make_key(admin, "read", "verify"))
     page.get_by_role("link", name="staff").click()
     expect(page.get_by_role("link", name="Obama")).to_be_visible()
-    page.locator('nav a[href="#/identify"]').click()
+    choose_page(page, "identify")
     page.get_by_label("Collection").select_option("staff")
     enter_another_key(page, make_key(admin, "read", "verify", collections=["visitors"]))
     expect(page.get_by_label("Collection").locator("option")).to_have_text(["default", "visitors"])
     page.route("**/collections**", lambda _route: None)  # the service does not answer, so only what is kept is shown
-    page.locator('nav a[href="#/people"]').click()
+    choose_page(page, "people")
     expect(page.get_by_role("row").filter(has_text="visitors")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="staff")).to_have_count(0)
     page.evaluate("location.hash = '#/people/staff'")

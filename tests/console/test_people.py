@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from service.commands.enrolment.people_folder import Person
-from tests.console.conftest import OpenPage, keep_picture, require_no_barrier
+from tests.console.conftest import OpenPage, choose_page, keep_picture, require_no_barrier
 from tests.support.enrolled_subjects import subjects_of
 
 pytestmark = pytest.mark.slow
@@ -100,8 +100,8 @@ def test_an_enrolment_goes_on_on_another_page_and_can_be_stopped(
     page.route("**/faces?*", lambda _route: None)  # the service does not answer
     page.get_by_label("A folder of people: choose").set_input_files(people_folder)
     page.get_by_role("button", name="Enrol in stopped").click()
-    page.locator('nav a[href="#/service"]').click()
-    page.locator('nav a[href="#/people"]').click()
+    choose_page(page, "service")
+    choose_page(page, "people")
     page.get_by_role("link", name="stopped").click()
     expect(page.get_by_text("0 of 6 photographs")).to_be_visible()
     page.get_by_role("button", name="Stop").click()

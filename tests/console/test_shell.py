@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.console.conftest import NARROW, WIDE, OpenPage, double_the_text, require_no_barrier
+from tests.console.conftest import NARROW, WIDE, OpenPage, choose_page, double_the_text, require_no_barrier
 from tests.support.reverse_proxy import run_reverse_proxy
 from tests.support.running_service import RunningService, run_service
 
@@ -20,7 +20,7 @@ PAGES = ("compare", "identify", "people", "clusters", "service")
 def test_every_page_opens_without_a_barrier(open_page: OpenPage, scheme: str, viewport: dict[str, int]) -> None:
     page = open_page("", color_scheme=scheme, viewport=viewport)
     for path in PAGES:
-        page.locator(f'nav a[href="#/{path}"]').click()
+        choose_page(page, path)
         expect(page.locator("h1")).to_have_text(path.capitalize())
         require_no_barrier(page)
 
@@ -29,7 +29,7 @@ def test_the_text_can_be_twice_as_large_on_a_narrow_screen(open_page: OpenPage) 
     page = open_page("compare", viewport=NARROW)
     double_the_text(page)
     for path in PAGES:
-        page.locator(f'nav a[href="#/{path}"]').click()
+        choose_page(page, path)
         require_no_barrier(page)
 
 
