@@ -16,7 +16,7 @@ from benchmarks import load
 from benchmarks.gallery.exact_search import Agreement, ExactAnswers
 from benchmarks.gallery.face_shape import FaceShape
 from benchmarks.gallery.people import FACES_OF_A_PERSON, EnrolledPeople, draw_probes, identify_body, real_probes
-from benchmarks.gallery.served import ServedCollection, resident_mib
+from benchmarks.gallery.served import SEARCHES_AT_ONCE, ServedCollection, resident_mib
 from benchmarks.speed.exposition import MetricsSnapshot
 from service.domain.embedding import Embeddings
 from tests.support.running_service import RunningService, run_service
@@ -25,15 +25,14 @@ SMALL_FACES = 1000
 """The collection that the large one is compared with."""
 
 LATENCY_PROBES = 500
-SEARCHES_AT_ONCE = 50
-"""So many searches are sent beside an import, or while segments are made, before it is asked whether that goes on."""
 ROUNDS = 4
 WAITING_CLIENTS = 32
 CHANGES = 100
 """How many single faces are enrolled, and how many people are deleted, one after the other."""
 
 MANY_SUBJECTS = 1000
-SETTLE_TIMEOUT_S = 600
+DELETED_SHARE = 0.04
+"""This share of the people is deleted at the end. With those before, it is more than a tenth of the oldest segment."""
 LAST_PART = 10
 """While the last tenth of the faces is imported, another client searches."""
 
@@ -59,14 +58,12 @@ class Imported:
     per_s: faces that were enrolled and acknowledged, a second.
     settle_s: how long segments were made after it. agreement: what the service shows.
     importing_p99_ms: of a search while the last part is imported, and segments are made.
-    merging_p99_ms: of a search after it, while segments are made. None if none was made.
     """
 
     per_s: float
     settle_s: float
     agreement: float
     importing_p99_ms: float
-    merging_p99_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -104,12 +101,17 @@ class Room:
 
 @dataclass(frozen=True)
 class Changes:
-    """Changes of single faces and people. enrol_ms, delete_ms: medians of one client."""
+    """Changes of single faces and people.
+
+    enrol_ms, delete_ms: medians of one client.
+    rewriting_p99_ms: of a search after many were deleted, while segments are made again. None if none was made.
+    """
 
     enrol_ms: float
     enrol_per_s: float
     delete_ms: float
     delete_many_s: float
+    rewriting_p99_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -191,32 +193,35 @@ class GalleryBench:
             sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20,
         )
         self.step(f"{faces} faces: changes")
-        return Measured(large.model, faces, imported, searched, room, self._changes(large, people))
+        return Measured(large.model, faces, imported, searched, room, self._changes(large, people, bodies))
 
     def _agreement(self, collection: ServedCollection, people: EnrolledPeople, probes: Embeddings) -> Agreement:
         exchange = collection.identify([identify_body(probe, collection.model) for probe in probes], clients=4)
         answers = [json.loads(answer.body) for answer in exchange.answers]
         return ExactAnswers.search(people, probes).compare(answers)
 
-    def _changes(self, collection: ServedCollection, people: EnrolledPeople) -> Changes:
-        """Enrol single faces by one client and by several, then delete people."""
+    def _changes(self, collection: ServedCollection, people: EnrolledPeople, bodies: Sequence[bytes]) -> Changes:
+        """Enrol single faces by one client and by several, then delete people. At the end, delete many more."""
         new = EnrolledPeople.draw(self.shape, 20 * CHANGES, seed=9)
         lines = [line.replace(b'"p', b'"new-p') for line in new.lines(collection.model)]
         enrol = [collection.request("POST", f"{collection.path}/faces", one, "application/x-ndjson") for one in lines]
         alone = collection.exchange(enrol[:CHANGES], 1)
         together = collection.exchange(enrol[CHANGES:], WRITING_CLIENTS)
-        count = min(MANY_SUBJECTS, len(people.centres) // 4)
+        count = CHANGES + min(MANY_SUBJECTS, len(people.centres) // 4)
         delete = [
             collection.request("DELETE", f"{collection.path}/subjects/{people.subject(row * FACES_OF_A_PERSON)}")
-            for row in range(count + CHANGES)
+            for row in range(count + int(DELETED_SHARE * len(people.centres)))
         ]
         one_by_one = collection.exchange(delete[:CHANGES], 1)
-        many = collection.exchange(delete[CHANGES:], 4)
+        many = collection.exchange(delete[CHANGES:count], 4)
+        collection.exchange(delete[count:], 4)
+        rewriting_s = collection.identify_while_it_works(bodies)
         return Changes(
             enrol_ms=_percentile_ms([answer.latency_s for answer in alone.answers], 50),
             enrol_per_s=len(together.answers) / together.wall_s,
             delete_ms=_percentile_ms([answer.latency_s for answer in one_by_one.answers], 50),
             delete_many_s=many.wall_s,
+            rewriting_p99_ms=_percentile_ms(rewriting_s, 99) if rewriting_s else None,
         )
 
 
@@ -232,29 +237,10 @@ def _import(collection: ServedCollection, people: EnrolledPeople, bodies: Sequen
             latencies_s += collection.identify(bodies[:SEARCHES_AT_ONCE], 1).latencies_s
         importing.result()
     start_s = time.perf_counter()
-    merging_s = list(_while_it_works(collection, bodies))
+    collection.identify_while_it_works(bodies)
     settle_s = time.perf_counter() - start_s
-    return Imported(
-        (len(lines) - last) / import_s,
-        settle_s,
-        collection.wait_for_agreement(),
-        importing_p99_ms=_percentile_ms(latencies_s, 99),
-        merging_p99_ms=_percentile_ms(merging_s, 99) if merging_s else None,
-    )
-
-
-def _while_it_works(collection: ServedCollection, bodies: Sequence[bytes]) -> Iterator[float]:
-    """Search until the service makes no segment any more. Yield the latency of each search before that, in seconds.
-
-    Raises TimeoutError.
-    """
-    end_s = time.monotonic() + SETTLE_TIMEOUT_S
-    found = collection.identify(bodies[:SEARCHES_AT_ONCE], 1)
-    while collection.is_working:
-        yield from found.latencies_s
-        if time.monotonic() > end_s:
-            raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
-        found = collection.identify(bodies[:SEARCHES_AT_ONCE], 1)
+    per_s = (len(lines) - last) / import_s
+    return Imported(per_s, settle_s, collection.wait_for_agreement(), _percentile_ms(latencies_s, 99))
 
 
 def _latency(large: ServedCollection, small: ServedCollection, bodies: Sequence[bytes]) -> Latency:

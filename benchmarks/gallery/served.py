@@ -16,8 +16,11 @@ from service.gallery.search.in_memory.search import REWRITES_S
 from tests.support.running_service import RunningService
 
 LINES_A_REQUEST = 10_000
+SEARCHES_AT_ONCE = 50
+"""So many searches are sent beside an import, or while segments are made, before it is asked whether that goes on."""
 IDLE_S = 1.0
 TIMEOUT_S = 600
+SETTLE_TIMEOUT_S = 600
 AGREEMENT_TIMEOUT_S = 1200
 """After a comparison, the service waits 20 times as long as it took. It begins the first one during the import."""
 AGREEMENT_REST = timedelta(seconds=300)
@@ -50,15 +53,16 @@ class ServedCollection:
         return f"/collections/{self.name}"
 
     def import_lines(self, lines: Iterable[bytes]) -> float:
-        """Enrol faces in large requests, one after the other. Return the time in seconds, as one client sees it."""
-        start_s = time.perf_counter()
+        """Enrol faces in large requests, one after the other. Return the seconds from sending to the answer, of all."""
+        spent_s = 0.0
         for body in _joined(lines):
             request = self.request("POST", f"{self.path}/faces", body, "application/x-ndjson")
-            (answer,) = self.exchange([request], 1).answers
-            results = answer.body.splitlines()
+            exchange = self.exchange([request], 1)
+            spent_s += exchange.wall_s
+            results = exchange.answers[0].body.splitlines()
             if len(results) != body.count(b"\n") or not all(b'"enrolled"' in result for result in results):
                 raise ValueError(f"not all faces were enrolled: {results[-1].decode(errors='replace')}")
-        return time.perf_counter() - start_s
+        return spent_s
 
     def import_beside(self, lines: Iterable[bytes]) -> None:
         """Enrol faces in large requests from this process, while the load generator does something else."""
@@ -102,6 +106,21 @@ class ServedCollection:
         """Search each of the probes once. Raises ValueError if one is not answered."""
         path = f"/identify?collection={self.name}"
         return self.exchange([self.request("POST", path, body) for body in bodies], clients)
+
+    def identify_while_it_works(self, bodies: Sequence[bytes]) -> list[float]:
+        """Search until the service makes no segment any more. Return the seconds of each search before that.
+
+        Raises TimeoutError.
+        """
+        latencies_s: list[float] = []
+        end_s = time.monotonic() + SETTLE_TIMEOUT_S
+        found = self.identify(bodies[:SEARCHES_AT_ONCE], 1)
+        while self.is_working:
+            latencies_s += found.latencies_s
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"the service is not idle after {SETTLE_TIMEOUT_S} s")
+            found = self.identify(bodies[:SEARCHES_AT_ONCE], 1)
+        return latencies_s
 
     def exchange(self, requests: Sequence[bytes], clients: int) -> load.Exchange:
         """Send requests from the process of the load generator. Raises ValueError if one does not succeed."""

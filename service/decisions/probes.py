@@ -109,7 +109,7 @@ class ProbeReader:
 
     def require_loaded_model(self, model_id: str) -> None:
         """Raise ModelMismatch unless this is the id of the loaded model."""
-        if model_id != self.loaded_model.id:
+        if model_id != self.card.id:
             raise _made_by_another_model()
 
     async def references_model(self, collection: str) -> EmbeddingModel:

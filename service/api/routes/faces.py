@@ -112,7 +112,7 @@ async def enrol_embeddings(
     """Enrol many embeddings at once. Each line of the body is a `FaceLine`, each line of the answer a `LineResult`.
 
     A subject that does not exist is created. `name` and `metadata` are used only then: a subject that exists keeps its
-    own. Blank lines have no result. A refused line does not stop the others, and changes nothing. About 1,000 lines are
+    own. Blank lines have no result. A refused line does not stop the others, and changes nothing. About 2,500 lines are
     one transaction. The answer comes when all are durable.
 
     It is safe to send the same lines again. A face is known by the sha256 of its embedding (float32, little-endian, of

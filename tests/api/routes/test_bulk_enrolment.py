@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.access.keyring import KeyToCreate
-from service.api.bodies import Lines, read_face_line
+from service.api.bodies import LINES_PER_BLOCK, Lines, read_face_line
 from service.api.routes import faces
 from service.app import open_app
 from service.decisions.bulk_enrol import BulkEnrolment
@@ -32,6 +32,10 @@ from tests.support.face_lines import NDJSON, base64_line, face_line, results_of,
 from tests.support.made_up_people import enrol_people, make_people
 
 pytestmark = pytest.mark.anyio
+
+LATER_LINES = LINES_PER_BLOCK + 500
+LINES = LINES_PER_BLOCK + LATER_LINES
+"""Three blocks."""
 
 
 async def send(client: httpx.AsyncClient, collection: str, *lines: bytes) -> httpx.Response:
@@ -197,15 +201,15 @@ async def test_a_collection_that_does_not_exist_or_has_another_model(
 async def test_several_blocks_have_their_results_in_order(
     client: httpx.AsyncClient, collection: str, model_id: str
 ) -> None:
-    vectors = unit_vectors(2_500)
+    vectors = unit_vectors(LINES)
     answer = await send(client, collection, *(base64_line(f"s{i % 7}", one, model_id) for i, one in enumerate(vectors)))
     results = results_of(answer)
-    assert [result["line"] for result in results] == list(range(1, 2_501))
+    assert [result["line"] for result in results] == list(range(1, LINES + 1))
     assert {result["status"] for result in results} == {"enrolled"}
-    assert sum(faces for _, faces in (await subjects_of(client, collection)).values()) == 2_500
+    assert sum(faces for _, faces in (await subjects_of(client, collection)).values()) == LINES
     assert (await client.get("/readyz")).status_code == 200  # the index agrees with the records
-    face = (await client.get(f"{collection}/faces/{results[2_400]['face']}")).json()
-    assert face["subject"] == f"s{2_400 % 7}"
+    face = (await client.get(f"{collection}/faces/{results[LINES - 100]['face']}")).json()
+    assert face["subject"] == f"s{(LINES - 100) % 7}"
 
 
 @pytest.mark.parametrize("stored_blocks", [0, 1])
@@ -222,14 +226,18 @@ async def test_a_disk_that_fails_between_two_blocks(
         return await enrol_block(gallery, *args)
 
     monkeypatch.setattr(Gallery, "enrol_block", fail_later)
-    lines = [base64_line("ada", vector, model_id) for vector in unit_vectors(2_500)]
+    lines = [base64_line("ada", vector, model_id) for vector in unit_vectors(LINES)]
     answer = await send(client, collection, *lines)
     if stored_blocks:
-        assert statuses_of(answer) == ["enrolled"] * 1_000 + ["storage_unavailable"] * 1_500
+        assert statuses_of(answer) == ["enrolled"] * LINES_PER_BLOCK + ["storage_unavailable"] * (
+            LINES - LINES_PER_BLOCK
+        )
         assert len(calls) == 2  # after the failure, nothing more is tried
     else:
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
-    assert sum(faces for _, faces in (await subjects_of(client, collection)).values()) == 1_000 * stored_blocks
+    assert (
+        sum(faces for _, faces in (await subjects_of(client, collection)).values()) == LINES_PER_BLOCK * stored_blocks
+    )
 
 
 async def enrol_until_first_block(
@@ -247,24 +255,24 @@ async def enrol_until_first_block(
 
 
 async def test_when_the_time_has_passed_the_lines_that_are_stored_are_answered(app: FastAPI, model_id: str) -> None:
-    lines = [base64_line("late", vector, model_id) for vector in unit_vectors(2_500, seed=7)]
+    lines = [base64_line("late", vector, model_id) for vector in unit_vectors(LINES, seed=7)]
     client = WaitingClient()
     found = await enrol_until_first_block(app, Lines(bytearray(b"\n".join(lines)), len(lines)), client, client.refuse)
-    assert found == ["enrolled"] * 1_000 + ["timed_out"] * 1_500
-    assert (await app.state.services.gallery.get_subject("default", "late")).faces == 1_000
+    assert found == ["enrolled"] * LINES_PER_BLOCK + ["timed_out"] * LATER_LINES
+    assert (await app.state.services.gallery.get_subject("default", "late")).faces == LINES_PER_BLOCK
     await app.state.services.gallery.delete_subject("default", "late")
 
 
 async def test_when_the_client_leaves_no_further_block_is_stored_and_the_stored_lines_are_counted(
     app: FastAPI, model_id: str
 ) -> None:
-    lines = [base64_line("left", vector, model_id) for vector in unit_vectors(2_500, seed=8)]
+    lines = [base64_line("left", vector, model_id) for vector in unit_vectors(LINES, seed=8)]
     client = WaitingClient()
     with request_outcome() as outcome, pytest.raises(Abandoned):
         await enrol_until_first_block(app, Lines(bytearray(b"\n".join(lines)), len(lines)), client, client.leave)
-    assert outcome.counts == {"enrolled": 1_000}
+    assert outcome.counts == {"enrolled": LINES_PER_BLOCK}
     assert outcome.stored
-    assert (await app.state.services.gallery.get_subject("default", "left")).faces == 1_000
+    assert (await app.state.services.gallery.get_subject("default", "left")).faces == LINES_PER_BLOCK
     await app.state.services.gallery.delete_subject("default", "left")
 
 
