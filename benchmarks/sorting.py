@@ -88,7 +88,7 @@ class Spent:
 def embed(url: str, files: Sequence[Path]) -> Spent:
     """Return what the embedding of all photographs takes."""
     with connect(url, None) as service:
-        model = service.call("GET", "/model")["id"]
+        model = service.model().id
         start = Spent.until_now(url)
         FaceFinder(service, model, lambda: None).run(files)
         return Spent.until_now(url) - start

@@ -12,6 +12,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from models.evaluation.reports.report import Report, Row
 
+WIDTH_OF_FILE = 200
+"""Columns, if the output is no terminal. By default it would be 80, and the cells of a wide table would be cut."""
+
 
 def command_line() -> str:
     """Return the command as the user typed it."""
@@ -23,7 +26,7 @@ def print_table(rows: Sequence["Row"]) -> None:
     table = Table(*rows[0])
     for row in rows[1:]:
         table.add_row(*row)
-    Console().print(table)
+    Console(width=None if Console().is_terminal else WIDTH_OF_FILE).print(table)
 
 
 def finish_report(report: "Report", folder: Path, name: str, *models: str) -> None:

@@ -1,20 +1,22 @@
 """The connection of the commands to a running service: the client, with the errors and messages of a command."""
 
-import json
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
 import facenet_client
-from facenet_client.calls import Call, Download, Sink, path_of, read_receipt
-from facenet_client.environment import advice_on_tls
-from facenet_client.sending.retries import BUSY_CODES
+from facenet_client.calls import Call, Download
+from facenet_client.client import TIMEOUT_S
+from facenet_client.environment import advice_on_tls, find_service
+from facenet_client.operations.service import Service
+from facenet_client.sending.retries import BUSY_CODES, Retries
+from facenet_client.sending.transport import Transport
 from service.domain.command_errors import KeyNeeded, RequestRefused, ServiceBusy, Unreachable
 
 GIVE_UP_S = 300.0
@@ -24,19 +26,7 @@ the rate of a key, and than the start of a large gallery."""
 SAID_WAIT_S = 2.0
 """A longer wait is said, so that nobody thinks that the command hangs."""
 
-JsonObject = dict[str, Any]
 T = TypeVar("T")
-
-
-def collection_path(collection: str, *parts: str) -> str:
-    """Return the path of a collection, or of a part of it, such as "subjects", ID, "export".
-
-    An id with a slash or dots must not become another path. Raises RequestRefused for such an id.
-    """
-    try:
-        return path_of("collections", collection, *parts)
-    except ValueError as error:
-        raise RequestRefused({"code": "invalid_request", "detail": str(error)}) from None
 
 
 @contextmanager
@@ -83,8 +73,11 @@ class Patience:
             print(f"facenet: {refusal.detail} Waiting {wait_s:g} s.", file=sys.stderr)  # noqa: T201  # its output
 
 
-class Connection:
-    """Sends requests. Safe to use from several threads at once. Use it as a context manager.
+class Connection(Service[Transport]):
+    """A client of a running service, as `facenet_client.Client` is one, for a command. Use it as a context manager.
+
+    It waits while the service is busy. Its operations raise the errors of a command: RequestRefused, KeyNeeded,
+    ServiceBusy, or Unreachable if no service answers. Safe to use from several threads at once.
 
     key: the access key. "": no key. None means the file that FACENET_KEY_FILE names, or the variable FACENET_KEY, or no
     key. Raises KeyUnreadable of the client, and ValueError for what is no URL.
@@ -92,9 +85,8 @@ class Connection:
     """
 
     def __init__(self, url: str, key: str | None = None, patience: Patience | None = None) -> None:
-        self._url = url
-        self._patience = patience or Patience()
-        self._client = facenet_client.Client(url, key=key, retry_s=math.inf, on_wait=self._patience.wait)
+        http = httpx.Client(**find_service(url, key).http_options, timeout=TIMEOUT_S)
+        super().__init__(_CommandTransport(http, patience or Patience()))
 
     def __enter__(self) -> Self:
         return self
@@ -102,40 +94,34 @@ class Connection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        self._transport.close()
 
-    def call(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
-        """Send a request, again while the service is busy, and return the JSON of the answer.
+    def send(self, call: Call[T]) -> T:
+        """Send a call for which there is no operation, and return its result."""
+        return self._transport.send(call)
 
-        Raises RequestRefused, KeyNeeded, ServiceBusy, or Unreachable if no service answers.
-        """
-        return self._send(Call(method, path, _json_object, parts))
+    def download(self, download: Download) -> None:
+        """Write an answer to a file for which there is no operation. Raises OSError too."""
+        self._transport.download(download)
 
-    def send_lines(self, path: str, lines: bytes) -> list[JsonObject]:
-        """Send lines of NDJSON, and return the JSON of each line of the answer. Repeats and raises as `call` does."""
-        headers = {"Content-Type": "application/x-ndjson"}
-        return self._send(Call("POST", path, _json_lines, {"content": lines, "headers": headers}))
 
-    def call_once(self, method: str, path: str, **parts: Any) -> JsonObject:  # noqa: ANN401  # the arguments of httpx
-        """Send a request that must not be repeated, and return the JSON of the answer. Raises as `call` does."""
-        return self._send(Call(method, path, _json_object, parts, is_repeatable=False))
+class _CommandTransport(Transport):
+    """Sends calls. It raises the errors of the client as those of a command."""
 
-    def delete(self, path: str) -> str | None:
-        """Delete what is at a path. Return the receipt, if there is one. Repeats and raises as `call` does."""
-        return self._send(Call("DELETE", path, read_receipt))
+    def __init__(self, http: httpx.Client, patience: Patience) -> None:
+        super().__init__(http, Retries(math.inf, patience.wait))
+        self._patience = patience
 
-    def download(self, method: str, path: str, target: Sink) -> None:
-        """Send a request, and write the body of the answer to a file. Raises RequestRefused, Unreachable or OSError."""
+    def send(self, call: Call[T]) -> T:
         with self._command_errors():
-            self._client.download(Download(method, path, target))
+            return super().send(call)
 
-    def _send(self, call: Call[T]) -> T:
+    def download(self, download: Download) -> None:
         with self._command_errors():
-            return self._client.send(call)
+            super().download(download)
 
     @contextmanager
     def _command_errors(self) -> Iterator[None]:
-        """Raise the errors of the client as those of a command."""
         try:
             yield
             self._patience.note_answer()
@@ -145,8 +131,8 @@ class Connection:
             raise _refusal(error) from None
         except facenet_client.Unreachable:
             raise Unreachable(
-                f"No service answers at {self._url}. Start it with make run, or pass its address with --url."
-                f"{advice_on_tls(self._url)}"
+                f"No service answers at {self.address}. Start it with make run, or pass its address with --url."
+                f"{advice_on_tls(self.address)}"
             ) from None
         except facenet_client.UnexpectedAnswer as error:
             raise RequestRefused({"code": "unknown", "detail": str(error)}) from None
@@ -156,19 +142,3 @@ def _refusal(error: facenet_client.RequestRefused) -> RequestRefused | KeyNeeded
     if error.code == "key_missing":
         return KeyNeeded()
     return RequestRefused(error.problem.model_dump(mode="json"), error.request_id)
-
-
-def _json_object(response: httpx.Response) -> JsonObject:
-    """Return the JSON object of an answer. Raises ValueError for something else. An empty answer has no fields."""
-    return _parse(response.content or b"{}")
-
-
-def _json_lines(response: httpx.Response) -> list[JsonObject]:
-    return [_parse(line) for line in response.content.splitlines()]
-
-
-def _parse(text: bytes) -> JsonObject:
-    content = json.loads(text)
-    if not isinstance(content, dict):
-        raise ValueError(f"A JSON object was expected, not {type(content).__name__}.")  # noqa: TRY004  # `read` of a call
-    return content

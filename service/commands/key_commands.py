@@ -2,17 +2,23 @@
 
 import re
 import sys
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from facenet_client.calls import Call, json_as, path_of
+from facenet_client.schemas import CollectionAnswer, KeyAnswer, NewKeyAnswer
+from facenet_client.schemas import Scope as ScopeName
 from service.access.new_file import write_new_file
 from service.access.secret_file import write_admin_key
-from service.commands.connection import Connection, JsonObject, collection_path
+from service.commands.connection import Connection
 from service.commands.options import LOCAL, KeyFile, Url, connect
 from service.commands.output import say
 from service.domain.access import Scope
@@ -75,16 +81,19 @@ def create(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each optio
     The first key needs the scope admin for all collections.
     With it, the service no longer answers requests without a key.
     """
-    body = {
-        "scopes": _parse_scopes(scope),
-        "collections": collection or None,
-        "label": label,
-        "expires_in_s": None if expires is None else parse_duration_s(expires),
-        "requests_per_minute": requests_per_minute,
-        "images_per_day": images_per_day,
-    }
+    scopes = cast("list[ScopeName]", _parse_scopes(scope))
+    expires_in_s = None if expires is None else parse_duration_s(expires)
     with connect(url, key_file) as service:
-        _make(service, "/keys", out, json=body)
+        create_key = partial(
+            service.keys.create,
+            scopes,
+            collections=collection or None,
+            label=label,
+            expires_in_s=expires_in_s,
+            requests_per_minute=requests_per_minute,
+            images_per_day=images_per_day,
+        )
+        _make(create_key, out)
         for name in collection or ():
             _say_if_missing(service, name)
 
@@ -97,10 +106,10 @@ def list_keys(
 ) -> None:
     """List the keys: what they allow, and when they were last used."""
     with connect(url, key_file) as service:
-        keys = service.call("GET", "/keys")["items"]
+        keys = service.keys.list()
     table = Table(*(Column(name, no_wrap=name in NOT_CUT) for name in COLUMNS))
     for key in keys:
-        if key["valid"] or ended:
+        if key.valid or ended:
             table.add_row(*map(escape, _row(key)))
     Console().print(table)
 
@@ -114,16 +123,16 @@ def rotate(
     key_file: KeyFile = None,
 ) -> None:
     """Make a key that allows the same as an old one. The old one ends after the overlap."""
-    params = {"overlap_s": parse_duration_s(overlap)}
+    overlap_s = parse_duration_s(overlap)
     with connect(url, key_file) as service:
-        _make(service, f"/keys/{key}/rotate", out, params=params)
+        _make(lambda: service.keys.rotate(key, overlap_s=overlap_s), out)
 
 
 @app.command()
 def revoke(key: KeyId, url: Url = LOCAL, key_file: KeyFile = None) -> None:
     """Revoke a key. The next request with it is refused."""
     with connect(url, key_file) as service:
-        service.delete(f"/keys/{key}")
+        service.keys.revoke(key)
 
 
 @app.command()
@@ -132,21 +141,21 @@ def generate(file: Annotated[Path, typer.Argument(help="the file to write; it mu
     write_admin_key(file)
 
 
-def _make(service: Connection, path: str, out: Path | None, **parts: Any) -> None:  # noqa: ANN401  # the arguments of httpx
+def _make(make: Callable[[], NewKeyAnswer], out: Path | None) -> None:
     """Make a key, and write it to a new file, or alone to standard output. Raises KeyNotWritten."""
     if out is not None and out.exists():
         raise KeyNotWritten(f"{out} exists already. Choose another name. No key was made.")
-    key = service.call_once("POST", path, **parts)
+    key = make()
     try:
         if out is None:
-            print(key["key"], flush=True)  # noqa: T201  # its output
+            print(key.key, flush=True)  # noqa: T201  # its output
         else:
-            write_new_file(out, f"{key['key']}\n")
+            write_new_file(out, f"{key.key}\n")
     except OSError as error:
         raise KeyNotWritten(
-            f"The key {key['id']} was made and could not be written: {error.strerror}. Revoke it, and make another one."
+            f"The key {key.id} was made and could not be written: {error.strerror}. Revoke it, and make another one."
         ) from None
-    print(f"The key {key['id']} ends: {_end(key)}. It is not shown again.", file=sys.stderr)  # noqa: T201  # its output
+    print(f"The key {key.id} ends: {_end(key)}. It is not shown again.", file=sys.stderr)  # noqa: T201  # its output
 
 
 def _say_if_missing(service: Connection, collection: str) -> None:
@@ -155,7 +164,8 @@ def _say_if_missing(service: Connection, collection: str) -> None:
     Nothing is said if it cannot be known, for example because the key of the command has no scope `read`.
     """
     try:
-        service.call_once("GET", collection_path(collection))
+        path = path_of("collections", collection)
+        service.send(Call("GET", path, json_as(CollectionAnswer), is_repeatable=False))
     except RequestRefused as error:
         if error.problem_code == CollectionNotFound.code:
             say(
@@ -165,22 +175,22 @@ def _say_if_missing(service: Connection, collection: str) -> None:
         pass
 
 
-def _row(key: JsonObject) -> tuple[str, ...]:
-    collections = "all" if key["collections"] is None else ", ".join(key["collections"])
-    label_and_scopes = f"{key['label'] or ''}\n{', '.join(key['scopes'])}".strip()
-    images = f"{key['images_today']} of {key['images_per_day']}" if key["images_per_day"] else str(key["images_today"])
-    use = [_day(key["last_used_at"]) or "never", images]
-    if key["requests_per_minute"]:
-        use.append(f"{key['requests_per_minute']:,} a minute")
-    return key["id"], label_and_scopes, collections, _end(key), "\n".join(use)
+def _row(key: KeyAnswer) -> tuple[str, ...]:
+    collections = "all" if key.collections is None else ", ".join(key.collections)
+    label_and_scopes = f"{key.label or ''}\n{', '.join(key.scopes)}".strip()
+    images = f"{key.images_today} of {key.images_per_day}" if key.images_per_day else str(key.images_today)
+    use = [_day(key.last_used_at) or "never", images]
+    if key.requests_per_minute:
+        use.append(f"{key.requests_per_minute:,} a minute")
+    return key.id, label_and_scopes, collections, _end(key), "\n".join(use)
 
 
-def _end(key: JsonObject) -> str:
-    if key["revoked_at"]:
-        return f"revoked {_day(key['revoked_at'])}"
-    end = _day(key["expires_at"]) or "never"
-    return end if key["valid"] or key["expires_at"] else "not valid here"
+def _end(key: KeyAnswer) -> str:
+    if key.revoked_at:
+        return f"revoked {_day(key.revoked_at)}"
+    end = _day(key.expires_at) or "never"
+    return end if key.valid or key.expires_at else "not valid here"
 
 
-def _day(text: str | None) -> str:
-    return "" if text is None else text[:10]
+def _day(time: datetime | None) -> str:
+    return "" if time is None else time.date().isoformat()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from service.commands.photographs.face_finding import FoundFaces
+from service.domain.face import Box
 
 NOISE = 0.05
 
@@ -17,10 +18,7 @@ def find_made_up_faces(people_of: dict[Path, str]) -> FoundFaces:
     for file, people in people_of.items():
         vectors = [centres[letter] + NOISE * random.normal(size=128) for letter in people]
         faces = [
-            {
-                "box": {"x": 10.0 * column, "y": 5.0, "width": 8.0, "height": 9.0},
-                "embedding": (vector / np.linalg.norm(vector)).tolist(),
-            }
+            (Box(10.0 * column, 5.0, 8.0, 9.0), (vector / np.linalg.norm(vector)).tolist())
             for column, vector in enumerate(vectors)
         ]
         found.add(file, f"{len(found.photographs):064}", faces)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands.connection import Connection, collection_path
+from service.commands.connection import Connection
 from service.commands.enrolment.folder_enrolment import EnrolmentOptions, FolderEnrolment, OnSeveral
 from service.commands.enrolment.people_folder import PeopleFolder, read_people
 from service.commands.enrolment.report import EnrolmentReport
@@ -95,7 +95,7 @@ def delete_subject(
     unknown = f"It is not known whether {subject} was deleted. Run the command again."
     with explains_interrupt(unknown), connect(url, key_file) as service:
         try:
-            receipt = service.delete(collection_path(collection, "subjects", subject))
+            receipt = service.collection(collection).delete_subject(subject)
         except Unreachable as error:
             raise Unreachable(f"{error} {unknown}") from None
         except RequestRefused as error:

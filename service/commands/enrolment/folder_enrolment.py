@@ -7,12 +7,15 @@ enrolled. These are not sent again, so a run that was interrupted continues wher
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from service.commands.connection import Connection, JsonObject, collection_path
+from facenet_client.operations.gallery import Collection
+from facenet_client.schemas import EnrolmentResult
+from facenet_client.sending.transport import Transport
+from service.commands.connection import Connection
 from service.commands.enrolment.people_folder import Person
 from service.commands.enrolment.report import EnrolmentReport
 from service.commands.photographs.left_out import LeftOut, left_out
@@ -37,11 +40,6 @@ class EnrolmentOptions:
     on_several: OnSeveral = "refuse"
     min_quality: float | None = None
 
-    @property
-    def query(self) -> dict[str, str | float]:
-        """The options of the request."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
 
 @dataclass(frozen=True, slots=True)
 class FolderEnrolment:
@@ -59,15 +57,15 @@ class FolderEnrolment:
     again: bool = False
 
     @property
-    def _path(self) -> str:
-        return collection_path(self.collection)
+    def _collection(self) -> Collection[Transport]:
+        return self.service.collection(self.collection)
 
     def run(self, people: Sequence[Person]) -> EnrolmentReport:
         """Enrol all people, several in parallel.
 
         Raises RequestRefused or Unreachable if the problem is not about one photograph.
         """
-        self.service.call("PUT", self._path)
+        self._collection.create()
         report = EnrolmentReport()
         for part in map_in_threads(self._enrol, people, PEOPLE_AT_ONCE):
             report.merge(part)
@@ -76,7 +74,7 @@ class FolderEnrolment:
     def _enrol(self, person: Person) -> EnrolmentReport:
         report = EnrolmentReport()
         is_new = self._create_subject(person)
-        known = set() if is_new or self.again else set(self._list_sha256(person))
+        known = set() if is_new or self.again else self._enrolled_sha256(person)
         self._enrol_photographs(person, known, report)
         if not report.has_face:
             report.add(left_out(person.folder, "person_without_face"))
@@ -94,7 +92,7 @@ class FolderEnrolment:
     def _create_subject(self, person: Person) -> bool:
         """Create the subject. Return False if there is one already."""
         try:
-            self.service.call("POST", f"{self._path}/subjects", json={"id": person.id, "name": person.printable_name})
+            self._collection.add_subject(person.id, name=person.printable_name)
         except RequestRefused as error:
             if error.problem_code != "subject_exists":
                 raise
@@ -107,22 +105,12 @@ class FolderEnrolment:
         A key without the scope `read` cannot find that out. The subject then stays.
         """
         with suppress(RequestRefused):
-            if self.service.call("GET", self._subject_path(person))["faces"] == 0:
-                self.service.delete(self._subject_path(person))
+            if self._collection.subject(person.id).faces == 0:
+                self._collection.delete_subject(person.id)
 
-    def _subject_path(self, person: Person) -> str:
-        return f"{self._path}/subjects/{person.id}"
-
-    def _list_sha256(self, person: Person) -> Iterator[str]:
-        """Yield the sha256 of the enrolled photographs of a subject."""
-        cursor: JsonObject = {}
-        while True:
-            params = {"limit": 1000, **cursor}
-            page = self.service.call("GET", f"{self._subject_path(person)}/faces", params=params)
-            yield from (face["image_sha256"] for face in page["items"])
-            if page["next_cursor"] is None:
-                return
-            cursor = {"cursor": page["next_cursor"]}
+    def _enrolled_sha256(self, person: Person) -> set[str]:
+        """Return the sha256 of the enrolled photographs of a subject."""
+        return {face.image_sha256 for face in self._collection.faces(person.id)}
 
     def _photographs_to_send(
         self, person: Person, known: set[str], report: EnrolmentReport
@@ -137,37 +125,39 @@ class FolderEnrolment:
             else:
                 yield photograph
 
-    def _send(self, person: Person, part: Sequence[PhotographFile]) -> list[JsonObject]:
+    def _send(self, person: Person, part: Sequence[PhotographFile]) -> list[EnrolmentResult]:
         """Return one result for each photograph. If one request cannot hold them all, send them one by one."""
         try:
-            answer = self._post(person, part)
+            return self._post(person, part)
         except RequestRefused as error:
             if error.problem_code == "nothing_enrolled":
-                answer = error.problem
-            elif error.problem_code not in SPLIT_CODES:
+                return [EnrolmentResult.model_validate(result) for result in error.problem["results"]]
+            if error.problem_code not in SPLIT_CODES:
                 raise
-            elif len(part) == 1:
-                return [{"status": "refused", "code": error.problem_code, "detail": error.reason}]
-            else:
-                return [result for photograph in part for result in self._send(person, [photograph])]
-        results: list[JsonObject] = answer["results"]
-        return results
+            if len(part) == 1:
+                return [_refused(error)]
+            return [result for photograph in part for result in self._send(person, [photograph])]
 
-    def _post(self, person: Person, part: Sequence[PhotographFile]) -> JsonObject:
-        return self.service.call(
-            "POST",
-            f"{self._subject_path(person)}/faces",
-            params=self.options.query,
-            files=[photograph.part("images") for photograph in part],
-        )
+    def _post(self, person: Person, part: Sequence[PhotographFile]) -> list[EnrolmentResult]:
+        on_several, min_quality = self.options.on_several, self.options.min_quality
+        images = (photograph.data for photograph in part)
+        answer = self._collection.enrol(person.id, *images, on_several=on_several, min_quality=min_quality)
+        return list(answer.results)
 
 
-def _add(report: EnrolmentReport, file: Path, result: JsonObject) -> None:
+def _refused(error: RequestRefused) -> EnrolmentResult:
+    """Return the result of a photograph that was refused with its request."""
+    fields = {"face": None, "box": None, "quality": None, "warnings": ()}
+    return EnrolmentResult(status="refused", code=error.problem_code, detail=error.reason, **fields)
+
+
+def _add(report: EnrolmentReport, file: Path, result: EnrolmentResult) -> None:
     """Add the result of one photograph to a report."""
-    if result["status"] == "refused":
-        report.add(LeftOut(file, "refused", result["code"], _for_command(result["detail"]), result.get("face")))
+    if result.status == "refused":
+        detail = _for_command(result.detail or "")
+        report.add(LeftOut(file, "refused", result.code or "", detail, result.face))
     else:
-        report.counts[result["status"]] += 1
+        report.counts[result.status] += 1
 
 
 def _for_command(detail: str) -> str:

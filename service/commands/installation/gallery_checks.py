@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 
+from facenet_client.calls import Call, json_as
 from facenet_client.environment import LOOPBACK, find_service
+from facenet_client.schemas import HealthAnswer
 from service.commands.connection import Connection
 from service.commands.installation.finding import Findings
 from service.domain.command_errors import KeyFileUnusable, RequestRefused, Unreachable
@@ -90,18 +92,15 @@ def _check_service(findings: Findings, settings: Settings) -> bool:
     url = _url(settings)
     try:
         with Connection(url, key="") as service:  # it needs none, and another program at this address must not get one
-            answer = service.call_once("GET", "/readyz")
+            service.send(Call("GET", "/readyz", json_as(HealthAnswer), is_repeatable=False))
     except Unreachable:
         _say_that_none_runs(findings, url)
         return False
     except RequestRefused as error:
-        what = str(error) if error.problem else "Another program answers there. Set FACE_PORT to a free port."
-        findings.fault("service", f"{url} is not ready: {what}")
-        return True
-    if answer.get("status") == "ready":
-        findings.ok("service", f"one runs at {url}, and is ready. It has checked its gallery")
+        another = f"another program answers at {url}. Set FACE_PORT to a free port."
+        findings.fault("service", another if error.problem_code == "unknown" else f"{url} is not ready: {error}")
     else:
-        findings.fault("service", f"another program answers at {url}. Set FACE_PORT to a free port.")
+        findings.ok("service", f"one runs at {url}, and is ready. It has checked its gallery")
     return True
 
 

@@ -24,7 +24,7 @@ def save_backup(service: Connection, file: Path, key: OperatorKey | None = None)
     try:
         with new_download(file) as (target, part):
             with nullcontext(target) if key is None else encrypting(target, key) as sink:
-                service.download("POST", "/backup", sink)
+                service.backup(sink)
             target.flush()
             with open_backup(part, key) as backup, Path(os.devnull).open("wb") as nowhere:
                 backup.copy_database(nowhere)

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from service.commands.connection import Connection, JsonObject, collection_path
+from facenet_client.calls import Call, json_as, path_of
+from facenet_client.operations.gallery import NDJSON
+from facenet_client.schemas import ImportAnswer
+from service.commands.connection import Connection
 from service.commands.moving.downloads import new_download
 from service.domain.command_errors import CollectionFileUnusable, FileNotWritten, RequestRefused
 from service.gallery.backup.collection_file import MAX_LINE_BYTES, Contents, check_file, read_parts
 
-NDJSON = {"Content-Type": "application/x-ndjson"}
 COMPRESSION = 1
 """Of gzip. Embeddings are random numbers: a higher level takes several times as long, and saves 2 % of the bytes."""
 
@@ -71,7 +73,7 @@ def save_collection(service: Connection, collection: str, file: Path, progress: 
         raise FileNotWritten(f"{file} exists already. Choose another name.")
     try:
         with new_download(file) as (target, part):
-            service.download("GET", f"{collection_path(collection)}/export", _CompressedLines(target, progress))
+            service.collection(collection).export(_CompressedLines(target, progress))
             target.flush()
             return check_file(part, lambda _: None)
     except CollectionFileUnusable:
@@ -80,35 +82,40 @@ def save_collection(service: Connection, collection: str, file: Path, progress: 
         raise FileNotWritten(f"The export cannot be written to {file}: {error.strerror}.") from None
 
 
-def send_collection(service: Connection, collection: str, file: Path, progress: Progress) -> JsonObject:
-    """Send a file that was checked. Return the last answer of the service.
+def send_collection(service: Connection, collection: str, file: Path, progress: Progress) -> None:
+    """Send a file that was checked.
 
     If the service has a part of the file already, only what follows is sent.
     Raises CollectionFileUnusable, RequestRefused or Unreachable.
     """
-    path, answer, is_stored = collection_path(collection), JsonObject(), False
-    for number, part in enumerate(read_parts(file)):
+    parts = read_parts(file)
+    first = next(parts)
+    progress.advance(first.lines)
+    answer = _send(service, collection, first.data)
+    is_stored = answer.checksum != first.checksum
+    for part in parts:
         progress.advance(part.lines)
-        if number == 0:
-            answer = service.call("POST", f"{path}/import", content=part.data, headers=NDJSON)
-            is_stored = answer["checksum"] != part.checksum
-        elif is_stored:
-            is_stored = answer["checksum"] != part.checksum
+        if is_stored:
+            is_stored = answer.checksum != part.checksum
         else:
-            answer = _send_next(service, path, part.data)
-    if not answer.get("finished"):
+            answer = _send_next(service, collection, part.data)
+    if not answer.finished:
         raise CollectionFileUnusable(file, "the service has parts of another file that begins in the same way")
-    return answer
 
 
-def _send_next(service: Connection, path: str, data: bytes) -> JsonObject:
+def _send_next(service: Connection, collection: str, data: bytes) -> ImportAnswer:
     """Send a part. If it is refused for ever, delete the collection: it is not complete, and was empty before."""
     try:
-        return service.call("POST", f"{path}/import", content=data, headers=NDJSON)
+        return _send(service, collection, data)
     except RequestRefused as error:
         if error.problem_code in REFUSED_FOR_EVER:
-            service.delete(path)
+            service.collection(collection).delete()
         raise
+
+
+def _send(service: Connection, collection: str, data: bytes) -> ImportAnswer:
+    path, parts = path_of("collections", collection, "import"), {"content": data, "headers": NDJSON}
+    return service.send(Call("POST", path, json_as(ImportAnswer), parts))
 
 
 def _announced_lines(first: bytes) -> int:

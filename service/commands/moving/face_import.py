@@ -11,9 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from service.commands.connection import Connection, JsonObject, collection_path
+import httpx
+
+from facenet_client.calls import Call, path_of
+from facenet_client.operations.gallery import NDJSON, read_results
+from facenet_client.schemas import LineResult
+from service.commands.connection import Connection
 from service.commands.enrolment.report import EnrolmentReport
 from service.commands.photographs.left_out import LeftOut
 from service.domain.command_errors import FileNotRead, NoFaceLines, RequestRefused
@@ -70,19 +76,15 @@ class FaceImport:
     collection: str
     read_until: Callable[[int], object]
 
-    @property
-    def _path(self) -> str:
-        return collection_path(self.collection)
-
     def run(self, file: Path) -> EnrolmentReport:
         """Send all lines, several requests in parallel.
 
         Raises FileNotRead. Raises RequestRefused or Unreachable if the problem is not about one line.
         """
-        self.service.call("PUT", self._path)
+        self.service.collection(self.collection).create()
         report = EnrolmentReport(statuses=("enrolled", "known", "refused"))
         threads = ThreadPoolExecutor(REQUESTS_AT_ONCE)
-        waiting: deque[tuple[Part, Future[list[JsonObject]]]] = deque()
+        waiting: deque[tuple[Part, Future[list[LineResult]]]] = deque()
         try:
             for part in read_parts(file):
                 waiting.append((part, threads.submit(self._send, part.lines)))
@@ -94,40 +96,50 @@ class FaceImport:
             threads.shutdown(cancel_futures=True)
         return report
 
-    def _finish(self, file: Path, report: EnrolmentReport, part: Part, sent: Future[list[JsonObject]]) -> None:
+    def _finish(self, file: Path, report: EnrolmentReport, part: Part, sent: Future[list[LineResult]]) -> None:
         """Wait for the results of a part, and add them to the report."""
         for result in sent.result():
-            if result["status"] == "refused":
-                where = Path(f"{file}:{result['line']}")
-                report.add(LeftOut(where, "refused", result["code"], result["detail"], result.get("face")))
+            if result.status == "refused":
+                where = Path(f"{file}:{result.line}")
+                report.add(LeftOut(where, "refused", result.code or "", result.detail or "", result.face))
             else:
-                report.counts[result["status"]] += 1
+                report.counts[result.status] += 1
         detail = f"The line has more than {MAX_LINE_BYTES:,} bytes. It was not sent."
         report.add(*(LeftOut(Path(f"{file}:{line}"), "refused", "invalid_line", detail) for line in part.too_long))
         self.read_until(part.position_bytes)
 
-    def _send(self, lines: Sequence[Line]) -> list[JsonObject]:
+    def _send(self, lines: Sequence[Line]) -> list[LineResult]:
         """Return one result for each line. Lines that the service did not come to are sent again."""
-        done: list[JsonObject] = []
+        done: list[LineResult] = []
         while lines:
             results = self._post(lines)
-            again = {result["line"] for result in results if result.get("code") in UNFINISHED_CODES}
+            again = {result.line for result in results if result.code in UNFINISHED_CODES}
             if len(again) == len(lines):
                 return done + results
-            done += [result for result in results if result["line"] not in again]
+            done += [result for result in results if result.line not in again]
             lines = [line for line in lines if line[0] in again]
         return done
 
-    def _post(self, lines: Sequence[Line]) -> list[JsonObject]:
+    def _post(self, lines: Sequence[Line]) -> list[LineResult]:
         """Send lines, in two requests if one cannot hold them. The results have the numbers of the file."""
+        parts = {"content": b"".join(line for _, line in lines), "headers": NDJSON}
+        path = path_of("collections", self.collection, "faces")
         try:
-            results = self.service.send_lines(f"{self._path}/faces", b"".join(line for _, line in lines))
+            results = self.service.send(Call("POST", path, partial(_read_results, len(lines)), parts))
         except RequestRefused as error:
             if error.problem_code not in SPLIT_CODES or len(lines) == 1:
                 raise
             half = len(lines) // 2
             return self._post(lines[:half]) + self._post(lines[half:])
-        return [{**result, "line": lines[result["line"] - 1][0]} for result in results]
+        return [result.model_copy(update={"line": number}) for result, (number, _) in zip(results, lines, strict=True)]
+
+
+def _read_results(lines: int, response: httpx.Response) -> tuple[LineResult, ...]:
+    """Read the answer. Raises ValueError unless it has a result for each line, in their order."""
+    results = read_results(response)
+    if [result.line for result in results] != list(range(1, lines + 1)):
+        raise ValueError(f"it does not have a result for each of {lines} lines")
+    return results
 
 
 def require_faces(file: Path) -> None:

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from service.commands.connection import Connection, collection_path
+from facenet_client.calls import Download, path_of
+from service.commands.connection import Connection
 from service.commands.moving.downloads import new_download
 from service.domain.command_errors import FileNotWritten
 
@@ -15,10 +16,10 @@ def save_subject(service: Connection, collection: str, subject: str, file: Path)
     """
     if file.exists():
         raise FileNotWritten(f"{file} exists already. Choose another name.")
-    path = collection_path(collection, "subjects", subject, "export")
+    path = path_of("collections", collection, "subjects", subject, "export")
     try:
         with new_download(file) as (target, part):
-            service.download("GET", path, target)
+            service.download(Download("GET", path, target))
             target.flush()
             _require_export(part)
     except OSError as error:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from service.commands.connection import Connection, JsonObject
+from facenet_client.schemas import EmbeddedFace
+from service.commands.connection import Connection
 from service.commands.photographs.left_out import LeftOut
 from service.commands.photographs.photograph_file import (
     SPLIT_CODES,
     PhotographFile,
+    box_of,
     read_photograph,
     refused_photograph,
 )
@@ -61,10 +63,10 @@ class FoundFaces:
         """(n,) int64: the position of the photograph of each face."""
         return np.array([face.photograph for face in self.faces], np.int64)
 
-    def add(self, file: Path, sha256: str, faces: Sequence[JsonObject]) -> None:
-        """Add a photograph and its faces, as /embed describes them."""
-        self.faces += [PhotographedFace(len(self.photographs), Box(**face["box"])) for face in faces]
-        self.vectors += [np.array(face["embedding"], np.float32) for face in faces]
+    def add(self, file: Path, sha256: str, faces: Sequence[tuple[Box, Sequence[float]]]) -> None:
+        """Add a photograph, and the box and the embedding of each of its faces."""
+        self.faces += [PhotographedFace(len(self.photographs), box) for box, _ in faces]
+        self.vectors += [np.array(embedding, np.float32) for _, embedding in faces]
         self.photographs.append(file)
         self.sha256.append(sha256)
 
@@ -73,7 +75,7 @@ class FoundFaces:
 class _SentFile:
     path: Path
     sha256: str
-    faces: list[JsonObject]
+    faces: tuple[EmbeddedFace, ...]
 
 
 _Result = LeftOut | _SentFile
@@ -107,7 +109,8 @@ class FaceFinder:
         if isinstance(result, LeftOut):
             found.left_out.append(result)
         else:
-            found.add(result.path, result.sha256, result.faces)
+            faces = [(box_of(face), face.embedding or ()) for face in result.faces]
+            found.add(result.path, result.sha256, faces)
         self.done()
 
     def _read_and_send(self, files: Sequence[Path]) -> list[_Result]:
@@ -132,17 +135,12 @@ class FaceFinder:
             for file, found in zip(files, faces, strict=True)
         ]
 
-    def _embed(self, files: Sequence[PhotographFile]) -> list[list[JsonObject]]:
+    def _embed(self, files: Sequence[PhotographFile]) -> list[tuple[EmbeddedFace, ...]]:
         """Return the faces of each photograph."""
-        answer = self.service.call(
-            "POST",
-            "/embed",
-            params={"include": "embedding"},
-            files=[file.part("images") for file in files],
-        )
-        if answer["model"]["id"] != self.model_id:
+        answer = self.service.embed(*(file.data for file in files))
+        if answer.model.id != self.model_id:
             raise ModelChanged
-        return [image["faces"] for image in answer["images"]]
+        return [image.faces for image in answer.images]
 
 
 def _parts(files: Sequence[Path]) -> Iterator[list[Path]]:

@@ -1,7 +1,7 @@
 """Read the photographs below a folder.
 
 Only the suffix of a file is looked at. The service looks at the content. Everything that is not sent is listed with the
-reason.
+reason, but sidecar files are not.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,6 +17,9 @@ SUFFIXES = frozenset(
     | {".heic", ".heics", ".heif", ".heifs", ".hif", ".avif"}
 )
 """The usual suffixes of photographs, in small letters. The service may refuse some of these formats, and says so."""
+
+SIDECAR_SUFFIX = ".xmp"
+"""Of a file that describes a photograph, such as those of `facenet identify --xmp`. It is neither sent nor listed."""
 
 
 def read_all_photographs(paths: Iterable[Path]) -> tuple[list[Path], list[LeftOut]]:
@@ -91,9 +94,10 @@ class FolderReader:
 
     def _is_photograph(self, path: Path, mode: int) -> bool:
         """Return whether the file should be sent. If it is not a folder and is not sent, list it."""
-        if S_ISDIR(mode):
+        suffix = path.suffix.lower()
+        if S_ISDIR(mode) or suffix == SIDECAR_SUFFIX:
             return False
-        has_suffix = path.suffix.lower() in SUFFIXES
+        has_suffix = suffix in SUFFIXES
         if S_ISREG(mode) and has_suffix:
             return True
         self.leave_out(path, "unreadable_file" if has_suffix or not mode else "unknown_suffix")

@@ -1,12 +1,13 @@
-"""A photograph that is sent: the bytes of its file, and why the service refused it."""
+"""A photograph that is sent: the bytes of its file, why the service refused it, and where its faces are."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from facenet_client.images import FILE_NAME
+from facenet_client.schemas import FaceAnswer
 from service.commands.photographs.left_out import LeftOut, left_out
 from service.domain.command_errors import InvalidSettings, RequestRefused
+from service.domain.face import Box
 from service.settings.groups import Limits
 
 LIMIT = "FACE_LIMITS__BODY_BYTES"
@@ -24,10 +25,6 @@ class PhotographFile:
 
     path: Path
     data: bytes
-
-    def part(self, field: str) -> tuple[str, tuple[str, bytes]]:
-        """Return the part of a form with this photograph."""
-        return field, (FILE_NAME, self.data)
 
 
 def read_photograph(file: Path) -> PhotographFile | LeftOut:
@@ -60,6 +57,15 @@ def refused_photograph(file: Path, error: RequestRefused) -> LeftOut:
     if error.problem.get("image") or error.problem_code in PHOTOGRAPH_CODES:
         return LeftOut(file, "refused", error.problem_code, error.reason)
     raise error
+
+
+def box_of(face: FaceAnswer) -> Box:
+    """Return where a face of a photograph is. Raises RequestRefused if the answer does not say it."""
+    if face.box is None:
+        raise RequestRefused(
+            {"code": "unknown", "detail": "The answer does not say where a face of the photograph is."}
+        )
+    return Box(**face.box.model_dump())
 
 
 def _too_large(file: Path, size_bytes: int, most_bytes: int) -> LeftOut:

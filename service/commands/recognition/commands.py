@@ -1,14 +1,14 @@
 """`facenet identify`, `facenet verify` and `facenet demo`."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from service.commands.connection import Connection, JsonObject, explains_missing
+from facenet_client.schemas import VerifyAnswer
+from service.commands.connection import Connection, explains_missing
 from service.commands.options import (
     LOCAL,
     KeyFile,
@@ -65,8 +65,7 @@ def identify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each opt
     """
     require_new(csv, jsonl)
     files, left_out = read_all_photographs(paths)
-    options: dict[str, Any] = {"collection": collection} | ({} if max_fpir is None else {"max_fpir": max_fpir})
-    found, refused = _identify(files, options, connect(url, key_file))
+    found, refused = _identify(files, collection, max_fpir, connect(url, key_file))
     left_out += refused
     with explains_interrupt(PARTLY_WRITTEN if csv or jsonl or xmp else "Nothing was written."):
         for file, write in ((csv, to_csv), (jsonl, to_json_lines)):
@@ -96,21 +95,17 @@ def verify(  # noqa: PLR0913, PLR0917  # typer's way: a parameter for each optio
     """
     if max_fmr is not None and threshold is not None:
         raise typer.BadParameter("Pass --max-fmr or --threshold, not both.")
-    limits = {"max_fmr": max_fmr, "threshold": threshold}
     with connect(url, key_file) as service:
         try:
-            answer = service.call(
-                "POST",
-                "/verify",
-                params={name: value for name, value in limits.items() if value is not None},
-                files=[_read(photograph_a).part("image_a"), _read(photograph_b).part("image_b")],
+            answer = service.verify(
+                _read(photograph_a).data, _read(photograph_b).data, threshold=threshold, max_fmr=max_fmr
             )
         except RequestRefused as error:
             file = {"image_a": photograph_a, "image_b": photograph_b}.get(error.problem.get("image", ""))
             raise (error if file is None else PhotographUnusable(file, str(error))) from None
-    for line in [json.dumps(answer)] if as_json else _verification_lines(answer, photograph_a, photograph_b):
+    for line in [answer.model_dump_json()] if as_json else _verification_lines(answer, photograph_a, photograph_b):
         print(line)  # noqa: T201  # its output
-    raise typer.Exit(0 if answer["verified"] else TWO_PEOPLE)
+    raise typer.Exit(0 if answer.verified else TWO_PEOPLE)
 
 
 @app.command()
@@ -128,18 +123,18 @@ def demo(
 
 
 def _identify(
-    files: Sequence[Path], options: dict[str, Any], connection: Connection
+    files: Sequence[Path], collection: str, max_fpir: float | None, connection: Connection
 ) -> tuple[list[IdentifiedPhotograph], list[LeftOut]]:
     """Return the photographs that were identified, and those that were refused."""
     found: list[IdentifiedPhotograph] = []
     refused: list[LeftOut] = []
     with (
         explains_interrupt("Nothing was written. The next run begins again."),
-        explains_missing(options["collection"]),
+        explains_missing(collection),
         connection as service,
-        photographs_progress(f"Identifying in {printable(options['collection'])}", len(files)) as done,
+        photographs_progress(f"Identifying in {printable(collection)}", len(files)) as done,
     ):
-        for result in Identification(service, options, done).run(files):
+        for result in Identification(service, collection, max_fpir, done).run(files):
             if isinstance(result, LeftOut):
                 refused.append(result)
             else:
@@ -174,14 +169,14 @@ def _read(file: Path) -> PhotographFile:
     return photograph
 
 
-def _verification_lines(answer: JsonObject, *files: Path) -> Iterator[str]:
-    comparison = f"distance {answer['distance']:.3f}, threshold {answer['threshold']:.3f}, score {answer['score']:.1f}"
-    yield f"{'The same person' if answer['verified'] else 'Two people'}: {comparison}."
-    if answer["fmr"] is not None:
-        yield f"Two people match in {100 * answer['fmr']:.3g} % of comparisons at this threshold."
-    for file, side in zip(files, ("image_a", "image_b"), strict=True):
-        for warning in answer[side]["warnings"]:
-            yield f"{printable(str(file))}: {warning['detail']}"
+def _verification_lines(answer: VerifyAnswer, *files: Path) -> Iterator[str]:
+    comparison = f"distance {answer.distance:.3f}, threshold {answer.threshold:.3f}, score {answer.score:.1f}"
+    yield f"{'The same person' if answer.verified else 'Two people'}: {comparison}."
+    if answer.fmr is not None:
+        yield f"Two people match in {100 * answer.fmr:.3g} % of comparisons at this threshold."
+    for file, image in zip(files, (answer.image_a, answer.image_b), strict=True):
+        for warning in image.warnings:
+            yield f"{printable(str(file))}: {warning.detail}"
 
 
 def _write_sidecars(found: Sequence[IdentifiedPhotograph]) -> Iterator[str]:

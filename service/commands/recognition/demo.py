@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from service.commands.connection import Connection, JsonObject
+from facenet_client.schemas import IdentifiedFace
+from service.commands.connection import Connection
 from service.commands.enrolment.folder_enrolment import EnrolmentOptions, FolderEnrolment
 from service.commands.enrolment.people_folder import Person, read_people
 from service.domain.command_errors import EmptyFolder, ModelOfCollection, RequestRefused
@@ -45,9 +46,8 @@ def _verify(service: Connection, people: Sequence[Person]) -> Table:
     first, *others = people
     table = Table("image_a", "image_b", "distance", "verified", title="POST /verify", title_justify="left")
     for other in (first.photographs[1], *(person.photographs[0] for person in others)):
-        files = {"image_a": first.photographs[0].read_bytes(), "image_b": other.read_bytes()}
-        answer = service.call("POST", "/verify", files=files)
-        table.add_row(first.photographs[0].name, other.name, f"{answer['distance']:.3f}", str(answer["verified"]))
+        answer = service.verify(first.photographs[0], other)
+        table.add_row(first.photographs[0].name, other.name, f"{answer.distance:.3f}", str(answer.verified))
     return table
 
 
@@ -55,29 +55,24 @@ def _identify(service: Connection, collection: str, probes: Sequence[Path]) -> T
     """Identify the photographs that are not enrolled."""
     table = Table("image", "decision", "subject", "nearest", title="POST /identify", title_justify="left")
     for probe in probes:
-        answer = service.call(
-            "POST", "/identify", params={"collection": collection}, files={"image": probe.read_bytes()}
-        )
-        for face in answer["faces"]:
-            table.add_row(probe.name, face["decision"], _named(face), _nearest(face))
+        for face in service.identify(probe, collection).faces:
+            table.add_row(probe.name, face.decision, _named(face), _nearest(face))
     return table
 
 
-def _named(face: JsonObject) -> str:
-    return face["subject"] or " or ".join(item["subject"] for item in face["between"]) or "-"
+def _named(face: IdentifiedFace) -> str:
+    return face.subject or " or ".join(item.subject for item in face.between) or "-"
 
 
-def _nearest(face: JsonObject) -> str:
-    return ", ".join(f"{item['subject']} {item['distance']:.3f}" for item in face["candidates"][:2])
+def _nearest(face: IdentifiedFace) -> str:
+    return ", ".join(f"{item.subject} {item.distance:.3f}" for item in face.candidates[:2])
 
 
 def _cluster(service: Connection, photographs: Sequence[Path]) -> Table:
     """Cluster all photographs, without their names."""
-    answer = service.call(
-        "POST", "/cluster", files=[("images", (file.name, file.read_bytes())) for file in photographs]
-    )
+    answer = service.cluster(*photographs)
     table = Table("cluster", "photographs", title="POST /cluster", title_justify="left")
-    for cluster in answer["clusters"]:
-        shown = (photographs[answer["faces"][member]["image"]].name for member in cluster["members"])
-        table.add_row(str(cluster["label"]), ", ".join(shown))
+    for cluster in answer.clusters:
+        images = (answer.faces[member].image for member in cluster.members)
+        table.add_row(str(cluster.label), ", ".join(photographs[image].name for image in images if image is not None))
     return table

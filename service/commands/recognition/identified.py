@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from service.commands.connection import Connection, JsonObject
+import facenet_client.schemas
+from service.commands.connection import Connection
 from service.commands.photographs.left_out import LeftOut
-from service.commands.photographs.photograph_file import read_photograph, refused_photograph
+from service.commands.photographs.photograph_file import box_of, read_photograph, refused_photograph
 from service.commands.photographs.threads import map_in_threads
 from service.domain.command_errors import RequestRefused
 from service.domain.face import Box
@@ -36,18 +37,18 @@ class IdentifiedFace:
     box: Box
 
     @classmethod
-    def of(cls, face: JsonObject) -> Self:
-        """Read a face of an answer."""
-        names = {candidate["subject"]: candidate["name"] for candidate in face["candidates"]}
+    def of(cls, face: facenet_client.schemas.IdentifiedFace) -> Self:
+        """Read a face of an answer. Raises RequestRefused if it has no box."""
+        names = {candidate.subject: candidate.name for candidate in face.candidates}
         return cls(
-            decision=face["decision"],
-            subject=face["subject"],
-            name=names.get(face["subject"]),
-            distance=face["distance"],
-            score=face["score"],
-            nearest_distance=min((candidate["distance"] for candidate in face["candidates"]), default=None),
-            between=tuple(candidate["subject"] for candidate in face["between"]),
-            box=Box(**face["box"]),
+            decision=face.decision,
+            subject=face.subject,
+            name=None if face.subject is None else names.get(face.subject),
+            distance=face.distance,
+            score=face.score,
+            nearest_distance=min((candidate.distance for candidate in face.candidates), default=None),
+            between=tuple(candidate.subject for candidate in face.between),
+            box=box_of(face),
         )
 
     @property
@@ -71,13 +72,15 @@ class IdentifiedPhotograph:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """Identifies photographs in one collection, with the options of POST /identify.
+    """Identifies photographs in one collection.
 
+    max_fpir: how often a stranger may get a match. None: the default of the service.
     done: is called after each photograph.
     """
 
     service: Connection
-    options: dict[str, Any]
+    collection: str
+    max_fpir: float | None
     done: Callable[[], object]
 
     def run(self, files: Sequence[Path]) -> Iterator[IdentifiedPhotograph | LeftOut]:
@@ -94,8 +97,8 @@ class Identification:
         if isinstance(photograph, LeftOut):
             return photograph
         try:
-            answer = self.service.call("POST", "/identify", params=self.options, files=[photograph.part("image")])
+            answer = self.service.identify(photograph.data, self.collection, max_fpir=self.max_fpir)
         except RequestRefused as error:
             return refused_photograph(file, error)
-        faces = tuple(map(IdentifiedFace.of, answer["faces"]))
-        return IdentifiedPhotograph(file, faces, answer["threshold"], answer["gallery_size"])
+        faces = tuple(map(IdentifiedFace.of, answer.faces))
+        return IdentifiedPhotograph(file, faces, answer.threshold, answer.gallery_size)

@@ -7,8 +7,9 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from facenet_client.schemas import LoadedModelAnswer
 from service.clusterers.base import ClusteringLimits
-from service.commands.connection import Connection, JsonObject
+from service.commands.connection import Connection
 from service.commands.options import LOCAL, KeyFile, PhotographsDirectory, Url, connect, photographs_progress
 from service.commands.output import csv_text, explains_interrupt, printable, require_new, write_text
 from service.commands.photographs.face_finding import FaceFinder, FoundFaces
@@ -96,11 +97,11 @@ def compare(
     """
     require_new(csv)
     with explains_interrupt("Nothing was written. The next run begins again."):
-        found, model = _find_faces(folder, connect(url, key_file), dict)
+        found, model = _find_faces(folder, connect(url, key_file), lambda model: model)
     folders = folders_of(found, folder)
     pairs = pairs_between_folders(found, folders)
     calibration = read_calibration(model)
-    limit = choose_threshold(calibration, pairs, model["threshold"]) if threshold is None else threshold
+    limit = choose_threshold(calibration, pairs, model.threshold) if threshold is None else threshold
     identical, same = identical_files(found), same_people(found, folders, limit)
     if csv is not None:
         write_text(csv, csv_text(DOUBLES_HEADER, _double_rows(identical, same.reported)))
@@ -111,7 +112,7 @@ def compare(
     raise typer.Exit(1 if has_refused(found.left_out) else 0)
 
 
-def _limits(threshold: float | None, model: JsonObject) -> ClusteringLimits:
+def _limits(threshold: float | None, model: LoadedModelAnswer) -> ClusteringLimits:
     """Return the threshold of the caller, and that of the model. Raises NoClusteringThreshold if there is none."""
     of_model = read_threshold(model)
     if threshold is None and of_model is None:
@@ -119,16 +120,18 @@ def _limits(threshold: float | None, model: JsonObject) -> ClusteringLimits:
     return ClusteringLimits(threshold, None, of_model)
 
 
-def _find_faces(folder: Path, connection: Connection, read_model: Callable[[JsonObject], T]) -> tuple[FoundFaces, T]:
+def _find_faces(
+    folder: Path, connection: Connection, read_model: Callable[[LoadedModelAnswer], T]
+) -> tuple[FoundFaces, T]:
     """Return the faces of all photographs below a folder, and what was read of the answer of GET /model.
 
     read_model: is called before the photographs are sent. Raises EmptyFolder.
     """
     files, left_out = read_photographs(folder)
     with connection as service, photographs_progress("Finding faces", len(files)) as done:
-        model = service.call("GET", "/model")
+        model = service.model()
         read = read_model(model)
-        found = FaceFinder(service, model["id"], done).run(files)
+        found = FaceFinder(service, model.id, done).run(files)
     found.left_out[:0] = left_out
     return found, read
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.commands.connection import JsonObject
+from facenet_client.schemas import LoadedModelAnswer
 from service.commands.photographs.face_finding import FoundFaces
 from service.commands.sorting.same_people import BESIDE
 from service.domain.command_errors import NoCalibration
@@ -19,9 +19,9 @@ CHANCE_MATCHES = 0.1
 """In one of ten folders, one pair is reported by chance."""
 
 
-def read_calibration(model: JsonObject) -> Calibration | None:
+def read_calibration(model: LoadedModelAnswer) -> Calibration | None:
     """Return the error rates of the model, if they were measured. model: the answer of GET /model."""
-    return None if model["calibration"] is None else Calibration.model_validate(model["calibration"])
+    return None if model.calibration is None else Calibration.model_validate(model.calibration.model_dump())
 
 
 def folders_of(found: FoundFaces, root: Path) -> list[str]:

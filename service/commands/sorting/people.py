@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter
 
+from facenet_client.schemas import LoadedModelAnswer
 from service.clusterers import label_faces
 from service.clusterers.base import ClusteringLimits, Threshold
-from service.commands.connection import JsonObject
 from service.commands.photographs.face_finding import FoundFaces
 from service.domain.command_errors import TooManyFaces
 from service.model_files.clustering import ClusteringThresholds
@@ -46,9 +46,9 @@ class SortedPeople:
     expected_mixed_share: float | None
 
 
-def read_threshold(model: JsonObject) -> Threshold | None:
+def read_threshold(model: LoadedModelAnswer) -> Threshold | None:
     """Return the default threshold of clusters. model: the answer of GET /model."""
-    return _THRESHOLD.validate_python(model.get("clustering_threshold"))
+    return _THRESHOLD.validate_python(model.model_dump()["clustering_threshold"])
 
 
 def cluster_people(found: FoundFaces, limits: ClusteringLimits, min_photographs: int) -> SortedPeople:

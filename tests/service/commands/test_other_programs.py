@@ -10,7 +10,30 @@ from service.__main__ import app
 from tests.support.answering_server import answering
 
 LOGIN = (200, b"<html>Please log in</html>")
-MODEL = {"id": "0" * 64, "name": "own", "dimension": 128, "threshold": 1.2, "clustering_threshold": None}
+MODEL = {
+    "name": "own",
+    "id": "0" * 64,
+    "dimension": 128,
+    "architecture": "",
+    "licence": "",
+    "training": "",
+    "threshold": 1.2,
+    "identification_threshold": None,
+    "calibration": None,
+    "clustering_threshold": None,
+    "compatible_with": [],
+}
+
+COLLECTION = {
+    "id": "default",
+    "model": None,
+    "subjects": 0,
+    "faces": 0,
+    "created_at": "2026-01-31T10:12:07Z",
+    "calibration": "model",
+    "import_unfinished": False,
+    "index": None,
+}
 
 
 def error_of(*arguments: str) -> str:
@@ -33,6 +56,44 @@ def test_a_deletion_without_an_answer_says_that_it_may_have_been_made() -> None:
     error = error_of("delete-subject", "ada", "--url", "http://127.0.0.1:9")
     assert "No service answers" in error
     assert "It is not known whether ada was deleted. Run the command again." in error
+
+
+@pytest.mark.parametrize("answer", [LOGIN, (200, b"{}"), (200, b"[]"), (200, b""), (204, b"")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "identify FOLDER",
+        "compare FOLDER",
+        "cluster FOLDER --out sorted",
+        "enrol FOLDER",
+        "demo FOLDER",
+        "verify PHOTOGRAPH PHOTOGRAPH",
+        "import LINES",
+        "keys list",
+        "keys create --scope verify",
+        "keys rotate 3f9c0a7be214",
+    ],
+)
+def test_another_program_is_told_apart_by_its_answer(
+    command: str, answer: tuple[int, bytes], photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = tmp_path / "faces.ndjson"
+    lines.write_bytes(b"{}\n")
+    photograph = next(photographs.rglob("*.jpg"))
+    named = {"FOLDER": photographs, "PHOTOGRAPH": photograph, "LINES": lines}
+    with answering(answer) as (url, _):
+        error = error_of(*(str(named.get(word, word)) for word in command.split()), "--url", url)
+    assert "is not one of this service" in error
+
+
+@pytest.mark.parametrize("answer", [(200, b""), (200, b'{"line": 2, "status": "enrolled"}\n')])
+def test_faces_without_a_result_are_not_counted_as_done(tmp_path: Path, answer: tuple[int, bytes]) -> None:
+    lines = tmp_path / "faces.ndjson"
+    lines.write_bytes(b"{}\n")
+    collection = (200, json.dumps(COLLECTION).encode())
+    with answering(collection, answer) as (url, _):
+        assert "it does not have a result for each" in error_of("import", str(lines), "--url", url)
 
 
 @pytest.mark.parametrize("answer", [LOGIN, (200, b"{}"), (200, b"[]"), (200, b"1")])

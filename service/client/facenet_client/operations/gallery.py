@@ -164,7 +164,7 @@ class Collection(Resource[Sends]):
         The result has one line for each face, in the same order. A refused line does not stop the others.
         """
         lines = "".join(f"{face.model_dump_json(exclude_unset=True)}\n" for face in faces)
-        return Call("POST", self._path("faces"), _read_lines, {"content": lines.encode(), "headers": NDJSON})
+        return Call("POST", self._path("faces"), read_results, {"content": lines.encode(), "headers": NDJSON})
 
     @listed
     def faces(self, subject: str) -> Listing[EnrolledFaceAnswer]:
@@ -232,5 +232,6 @@ class Collection(Resource[Sends]):
         return Call(method, self._path("subjects", subject), json_as(SubjectAnswer), {"json": body})
 
 
-def _read_lines(response: httpx.Response) -> tuple[LineResult, ...]:
+def read_results(response: httpx.Response) -> tuple[LineResult, ...]:
+    """Read the answer of an enrolment of embeddings. Raises ValueError."""
     return tuple(LineResult.model_validate_json(line) for line in response.content.splitlines())

@@ -107,6 +107,11 @@ def test_everything_that_is_not_sent_is_listed_with_a_reason(tmp_path: Path) -> 
         assert (item.status, item.detail) == REASONS[item.code]
 
 
+def test_a_sidecar_is_not_listed(tmp_path: Path) -> None:
+    make_files(tmp_path, "ada/1.jpg", "ada/1.jpg.xmp", "ada/1.XMP")
+    assert read_people(tmp_path).left_out == []
+
+
 def test_links_that_lead_back_or_to_another_person_are_not_followed(tmp_path: Path) -> None:
     folder = make_files(tmp_path / "people", "ada/1.jpg", "bob/2.jpg", "bob/2024/3.jpg")
     for name, target in (("ada/self", "."), ("ada/all", ".."), ("ada/above", "../.."), ("ada/bob", "../bob/2024")):

@@ -5,11 +5,12 @@ be chosen.
 """
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from service.commands.connection import Connection, JsonObject
+from facenet_client.schemas import EmbedAnswer
+from service.commands.connection import Connection
 from service.commands.photographs.face_finding import BYTES_PER_REQUEST, PHOTOGRAPHS_PER_REQUEST, FaceFinder, FoundFaces
 from service.domain.command_errors import ModelChanged, RequestRefused
 
@@ -23,10 +24,8 @@ class MadeUpService:
         self.model = model
         self.requests: list[list[bytes]] = []
 
-    def call(self, _method: str, _path: str, *, files: list[tuple[str, tuple[str, bytes]]], **_: Any) -> JsonObject:
-        photographs = [data for _name, (_file_name, data) in files]
-        self.requests.append(photographs)
-        assert {name for _, (name, _) in files} == {"photograph"}
+    def embed(self, *photographs: bytes) -> EmbedAnswer:
+        self.requests.append(list(photographs))
         if b"bad" in photographs:
             raise RequestRefused({"code": "unreadable_image", "detail": "Bad.", "image": "images[0]"})
         if b"several" in photographs and len(photographs) > 1:
@@ -34,8 +33,11 @@ class MadeUpService:
         if b"full" in photographs:
             raise RequestRefused({"code": "quota_used", "detail": "No more today."})
         box = {"x": 0, "y": 0, "width": 1, "height": 1}
-        images = [{"faces": [{"box": box, "embedding": [1.0, 0.0]}] * min(len(data), 9)} for data in photographs]
-        return {"images": images, "model": {"id": self.model}}
+        of_no_use = {"landmarks": None, "detection_score": None, "roll": None, "quality": None}
+        face = {"box": box, "embedding": [1.0, 0.0]} | of_no_use
+        images = [{"faces": [face] * min(len(data), 9), "warnings": []} for data in photographs]
+        model = {"id": self.model, "name": "made up", "dimension": 2}
+        return EmbedAnswer.model_validate({"images": images, "model": model})
 
 
 def find(service: MadeUpService, files: list[Path]) -> FoundFaces:

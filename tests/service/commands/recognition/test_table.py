@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from facenet_client import schemas
 from service.commands.photographs.left_out import LeftOut
 from service.commands.recognition.identified import IdentifiedFace, IdentifiedPhotograph
 from service.commands.recognition.table import line_of, searched_line, to_csv, to_json_lines
+from service.domain.command_errors import RequestRefused
 from service.domain.face import Box
 
 BOX = Box(-1.5, 2, 30, 40)
@@ -78,23 +82,39 @@ def test_the_last_line_says_what_was_searched_and_at_which_threshold() -> None:
     )
 
 
+ADA = {"subject": "ada", "name": None, "distance": 0.4, "score": 80.0, "face": "f1"}
+BOB = {"subject": "bob", "name": "Bob", "distance": 1.1, "score": 40.0, "face": "f2"}
+ANSWER: dict[str, Any] = {
+    "decision": "match",
+    "subject": "ada",
+    "distance": 0.4,
+    "score": 80.0,
+    "between": [],
+    "nearest_taken_by": None,
+    "candidates": [ADA],
+    "box": {"x": 0, "y": 0, "width": 1, "height": 1},
+    "landmarks": None,
+    "detection_score": None,
+    "roll": None,
+    "quality": None,
+}
+
+
+def read(**fields: object) -> IdentifiedFace:
+    """Return what a command reads of ANSWER with other values of some fields."""
+    return IdentifiedFace.of(schemas.IdentifiedFace.model_validate(ANSWER | fields))
+
+
 def test_a_subject_without_a_name_is_shown_by_its_id() -> None:
-    answer = {
-        "decision": "match",
-        "subject": "ada",
-        "distance": 0.4,
-        "score": 80.0,
-        "between": [],
-        "box": {"x": 0, "y": 0, "width": 1, "height": 1},
-        "candidates": [{"subject": "ada", "name": None, "distance": 0.4}],
-    }
-    assert IdentifiedFace.of(answer).shown_name == "ada"
-    bob = {"subject": "bob", "name": "Bob", "distance": 1.1}
-    named = IdentifiedFace.of(answer | {"candidates": [{"subject": "ada", "name": "Ada", "distance": 0.4}, bob]})
+    assert read().shown_name == "ada"
+    named = read(candidates=[ADA | {"name": "Ada"}, BOB])
     assert (named.shown_name, named.nearest_distance) == ("Ada", 0.4)
 
 
 def test_a_face_of_an_empty_collection_has_no_nearest_distance() -> None:
-    answer: dict[str, Any] = {"decision": "unknown", "subject": None, "distance": None, "score": None}
-    box = {"x": 0, "y": 0, "width": 1, "height": 1}
-    assert IdentifiedFace.of(answer | {"between": [], "candidates": [], "box": box}).nearest_distance is None
+    assert read(decision="unknown", subject=None, distance=None, score=None, candidates=[]).nearest_distance is None
+
+
+def test_a_face_of_a_photograph_has_a_box() -> None:
+    with pytest.raises(RequestRefused, match="does not say where a face"):
+        read(box=None)

@@ -11,10 +11,11 @@ from service.commands.photographs.face_finding import FoundFaces
 from service.commands.sorting.doubles import folders_of
 from service.commands.sorting.same_people import DISTANCES_AT_ONCE, SamePeople, same_people
 from service.domain.distances import squared_l2
+from service.domain.face import Box
 from tests.support.made_up_faces import find_made_up_faces
 
 ROOT = Path("people")
-BOX = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0}
+BOX = Box(0.0, 0.0, 1.0, 1.0)
 
 
 def random_faces(folders: int, faces_in_folder: int) -> tuple[FoundFaces, list[str]]:
@@ -22,7 +23,7 @@ def random_faces(folders: int, faces_in_folder: int) -> tuple[FoundFaces, list[s
     found = FoundFaces()
     for number in range(folders * faces_in_folder):
         vector = random.normal(size=16)
-        face = {"box": BOX, "embedding": vector / np.linalg.norm(vector)}
+        face = BOX, (vector / np.linalg.norm(vector)).tolist()
         found.add(ROOT / f"{number % folders:04}" / f"{number}.jpg", "", [face])
     return found, folders_of(found, ROOT)
 
