@@ -37,10 +37,6 @@ from service.domain.errors import RateNotMeasured
 if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SWITCH_INTERVAL_S = 0.0005
-"""How long a thread keeps the interpreter (the GIL) while others wait for it. With the 5 ms of Python, a search waits
-so long beside an import, each time when it comes back from native code."""
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 for group in (enrolment, recognition, sorting, moving, backup_commands, installation):
     app.add_typer(group.app)
@@ -91,7 +87,6 @@ def serve() -> None:
     configure_logs(settings.log.level, settings.log.format)
     raise_descriptor_limit()
     limit_heaps()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     uvloop.run(run_server(server_options(settings), partial(open_app, settings)))
 
 

@@ -1,7 +1,7 @@
 """The faces of subjects: enrol, show, move and delete them."""
 
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -40,6 +40,7 @@ from service.decisions.two_models import decide
 from service.domain import access_errors, errors
 from service.domain.errors import EnrolledElsewhere, FacenetError
 from service.gallery.base import EnrolledBefore, EnrolledForAnother, EnrolledNow
+from service.observability.thread_turns import TURNS
 from service.pipeline.round_robin import NoThreads
 
 FEW_LINES, FEW_BYTES = 16, 2**14
@@ -123,12 +124,14 @@ async def enrol_embeddings(
     services.admission.count(lines.count)
     is_short = lines.count <= FEW_LINES and len(lines.data) <= FEW_BYTES
     threads = NoThreads() if is_short else services.lines
+    turns = nullcontext() if is_short else TURNS.short()
     probes = await services.models.of_collection(collection)
     enrolment = BulkEnrolment(probes, threads, collection, read_face_line)
     answer = bytearray()
-    async with aclosing(enrolment.run(lines.blocks())) as enrolled:
-        async for block, outcomes in enrolled:
-            answer += await threads.run(_result_lines, block, outcomes)
+    with turns:
+        async with aclosing(enrolment.run(lines.blocks())) as enrolled:
+            async for block, outcomes in enrolled:
+                answer += await threads.run(_result_lines, block, outcomes)
     return Response(bytes(answer), media_type=NDJSON)
 
 
