@@ -6,6 +6,7 @@ import sys
 
 INTERRUPTED_IMPORT = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores SIGINT for what it runs in the background
 class Interrupt:
     def find_spec(self, name, *_):
         if name == "typer":
