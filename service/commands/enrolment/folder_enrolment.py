@@ -19,7 +19,7 @@ from service.commands.connection import Connection
 from service.commands.enrolment.people_folder import Person
 from service.commands.enrolment.report import EnrolmentReport
 from service.commands.photographs.left_out import LeftOut, left_out
-from service.commands.photographs.photograph_file import SPLIT_CODES, PhotographFile, read_photograph
+from service.commands.photographs.photograph_file import SPLIT_CODES, PhotographFile, read_photograph, require_all
 from service.commands.photographs.threads import map_in_threads
 from service.domain.command_errors import RequestRefused
 
@@ -142,6 +142,7 @@ class FolderEnrolment:
         on_several, min_quality = self.options.on_several, self.options.min_quality
         images = (photograph.data for photograph in part)
         answer = self._collection.enrol(person.id, *images, on_several=on_several, min_quality=min_quality)
+        require_all(part, answer.results)
         return list(answer.results)
 
 

@@ -20,6 +20,7 @@ from service.commands.photographs.photograph_file import (
     box_of,
     read_photograph,
     refused_photograph,
+    require_all,
 )
 from service.commands.photographs.threads import map_in_threads
 from service.domain.command_errors import ModelChanged, RequestRefused
@@ -140,6 +141,7 @@ class FaceFinder:
         answer = self.service.embed(*(file.data for file in files))
         if answer.model.id != self.model_id:
             raise ModelChanged
+        require_all(files, answer.images)
         return [image.faces for image in answer.images]
 
 

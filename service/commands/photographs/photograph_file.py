@@ -1,6 +1,7 @@
 """A photograph that is sent: the bytes of its file, why the service refused it, and where its faces are."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def refused_photograph(file: Path, error: RequestRefused) -> LeftOut:
     if error.problem.get("image") or error.problem_code in PHOTOGRAPH_CODES:
         return LeftOut(file, "refused", error.problem_code, error.reason)
     raise error
+
+
+def require_all(photographs: Sequence[PhotographFile], results: Sequence[object]) -> None:
+    """Raise RequestRefused unless an answer has a result for each photograph of the request."""
+    if len(results) != len(photographs):
+        detail = (
+            f"The answer has {len(results)} results for {len(photographs)} photographs. It is not one of this service."
+        )
+        raise RequestRefused({"code": "unknown", "detail": detail})
 
 
 def box_of(face: FaceAnswer) -> Box:

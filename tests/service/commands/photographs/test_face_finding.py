@@ -99,6 +99,14 @@ def test_embeddings_of_two_models_are_not_mixed(tmp_path: Path) -> None:
         find(MadeUpService("m2"), write(tmp_path, b"x"))
 
 
+def test_an_answer_with_too_few_results_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = MadeUpService()
+    answer = service.embed(b"x")
+    monkeypatch.setattr(service, "embed", lambda *_: answer)
+    with pytest.raises(RequestRefused, match="1 results for 2 photographs"):
+        find(service, write(tmp_path, b"x", b"xx"))
+
+
 def test_no_photograph_has_no_face() -> None:
     found = find(MadeUpService(), [])
     assert (found.photographs, found.faces, len(found.embeddings)) == ([], [], 0)
