@@ -8,21 +8,9 @@ from typer.testing import CliRunner
 
 from service.__main__ import app
 from tests.support.answering_server import answering
+from tests.support.model_answer import MODEL_ANSWER
 
 LOGIN = (200, b"<html>Please log in</html>")
-MODEL = {
-    "name": "own",
-    "id": "0" * 64,
-    "dimension": 128,
-    "architecture": "",
-    "licence": "",
-    "training": "",
-    "threshold": 1.2,
-    "identification_threshold": None,
-    "calibration": None,
-    "clustering_threshold": None,
-    "compatible_with": [],
-}
 
 COLLECTION = {
     "id": "default",
@@ -105,7 +93,7 @@ def test_an_export_that_another_program_has_answered_is_no_file(tmp_path: Path, 
 
 
 def test_without_a_threshold_for_clusters_no_photograph_is_sent(tmp_path: Path, photographs: Path) -> None:
-    with answering((200, json.dumps(MODEL).encode())) as (url, asked):
+    with answering((200, json.dumps(MODEL_ANSWER).encode())) as (url, asked):
         error = error_of("cluster", str(photographs), "--out", str(tmp_path / "sorted"), "--url", url)
     assert "Pass one: --threshold" in error
     assert asked == ["/model"]

@@ -10,19 +10,8 @@ from service.commands.sorting.people import cluster_people, read_threshold, requ
 from service.domain.command_errors import TooManyFaces
 from service.model_files.clustering import ClusteringThresholds
 from tests.support.made_up_faces import find_made_up_faces
+from tests.support.model_answer import MODEL_ANSWER
 
-MODEL = {
-    "name": "made up",
-    "id": "0" * 64,
-    "dimension": 128,
-    "architecture": "",
-    "licence": "",
-    "training": "",
-    "threshold": 1.2,
-    "identification_threshold": None,
-    "calibration": None,
-    "compatible_with": [],
-}
 LIMITS = ClusteringLimits(1.0)
 
 
@@ -65,4 +54,6 @@ def test_more_faces_than_the_memory_can_hold_are_refused_with_the_number_that_it
 def test_the_threshold_of_a_model_is_a_number_or_a_table_or_nothing() -> None:
     table = {"mixed_share": 0.01, "people": [2, 100], "thresholds_sq_l2": [1.2, 1.0], "measured_on": "x"}
     for sent, expected in ((1.1, 1.1), (table, ClusteringThresholds.model_validate(table)), (None, None)):
-        assert read_threshold(LoadedModelAnswer.model_validate(MODEL | {"clustering_threshold": sent})) == expected
+        assert (
+            read_threshold(LoadedModelAnswer.model_validate(MODEL_ANSWER | {"clustering_threshold": sent})) == expected
+        )
